@@ -1,0 +1,170 @@
+"""The command line: ``srlab VERB key=value ...``; each verb is a Hydra app of its own.
+
+Nothing here imports torch, so that help and completion are quick.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+VERBS = {
+    "train": "train a network; ends with a table and a picture",
+    "evaluate": "PSNR and SSIM of a checkpoint or a baseline",
+    "upscale": "enlarge a picture or a folder of pictures",
+}
+
+_HELP = """\
+srlab: super-resolution networks whose upsampling is a choice
+
+usage: srlab VERB [group=option ...] [key=value ...]
+
+{verbs}
+  completion  print the tab completion for bash or zsh
+
+Groups and their options (srlab VERB --help says more):
+
+{groups}
+
+Examples:
+
+  srlab train
+  srlab train model=srcnn scale=2 trainer.steps=5000
+  srlab evaluate model=bicubic scale=3
+
+Tab completion:  eval "$(srlab completion bash)"    or zsh, in ~/.bashrc or ~/.zshrc
+"""
+
+_COMPLETION = """\
+_srlab() {
+    local word="${COMP_WORDS[COMP_CWORD]}"
+    COMPREPLY=($(compgen -W "$(COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" \\
+        srlab completion query 2>/dev/null)" -- "$word"))
+}
+COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
+complete -o nospace -o default -F _srlab srlab
+"""
+
+
+def main() -> None:
+    """Run ``srlab``; exit with 0, 1 for a failure, 2 for a mistake of the user's, 128+n by a signal."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help(), end="")
+    elif arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"srlab {version('srlab')}")
+    elif arguments[0] == "completion":
+        _completion(arguments[1:])
+    elif arguments[0] in VERBS:
+        _run(arguments[0], arguments[1:])
+    else:
+        import difflib
+
+        near = difflib.get_close_matches(arguments[0], VERBS, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        _fail(f"srlab has no verb {arguments[0]!r}{meant} It has {', '.join(VERBS)}.")
+
+
+def _help() -> str:
+    from srlab.config.paths import config_dir
+
+    groups = []
+    for folder in sorted(p for p in config_dir().iterdir() if p.is_dir()):
+        options = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+        groups.append(f"  {folder.name + ':':<12}{options}")
+    verbs = "\n".join(f"  {verb:<12}{text}" for verb, text in VERBS.items())
+    return _HELP.format(verbs=verbs, groups="\n".join(groups))
+
+
+def _completion(arguments: list[str]) -> None:
+    match arguments:
+        case ["bash"]:
+            print(_COMPLETION, end="")
+        case ["zsh"]:
+            print("autoload -Uz bashcompinit && bashcompinit\n" + _COMPLETION, end="")
+        case ["query"]:
+            _answer_query(os.environ.get("COMP_LINE", ""), os.environ.get("COMP_POINT", ""))
+        case _:
+            _fail("srlab completion wants bash or zsh")
+
+
+def _answer_query(line: str, point: str) -> None:
+    """Print what may follow in the command line ``line``, up to the cursor at ``point``."""
+    line = line[: int(point)] if point.isdigit() else line
+    program, _, rest = line.partition(" ")
+    verb, space, rest = rest.lstrip().partition(" ")
+    if not space:
+        print(" ".join([*VERBS, "completion"]))
+    elif verb == "completion":
+        print("bash zsh")
+    elif verb in VERBS:
+        line = f"{program} {rest}"
+        os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
+        _hydra(verb, ["-sc", "query=bash"])
+
+
+def _hydra(verb: str, arguments: list[str]) -> None:
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from omegaconf import DictConfig
+
+    from srlab.config.paths import config_dir
+    from srlab.config.schema import register
+
+    register()
+    sys.argv = [f"srlab {verb}", *arguments]
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # components in the user's folder
+
+    @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)
+    def task(config: DictConfig):
+        from srlab.commands.entry import run_verb
+
+        hydra_config = HydraConfig.get()
+        multirun = hydra_config.mode == RunMode.MULTIRUN
+        return run_verb(verb, config, hydra_config.runtime, hydra_config.overrides.task, multirun)
+
+    task()
+
+
+def _run(verb: str, arguments: list[str]) -> None:
+    """Run a verb and turn what goes wrong into an exit status and, for the user, one sentence."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from srlab.errors import Interrupted, UserError
+
+    full_error = "HYDRA_FULL_ERROR" in os.environ
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
+    try:
+        _hydra(verb, arguments)
+    except UserError as error:
+        _fail(str(error))
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(stop.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (HydraException, OmegaConfBaseException) as error:
+        if full_error:
+            raise
+        _fail(_sentence(verb, arguments, error))
+
+
+def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
+    """Say in few lines what Hydra or OmegaConf found wrong."""
+    text = str(error)
+    cause = error.__cause__
+    if cause is not None and "Error merging override" in text:
+        text = f"{text.splitlines()[0].removeprefix('Error merging ')}: {str(cause).splitlines()[0]}"
+    if "Could not override 'upsampler'" in text:
+        model = next((a for a in arguments if a.startswith("model=")), "the model")
+        return f"{model} takes no upsampler: it would ignore upsampler=..."
+    return text.replace("\nTo append to your default list use", "; to append use").strip()
+
+
+def _fail(message: str) -> None:
+    print(f"srlab: {message}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,37 @@
+"""``srlab evaluate``: judge a checkpoint or a baseline on test sets."""
+
+from pathlib import Path
+
+from srlab.commands.device import choose_device
+from srlab.commands.folders import dated, make_folder
+from srlab.commands.network import load_network
+from srlab.commands.testsets import build_testsets, judge, read_testsets
+from srlab.config.schema import EvaluateConfig
+from srlab.evaluation.score import mean_score, protocol
+from srlab.evaluation.tables import as_csv, as_json, console_table
+from srlab.training.checkpoint import write_atomically
+
+
+def run(config: EvaluateConfig) -> float:
+    """Print a table, write it as JSON and CSV, and return the mean PSNR of the first test set."""
+    network = load_network(config, choose_device(config.device))
+    testsets = build_testsets(config.testset)
+    pairs = read_testsets(testsets, network.scale, network.colour)
+    if config.output is not None:
+        folder = Path(config.output).expanduser()
+    elif network.checkpoint is not None:
+        folder = dated(network.checkpoint.parent / "evaluations")
+    else:
+        folder = dated(Path("runs") / "evaluations" / f"{network.label}-x{network.scale}")
+    make_folder(folder)
+
+    upscale = network.upscaler(config.tile, config.ensemble)
+    label = network.label + (" + self-ensemble" if config.ensemble else "")
+    method = None if config.ensemble else network.method
+    results = judge(upscale, pairs, network.scale, network.colour, label, method)
+    print(console_table(results, per_image=True))
+    print(f"\nprotocol: {protocol(network.scale, network.colour.value)}")
+    write_atomically(folder / "results.json", lambda path: path.write_text(as_json(results)))
+    write_atomically(folder / "results.csv", lambda path: path.write_text(as_csv(results)))
+    print(f"written: {folder}/results.json and results.csv")
+    return mean_score(results[0].scores).psnr

@@ -1,0 +1,111 @@
+"""The network of a command: from a checkpoint, or a model without weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from srlab.config.build import build
+from srlab.config.check import TRUSTED, ConfigError, check
+from srlab.config.schema import Colour, UseConfig, check_scale
+from srlab.errors import UserError
+from srlab.inference.ensemble import self_ensemble
+from srlab.inference.tiles import upscale_tiled
+from srlab.training.checkpoint import load
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that is ready for use.
+
+    Args:
+        module: The model, on its device, in evaluation mode.
+        scale: Its factor.
+        colour: What it sees.
+        label: What tables call it.
+        method: The paper's name for it, if the papers have it.
+        checkpoint: The file that it came from, or None.
+    """
+
+    module: nn.Module
+    scale: int
+    colour: Colour
+    label: str
+    method: str | None
+    checkpoint: Path | None
+
+    def upscaler(self, tile: int, ensemble: bool) -> Callable[[Tensor], Tensor]:
+        """Return the function ``lr -> sr`` that runs it in tiles, eight times if ``ensemble``."""
+        once = partial(upscale_tiled, self.module, tile=tile)
+        return partial(self_ensemble, once) if ensemble else once
+
+
+def trusted_roots(trust: list[str]) -> tuple[str, ...]:
+    """Return what a config from a file may name: srlab's parts, torch.nn, plugins, and ``trust``."""
+    plugins = (e.value.split(".")[0] for e in entry_points(group="srlab.configs"))
+    return (*TRUSTED, *plugins, *trust)
+
+
+def load_network(config: UseConfig, device: torch.device) -> Network:
+    """Build the network that ``checkpoint`` or ``model`` asks for.
+
+    Raises:
+        UserError: Neither or both are given, or they do not fit the other keys.
+    """
+    if config.tile < 0:
+        raise UserError(f"tile must not be negative, got {config.tile}")
+    if config.checkpoint is not None and config.model:
+        raise UserError("give checkpoint=FILE or model=bicubic|bilinear|nearest, not both")
+    if config.checkpoint is not None:
+        return _from_checkpoint(config, Path(config.checkpoint).expanduser(), device)
+    if not config.model:
+        raise UserError("give checkpoint=FILE, or model=bicubic, bilinear or nearest")
+    scale = check_scale(config.scale)
+    check({"model": config.model})
+    module = build(config.model, "model").eval().to(device)
+    if any(True for _ in module.parameters()):
+        raise UserError("this model has weights: train it and give checkpoint=RUN/last.pt")
+    method = method_of(config.model)
+    return Network(module, scale, config.colour, method or "baseline", method, None)
+
+
+def _from_checkpoint(config: UseConfig, path: Path, device: torch.device) -> Network:
+    if path.is_dir():
+        path = path / "last.pt"
+    checkpoint = load(path)
+    made_with = checkpoint["config"]
+    try:
+        scale, colour, model = made_with["scale"], Colour(made_with["colour"]), made_with["model"]
+        check({"model": model}, trusted_roots(config.trust))
+        module = build(model, "model")
+        module.load_state_dict(checkpoint["weights"])
+    except ConfigError as error:
+        raise UserError(f"{path} cannot be built: {error}") from None
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is damaged: its weights do not fit its config ({reason})") from None
+    if config.scale is not None and config.scale != scale:
+        raise UserError(f"{path} was trained for scale {scale}, but scale={config.scale} is asked")
+    label = f"{made_with.get('name') or 'run'} ({path.stem})"
+    return Network(module.eval().to(device), scale, colour, label, method_of(model), path)
+
+
+def method_of(model: dict[str, Any]) -> str | None:
+    """Return the paper's name for a model config, or None if no paper has just this network."""
+    upsampler = model.get("upsampler") or {}
+    kind = str(model.get("_target_", "")).rpartition(".")[2]
+    head = str(upsampler.get("_target_", "")).rpartition(".")[2]
+    if kind == "Plain" and head == "Interpolate":
+        return str(upsampler.get("mode"))
+    if model.get("residual", "none") != "none" or model.get("channels") != 1:
+        return None
+    if kind == "SRCNN" and head == "Interpolate" and upsampler.get("mode") == "bicubic":
+        return f"SRCNN {model.get('kernels')}"
+    if kind == "ESPCN" and head == "PixelShuffle" and upsampler.get("kernel_size") == 3:
+        return f"ESPCN {model.get('activation')}"
+    return None

@@ -1,0 +1,54 @@
+"""Building and judging the test sets of a command."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from srlab.config.build import build
+from srlab.config.check import check
+from srlab.config.schema import Colour
+from srlab.data.images import ImageSet
+from srlab.data.pairs import Pair, read_pairs
+from srlab.errors import UserError
+from srlab.evaluation.score import score_images, smallest_side
+from srlab.evaluation.tables import Result
+
+
+def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
+    """Find the images of each test set.
+
+    Raises:
+        UserError: There is none, or one of them is missing.
+    """
+    check({"testset": config})
+    testsets = [build(node, f"testset.{key}") for key, node in config.items()]
+    if not testsets:
+        raise UserError("testset is empty: add testset=set5 or testset=[set5,set14]")
+    return testsets
+
+
+def read_testsets(
+    testsets: list[ImageSet], scale: int, colour: Colour
+) -> dict[str, list[Pair]]:
+    """Decode and degrade the images of each test set, by its name."""
+    side = smallest_side(scale)
+    return {t.name: read_pairs(t, scale, colour.value, side) for t in testsets}
+
+
+def judge(
+    upscale: Callable[[Tensor], Tensor],
+    pairs: dict[str, list[Pair]],
+    scale: int,
+    colour: Colour,
+    label: str,
+    method: str | None,
+) -> list[Result]:
+    """Score an upscaler on every test set."""
+    return [
+        Result(
+            label, method, name, scale, colour.value,
+            score_images(upscale, ((p.name, p.lr, p.hr) for p in images), scale),
+        )
+        for name, images in pairs.items()
+    ]  # fmt: skip

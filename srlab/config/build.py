@@ -1,0 +1,34 @@
+"""Building components from config nodes: the one place that calls ``instantiate``."""
+
+from typing import Any
+
+from hydra.errors import HydraException
+from hydra.utils import instantiate
+
+from srlab.config.check import ConfigError
+from srlab.errors import UserError
+
+
+def build(node: dict[str, Any], key: str) -> Any:
+    """Build what a checked node names.
+
+    Args:
+        node: A plain dict with a ``_target_``, already held against its signature by ``check``.
+        key: Where the node stands in the config, for messages.
+
+    Raises:
+        ConfigError: The component refuses a value, or the group was left empty.
+    """
+    if "_target_" not in node:
+        raise ConfigError(f"{key} is empty: choose one, as in {key}=...")
+    try:
+        return instantiate(node, _convert_="all")
+    except HydraException as error:
+        cause = error.__cause__
+        while isinstance(cause, HydraException):
+            cause = cause.__cause__
+        if isinstance(cause, UserError):
+            raise cause from None
+        if isinstance(cause, ValueError | TypeError):
+            raise ConfigError(f"{key}: {cause}") from None
+        raise

@@ -1,0 +1,160 @@
+"""The preflight: every ``_target_`` of a config is held against its signature before it is built.
+
+All faults are told at once, each with its key, what is wanted there and what may have been meant.
+"""
+
+import difflib
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Union, get_args, get_origin
+
+from srlab.errors import UserError
+
+# What a config that came inside a file may name.
+TRUSTED = ("srlab.models", "srlab.upsamplers", "torch.nn")
+
+
+class ConfigError(UserError):
+    """A config that does not fit the code."""
+
+
+def locate(path: str, roots: Sequence[str] | None = None) -> Callable[..., Any]:
+    """Import what a dotted path names.
+
+    Args:
+        path: ``package.module.name``.
+        roots: Where it must live, by its path and by its own ``__module__``; None allows anything.
+
+    Raises:
+        ConfigError: There is no such thing, or it lives elsewhere.
+    """
+    if roots is not None and not _within(path, roots):
+        raise ConfigError(f"{path} is not trusted; add trust=[{path.split('.')[0]}] if you trust it")
+    module_name, _, name = path.rpartition(".")
+    try:
+        target = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"cannot import {path}: {error}") from None
+    if not callable(target):
+        raise ConfigError(f"{path} is not a class or function")
+    if roots is not None and not _within(getattr(target, "__module__", None) or "", roots):
+        raise ConfigError(f"{path} is not trusted: it is defined in {target.__module__}")
+    return target
+
+
+def check(config: dict[str, Any], roots: Sequence[str] | None = None) -> None:
+    """Check every node of a resolved config that has a ``_target_``.
+
+    Args:
+        config: Plain dicts, lists and scalars.
+        roots: See ``locate``.
+
+    Raises:
+        ConfigError: With one line for each fault.
+    """
+    faults = list(_faults(config, "", roots))
+    if len(faults) == 1:
+        raise ConfigError(faults[0])
+    if faults:
+        raise ConfigError("the config does not fit the code:\n  " + "\n  ".join(faults))
+
+
+def _within(path: str, roots: Sequence[str]) -> bool:
+    return any(path == root or path.startswith(root + ".") for root in roots)
+
+
+def _faults(node: Any, key: str, roots: Sequence[str] | None) -> typing.Iterator[str]:
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from _faults(item, f"{key}[{index}]", roots)
+    if not isinstance(node, dict):
+        return
+    if "_target_" in node:
+        yield from _signature_faults(node, key, roots)
+    for name, item in node.items():
+        yield from _faults(item, f"{key}.{name}" if key else str(name), roots)
+
+
+def _signature_faults(
+    node: dict[str, Any], key: str, roots: Sequence[str] | None
+) -> typing.Iterator[str]:
+    try:
+        target = locate(str(node["_target_"]), roots)
+        parameters = inspect.signature(target).parameters
+    except ConfigError as error:
+        yield f"{key}: {error}"
+        return
+    except (TypeError, ValueError):  # a builtin without a signature
+        return
+    hints = _hints(target)
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    short = str(node["_target_"]).rpartition(".")[2]
+    for name, value in node.items():
+        if name in ("_target_", "_partial_", "_args_", "_convert_", "_recursive_"):
+            continue
+        if name not in parameters:
+            if not open_ended:
+                near = difflib.get_close_matches(str(name), parameters, n=1)
+                meant = f"; did you mean {near[0]!r}?" if near else ""
+                yield f"{key}.{name}: {short} has no {name!r}{meant} (it takes {', '.join(parameters)})"
+        elif not _fits(value, hints.get(name, Any)):
+            yield f"{key}.{name}: {short} wants {_describe(hints[name])}, got {value!r}"
+    if not node.get("_partial_"):
+        for name, parameter in parameters.items():
+            variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            if parameter.default is parameter.empty and not variadic and name not in node:
+                yield f"{key}.{name}: {short} needs it"
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    function = target.__init__ if inspect.isclass(target) else target
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError, AttributeError):
+        return {}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Tell whether a value from YAML is of a type; a type that YAML cannot hold fits anything."""
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, option) for option in get_args(hint))
+    if origin is Literal:
+        return value in get_args(hint)
+    if isinstance(value, dict) and "_target_" in value:
+        return hint not in (int, float, str, bool)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (str, bool):
+        return isinstance(value, hint)
+    if hint is type(None):
+        return value is None
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
+        items = get_args(hint)
+        if not isinstance(value, list):
+            return False
+        if origin is tuple and items and items[-1] is not Ellipsis:
+            return len(value) == len(items) and all(map(_fits, value, items))
+        return not items or all(_fits(item, items[0]) for item in value)
+    if inspect.isclass(hint) and hint is not object:
+        return not isinstance(value, str | int | float | bool | list) and value is not None
+    return True
+
+
+def _describe(hint: Any) -> str:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_describe(option) for option in get_args(hint))
+    if origin is Literal:
+        return " or ".join(str(option) for option in get_args(hint))
+    if hint is type(None):
+        return "null"
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
+        return "a list"
+    return words.get(hint) or getattr(hint, "__name__", str(hint))

@@ -1,0 +1,146 @@
+"""The typed part of each config: what a run, an evaluation and an upscaling are.
+
+Components (model, upsampler, loss, optim, schedule, data, testset) are open dicts with a
+``_target_``; ``config.check`` holds them against the signature of what they name.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+from srlab.errors import UserError
+
+
+class Colour(Enum):
+    """What a network sees: luma, or all three channels."""
+
+    y = "y"
+    rgb = "rgb"
+
+
+class Precision(Enum):
+    """Number type of the forward pass."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+@dataclass
+class TrainerConfig:
+    """How long, on how much, and what happens when; all counts are optimizer steps."""
+
+    steps: int = 10_000
+    batch_size: int = 32
+    patch_size: int = 16
+    lr_factors: dict[str, float] = field(default_factory=dict)
+    clip: float = 0.0
+    ema: float = 0.999
+    patience: int = 0
+    precision: Precision = Precision.fp32
+    compile: bool = False
+    log_every: int = 100
+    eval_every: int = 1000
+    save_every: int = 500
+    workers: int = 0
+    threads: int = 0
+
+
+@dataclass
+class TrainConfig:
+    """A training run."""
+
+    name: str = MISSING
+    scale: int = 3
+    colour: Colour = Colour.y
+    seed: int = 0
+    device: str = "auto"
+    run_dir: str | None = None
+    resume: str | None = None
+    trust: list[str] = field(default_factory=list)
+    model: dict[str, Any] = field(default_factory=dict)
+    upsampler: dict[str, Any] = field(default_factory=dict)
+    loss: dict[str, Any] = field(default_factory=dict)
+    optim: dict[str, Any] = field(default_factory=dict)
+    schedule: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    testset: dict[str, Any] = field(default_factory=dict)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+
+
+@dataclass
+class UseConfig:
+    """What evaluating and upscaling share: a checkpoint, or a model without weights."""
+
+    checkpoint: str | None = None
+    scale: int | None = None
+    colour: Colour = Colour.y
+    device: str = "auto"
+    tile: int = 0
+    ensemble: bool = False
+    trust: list[str] = field(default_factory=list)
+    model: dict[str, Any] = field(default_factory=dict)
+    upsampler: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class EvaluateConfig(UseConfig):
+    """An evaluation on test sets."""
+
+    testset: dict[str, Any] = field(default_factory=dict)
+    output: str | None = None
+
+
+@dataclass
+class UpscaleConfig(UseConfig):
+    """An upscaling of a picture or of a folder of pictures."""
+
+    input: str = MISSING
+    output: str = MISSING
+
+
+def register() -> None:
+    """Make the schemas and the resolvers known to Hydra."""
+    store = ConfigStore.instance()
+    store.store(name="train_schema", node=TrainConfig)
+    store.store(name="evaluate_schema", node=EvaluateConfig)
+    store.store(name="upscale_schema", node=UpscaleConfig)
+    OmegaConf.register_new_resolver(
+        "channels", lambda colour: 3 if Colour(getattr(colour, "value", colour)) == Colour.rgb else 1,
+        replace=True,
+    )  # fmt: skip
+
+
+def check_ranges(trainer: TrainerConfig) -> None:
+    """Check the numbers of a trainer config.
+
+    Raises:
+        UserError: One is out of range; all are named.
+    """
+    positive = ("steps", "batch_size", "patch_size", "log_every", "eval_every", "save_every")
+    faults = [f"trainer.{k} must be at least 1" for k in positive if getattr(trainer, k) < 1]
+    for key in ("clip", "patience", "workers", "threads"):
+        if getattr(trainer, key) < 0:
+            faults.append(f"trainer.{key} must not be negative")
+    if not 0 <= trainer.ema < 1:
+        faults.append("trainer.ema must be at least 0 and under 1")
+    faults += [f"trainer.lr_factors.{k} must not be negative"
+               for k, v in trainer.lr_factors.items() if v < 0]  # fmt: skip
+    if faults:
+        raise UserError("; ".join(faults))
+
+
+def check_scale(scale: int | None) -> int:
+    """Return the scale.
+
+    Raises:
+        UserError: It is missing or under 2.
+    """
+    if scale is None:
+        raise UserError("scale is missing: add scale=2, 3 or 4")
+    if scale < 2:
+        raise UserError(f"scale must be a whole number of at least 2, got {scale}")
+    return scale

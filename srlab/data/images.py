@@ -1,0 +1,40 @@
+"""An image set: the name and the files of a data set, wherever it lies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from srlab.errors import UserError
+from srlab.imaging.files import list_images
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Image files under one name.
+
+    Args:
+        name: What tables call it.
+        paths: The high-resolution images.
+        shrink: Factors in (0, 1] by which each training image is shrunk before patches are drawn
+            from it; 1 is the image itself.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    shrink: tuple[float, ...] = field(default=(1.0,))
+
+    def __post_init__(self):
+        if not self.shrink or not all(0 < f <= 1 for f in self.shrink):
+            raise ValueError(f"shrink takes factors above 0 and up to 1, got {list(self.shrink)}")
+
+
+def folder(path: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
+    """Return all images that lie directly in a folder.
+
+    Raises:
+        UserError: ``path`` is not a folder, or holds no image.
+    """
+    if not path:
+        raise UserError("no folder is given: add ...path=FOLDER")
+    place = Path(path).expanduser()
+    return ImageSet(place.resolve().name, tuple(list_images(place)), tuple(shrink))

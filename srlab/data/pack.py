@@ -1,0 +1,163 @@
+"""Packs: a data set decoded and degraded once, then memory-mapped ever after.
+
+A pack is a folder with two files: ``pixels.npy``, the uint8 pixels of all LR and HR images one
+after the other, and ``index.npz``, which says where each one lies. It is written under a temporary
+name and renamed, so that a pack is complete or absent.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from srlab.data.images import ImageSet
+from srlab.errors import UserError
+from srlab.imaging.colour import CHANNELS, Colour, quantise, to_channels
+from srlab.imaging.files import read_pixels, to_pixels, to_tensor
+from srlab.imaging.resample import crop_to_multiple, resize, shrink
+
+_LAYOUT = 1  # raise it when the same source would give other pixels
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Aligned LR and HR images in one flat array.
+
+    Args:
+        pixels: All pixels, uint8, each image ``(H, W, C)`` in row-major order.
+        lr_offset: Where each LR image starts in ``pixels``; ``(n,)``.
+        hr_offset: Where each HR image starts; ``(n,)``.
+        size: LR height and width of each image, ``(n, 2)``; the HR image is ``scale`` times that.
+        scale: The factor s.
+        channels: 1 for Y, 3 for RGB.
+        fingerprint: SHA-256 of the pixels: what a resumed run compares.
+    """
+
+    pixels: np.ndarray
+    lr_offset: np.ndarray
+    hr_offset: np.ndarray
+    size: np.ndarray
+    scale: int
+    channels: int
+    fingerprint: str
+
+
+def cache_folder() -> Path:
+    """Return where packs are kept: ``$SRLAB_CACHE``, else ``srlab`` in the user's cache folder."""
+    if "SRLAB_CACHE" in os.environ:
+        return Path(os.environ["SRLAB_CACHE"]).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "srlab"
+
+
+def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> Pack:
+    """Open the pack of an image set, making it if it is not there.
+
+    Args:
+        images: The data set.
+        scale: HR is cropped to a multiple of it; LR is MATLAB's bicubic, rounded to 8 bits.
+        colour: ``y`` or ``rgb``.
+        min_patch: The LR patch size that every image must hold. Shrunk copies that do not are left
+            out; an image itself that does not is an error.
+
+    Raises:
+        UserError: A file is unreadable or too small, or the cache cannot be written.
+    """
+    place = cache_folder() / "packs" / _key(images, scale, colour, min_patch)
+    if not place.is_dir():
+        try:
+            _build(place, images, scale, colour, min_patch)
+        except OSError as error:
+            raise UserError(
+                f"cannot write the decoded images to {place.parent}: {error.strerror}; "
+                f"set SRLAB_CACHE to a folder with space"
+            ) from None
+    index = np.load(place / "index.npz")
+    return Pack(
+        pixels=np.load(place / "pixels.npy", mmap_mode="r"),
+        lr_offset=index["lr_offset"],
+        hr_offset=index["hr_offset"],
+        size=index["size"],
+        scale=scale,
+        channels=CHANNELS[colour],
+        fingerprint=str(index["fingerprint"]),
+    )
+
+
+def _key(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> str:
+    digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, colour, min_patch)).encode())
+    for path in images.paths:
+        status = path.stat()
+        digest.update(repr((str(path.resolve()), status.st_size, status.st_mtime_ns)).encode())
+    return f"{images.name}-x{scale}-{colour}-{digest.hexdigest()[:16]}"
+
+
+def _build(
+    place: Path, images: ImageSet, scale: int, colour: Colour, min_patch: int
+) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    try:
+        offsets, sizes, total = [], [], 0
+        digest = hashlib.sha256()
+        with (work / "raw").open("wb") as raw:
+            for lr, hr in _pairs(images, scale, colour, min_patch):
+                offsets.append((total, total + lr.size))
+                sizes.append(lr.shape[:2])
+                total += lr.size + hr.size
+                for pixels in (lr, hr):
+                    data = pixels.tobytes()
+                    raw.write(data)
+                    digest.update(data)
+        flat = open_memmap(work / "pixels.npy", mode="w+", dtype=np.uint8, shape=(total,))
+        flat[:] = np.memmap(work / "raw", dtype=np.uint8, mode="r")
+        flat.flush()
+        (work / "raw").unlink()
+        lr_offset, hr_offset = np.array(offsets, dtype=np.int64).T
+        np.savez(
+            work / "index.npz",
+            lr_offset=lr_offset,
+            hr_offset=hr_offset,
+            size=np.array(sizes, dtype=np.int64),
+            fingerprint=np.array(digest.hexdigest()),
+        )
+        work.rename(place)
+    except OSError:
+        if not place.is_dir():  # else another process was faster with the same pack
+            raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _pairs(
+    images: ImageSet, scale: int, colour: Colour, min_patch: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the LR and HR pixels of every image at every shrink factor."""
+    for number, path in enumerate(images.paths, 1):
+        if sys.stderr.isatty():
+            print(f"\rdecoding {images.name}: {number}/{len(images.paths)}", end="", file=sys.stderr)
+        whole = to_channels(to_tensor(read_pixels(path)), colour)
+        for factor in images.shrink:
+            hr = whole
+            if factor < 1:
+                height, width = (round(n * factor) for n in whole.shape[-2:])
+                hr = quantise(resize(whole, height, width))
+            hr = crop_to_multiple(hr, scale)
+            if min(hr.shape[-2:]) < min_patch * scale:
+                if factor < 1:
+                    continue
+                raise UserError(
+                    f"{path} is {whole.shape[-1]}x{whole.shape[-2]}, too small for patches of "
+                    f"{min_patch}x{min_patch} at scale {scale}, which need {min_patch * scale} "
+                    f"pixels a side: leave it out or lower trainer.patch_size"
+                )
+            yield to_pixels(quantise(shrink(hr, scale))), to_pixels(hr)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)

@@ -1,0 +1,41 @@
+"""Test pairs: the LR and HR of whole images, by the protocol of the published tables."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from srlab.data.images import ImageSet
+from srlab.errors import UserError
+from srlab.imaging.colour import Colour, quantise, to_channels
+from srlab.imaging.files import read_pixels, to_pixels, to_tensor
+from srlab.imaging.resample import crop_to_multiple, shrink
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One test image: uint8 pixels ``lr (H, W, C)`` and ``hr (sH, sW, C)``."""
+
+    name: str
+    lr: np.ndarray
+    hr: np.ndarray
+
+
+def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> list[Pair]:
+    """Decode a test set and degrade it.
+
+    HR is converted to Y where ``colour`` is ``y``, rounded, cropped to a multiple of the scale; LR
+    is MATLAB's bicubic of it, rounded to 8 bits.
+
+    Raises:
+        UserError: A file is unreadable, or a side is under ``min_side`` HR pixels.
+    """
+    pairs = []
+    for path in images.paths:
+        hr = crop_to_multiple(to_channels(to_tensor(read_pixels(path)), colour), scale)
+        if min(hr.shape[-2:]) < min_side:
+            raise UserError(
+                f"{path} is too small to be judged at scale {scale}: it needs {min_side} pixels "
+                f"a side"
+            )
+        pairs.append(Pair(path.stem, to_pixels(quantise(shrink(hr, scale))), to_pixels(hr)))
+    return pairs

@@ -1,0 +1,18 @@
+"""The exceptions that are meant for the user."""
+
+
+class UserError(Exception):
+    """A mistake the user can mend, told in one sentence; the command line exits with status 2."""
+
+
+class Interrupted(Exception):
+    """A run that a signal ended after everything was saved.
+
+    Args:
+        message: What was saved and how to go on.
+        exit_code: 128 plus the number of the signal, as shells expect.
+    """
+
+    def __init__(self, message: str, exit_code: int):
+        super().__init__(message)
+        self.exit_code = exit_code

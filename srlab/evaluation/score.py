@@ -1,0 +1,72 @@
+"""Scores by the protocol of the published tables."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srlab.imaging.colour import luma, quantise
+from srlab.imaging.files import to_tensor
+from srlab.imaging.resample import crop
+from srlab.metrics.psnr import psnr
+from srlab.metrics.ssim import ssim
+
+
+@dataclass(frozen=True)
+class Score:
+    """PSNR in dB and SSIM of one image."""
+
+    image: str
+    psnr: float
+    ssim: float
+
+
+def protocol(scale: int, colour: str) -> str:
+    """Describe in one line how the scores are computed."""
+    seen = "RGB, judged on Y" if colour == "rgb" else "Y"
+    return (
+        f"{seen} of BT.601 YCbCr (16-235) rounded to 8 bits, peak 255; LR = MATLAB bicubic / {scale}"
+        f", rounded; border of {scale} px shaved; SSIM 11x11 Gaussian, sigma 1.5, valid; "
+        f"mean over images"
+    )
+
+
+def score_images(
+    upscale: Callable[[Tensor], Tensor],
+    pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
+    scale: int,
+) -> list[Score]:
+    """Judge an upscaler on images.
+
+    Args:
+        upscale: Maps LR ``(1, C, H, W)`` float32 in ``[0, 1]`` to SR ``(1, C, sH, sW)``.
+        pairs: Name, uint8 LR pixels ``(H, W, C)`` and uint8 HR pixels ``(sH, sW, C)``.
+        scale: The factor s, which is also the border that does not count.
+    """
+    scores = []
+    for name, lr, hr in pairs:
+        with torch.inference_mode():
+            sr = quantise(upscale(to_tensor(lr).float()).cpu().double())
+        sr_y, hr_y = (crop(_judged(x), scale) for x in (sr, to_tensor(hr)))
+        scores.append(Score(name, psnr(sr_y, hr_y).item(), ssim(sr_y, hr_y).item()))
+    return scores
+
+
+def mean_score(scores: list[Score]) -> Score:
+    """Return the mean over images, as tables print it."""
+    return Score(
+        "mean",
+        sum(s.psnr for s in scores) / len(scores),
+        sum(s.ssim for s in scores) / len(scores),
+    )
+
+
+def smallest_side(scale: int) -> int:
+    """Return the fewest HR pixels a side that the protocol can judge: SSIM's window and the border."""
+    return 11 + 2 * scale
+
+
+def _judged(image: Tensor) -> Tensor:
+    return quantise(luma(image)) if image.shape[1] == 3 else image

@@ -1,0 +1,88 @@
+"""Scores as a table for the console, as JSON and as CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from srlab.evaluation.published import published
+from srlab.evaluation.score import Score, mean_score, protocol
+
+
+@dataclass(frozen=True)
+class Result:
+    """The scores of one method on one test set.
+
+    Args:
+        label: What the table calls the method.
+        method: Its name in ``published``, or None.
+        testset: Name of the test set.
+        scale: The factor s.
+        colour: What the network saw: ``y`` or ``rgb``.
+        scores: One for each image.
+    """
+
+    label: str
+    method: str | None
+    testset: str
+    scale: int
+    colour: str
+    scores: list[Score]
+
+
+def console_table(results: Sequence[Result], per_image: bool) -> str:
+    """Return an aligned table: the mean of each result, after its images if ``per_image``."""
+    rows = [("test set", "scale", "method", "image", "PSNR", "SSIM", "published")]
+    for result in results:
+        images = result.scores if per_image else []
+        for score in [*images, mean_score(result.scores)]:
+            known = _known(result) if score.image == "mean" else ""
+            rows.append((result.testset, f"x{result.scale}", result.label, score.image,
+                         f"{score.psnr:.2f}", f"{score.ssim:.4f}", known))  # fmt: skip
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def as_json(results: Sequence[Result]) -> str:
+    """Return the results as JSON, each with its protocol and the published figure."""
+    return json.dumps([_record(result) for result in results], indent=2) + "\n"
+
+
+def as_csv(results: Sequence[Result]) -> str:
+    """Return one CSV row for each image and for each mean."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["testset", "scale", "method", "image", "psnr", "ssim", "protocol"])
+    for r in results:
+        for s in [*r.scores, mean_score(r.scores)]:
+            writer.writerow([r.testset, r.scale, r.label, s.image, f"{s.psnr:.4f}",
+                             f"{s.ssim:.6f}", protocol(r.scale, r.colour)])  # fmt: skip
+    return text.getvalue()
+
+
+def _known(result: Result) -> str:
+    figure = published(result.method, result.testset, result.scale)
+    if figure is None:
+        return ""
+    ssim = f" / {figure.ssim:.4f}" if figure.ssim is not None else ""
+    return f"{figure.psnr:.2f}{ssim} ({figure.source})"
+
+
+def _record(result: Result) -> dict[str, Any]:
+    figure = published(result.method, result.testset, result.scale)
+    mean = mean_score(result.scores)
+    return {
+        "testset": result.testset,
+        "scale": result.scale,
+        "method": result.label,
+        "protocol": protocol(result.scale, result.colour),
+        "psnr": mean.psnr,
+        "ssim": mean.ssim,
+        "published": figure and {"psnr": figure.psnr, "ssim": figure.ssim, "source": figure.source},
+        "images": [{"image": s.image, "psnr": s.psnr, "ssim": s.ssim} for s in result.scores],
+    }

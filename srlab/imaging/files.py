@@ -1,0 +1,63 @@
+"""Image files for training and evaluation: 8 bits, greyscale or RGB."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from srlab.errors import UserError
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the image files directly in ``folder``, sorted by name.
+
+    Raises:
+        UserError: The folder does not exist or holds no image.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder of images")
+    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not images:
+        raise UserError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
+    return images
+
+
+def open_image(path: Path) -> Image.Image:
+    """Open and decode an image file completely.
+
+    Raises:
+        UserError: The file is missing, cut off, or no image.
+    """
+    try:
+        image = Image.open(path)
+        image.load()
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} is not a readable image: {error}") from None
+    return image
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """Read an image as uint8 ``(H, W, 1)`` if it is greyscale, else as RGB ``(H, W, 3)``."""
+    image = open_image(path)
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        raise UserError(f"{path} has {image.mode} pixels; training and evaluation want 8 bits")
+    grey = image.mode in ("1", "L", "LA")
+    pixels = np.array(image.convert("L" if grey else "RGB"))
+    return pixels[..., None] if grey else pixels
+
+
+def to_tensor(pixels: np.ndarray) -> Tensor:
+    """Turn uint8 pixels ``(H, W, C)`` into a float64 image ``(1, C, H, W)`` in ``[0, 1]``."""
+    return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).double() / 255
+
+
+def to_pixels(image: Tensor) -> np.ndarray:
+    """Turn ``(1, C, H, W)`` in ``[0, 1]`` into uint8 pixels ``(H, W, C)``, halves rounded up."""
+    levels = torch.floor(image[0] * 255 + 0.5).clamp(0, 255)
+    return levels.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()

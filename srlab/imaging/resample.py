@@ -1,0 +1,99 @@
+"""Resampling as the literature does it: MATLAB's ``imresize`` in a few lines of torch.
+
+MATLAB's bicubic is Keys' cubic with a = -1/2, stretched by the factor when it shrinks an image,
+over an image whose border is mirrored about the edge of its last pixel (half-sample symmetry).
+torch's antialiased bicubic is the same kernel but renormalises it at the border; on a mirrored
+image that is cropped afterwards the two agree to rounding error, as long as the factor divides
+the size.
+
+A *framed* image carries ``halo`` pixels of context on each of its four sides.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Interpolation = Literal["nearest", "bilinear", "bicubic"]
+
+# Low-resolution pixels that one output pixel looks at beyond its own, on each side.
+REACH: dict[Interpolation, int] = {"nearest": 0, "bilinear": 1, "bicubic": 2}
+
+
+def mirror_indices(size: int, halo: int, device: torch.device | None = None) -> Tensor:
+    """Return the indices ``-halo .. size+halo-1`` folded back into ``0 .. size-1``.
+
+    The edge pixel is repeated: ``1 0 | 0 1 2 | 2 1``. Any halo is allowed, also one that is larger
+    than the image.
+    """
+    index = torch.arange(-halo, size + halo, device=device) % (2 * size)
+    return torch.minimum(index, 2 * size - 1 - index)
+
+
+def mirror_pad(x: Tensor, halo: int) -> Tensor:
+    """Frame an image ``(..., H, W)`` with ``halo`` mirrored pixels: ``(..., H+2h, W+2h)``."""
+    if halo == 0:
+        return x
+    rows = mirror_indices(x.shape[-2], halo, x.device)
+    columns = mirror_indices(x.shape[-1], halo, x.device)
+    return x.index_select(-2, rows).index_select(-1, columns)
+
+
+def crop(x: Tensor, border: int) -> Tensor:
+    """Cut ``border`` pixels off each side of ``(..., H, W)``."""
+    if border == 0:
+        return x
+    return x[..., border:-border, border:-border]
+
+
+def reframe(x: Tensor, have: int, need: int) -> Tensor:
+    """Turn an image framed by ``have`` pixels into one framed by ``need``: cropped or mirrored."""
+    if have >= need:
+        return crop(x, have - need)
+    return mirror_pad(x, need - have)
+
+
+def interpolate(framed: Tensor, scale: int, mode: Interpolation) -> Tensor:
+    """Enlarge ``(N, C, H+2h, W+2h)``, framed by ``h = REACH[mode]``, to ``(N, C, sH, sW)``.
+
+    Sampling is on pixel centres (``align_corners=False``); bicubic is Keys' with a = -1/2, which is
+    MATLAB's, where torch's plain bicubic has a = -3/4.
+    """
+    if mode == "nearest":
+        return F.interpolate(framed, scale_factor=scale, mode="nearest")
+    enlarged = F.interpolate(
+        framed, scale_factor=scale, mode=mode, align_corners=False, antialias=mode == "bicubic"
+    )
+    return crop(enlarged, scale * REACH[mode])
+
+
+def enlarge(x: Tensor, scale: int, mode: Interpolation = "bicubic") -> Tensor:
+    """Enlarge ``(N, C, H, W)`` to ``(N, C, sH, sW)``; bicubic equals MATLAB's ``imresize``."""
+    return interpolate(mirror_pad(x, REACH[mode]), scale, mode)
+
+
+def shrink(x: Tensor, scale: int) -> Tensor:
+    """Shrink ``(N, C, sH, sW)`` to ``(N, C, H, W)`` as MATLAB's ``imresize(x, 1/s)`` does.
+
+    Raises:
+        ValueError: The height or the width is not a multiple of ``scale``.
+    """
+    height, width = x.shape[-2:]
+    if height % scale or width % scale:
+        raise ValueError(f"{height}x{width} is not a multiple of the scale {scale}")
+    reach = 3  # half the stretched kernel, in low-resolution pixels, rounded up
+    size = (height // scale + 2 * reach, width // scale + 2 * reach)
+    framed = mirror_pad(x, reach * scale)
+    return crop(F.interpolate(framed, size=size, mode="bicubic", antialias=True), reach)
+
+
+def resize(x: Tensor, height: int, width: int) -> Tensor:
+    """Resize ``(N, C, H, W)`` to any size by antialiased bicubic, for data augmentation."""
+    return F.interpolate(x, size=(height, width), mode="bicubic", antialias=True)
+
+
+def crop_to_multiple(x: Tensor, scale: int) -> Tensor:
+    """Cut rows and columns off the bottom and the right until ``scale`` divides the size."""
+    height, width = x.shape[-2:]
+    return x[..., : height - height % scale, : width - width % scale]

@@ -1,0 +1,1 @@
+"""Using a network: tiles, self-ensemble, pictures of every kind."""

@@ -1,0 +1,1 @@
+"""Losses: modules ``(sr, hr) -> scalar``, and the objective that adds them up."""

@@ -1,0 +1,18 @@
+"""Networks: one paper, one file.
+
+A model maps ``lr (N, C, H, W)`` to ``sr (N, C, s H, s W)``, both in ``[0, 1]``, and has
+
+- ``scale`` and ``channels`` (1 for Y, 3 for RGB);
+- ``halo``: how many low-resolution pixels around a pixel its s x s output block depends on;
+- ``forward(lr, halo=0)``: ``halo`` says how many pixels of real context ``lr`` already carries on
+  each side. The frame is not part of the output; what it lacks is made up once, by mirroring.
+
+So a patch drawn with its frame sees no artificial border in training, a tile cut with its frame
+gives the pixels of the whole picture, and ``model(lr)`` just works.
+"""
+
+from collections.abc import Callable
+
+from torch import nn
+
+UpsamplerFactory = Callable[[int, int, int], nn.Module]

@@ -1,0 +1,59 @@
+"""ESPCN (Shi et al., CVPR 2016, arXiv 1609.05158): convolve at low resolution, upsample last."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from srlab.imaging.resample import reframe
+from srlab.models import UpsamplerFactory
+from srlab.models.identity import start_as_identity
+from srlab.models.residual import Residual, add_residual, residual_reach
+
+ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
+
+
+class ESPCN(nn.Module):
+    """Two convolutions, 5x5 to 64 and 3x3 to 32 channels, and the upsampler.
+
+    With the PixelShuffle upsampler and its 3x3 kernel this is the paper's 5-3-3 network; no
+    nonlinearity follows the last layer.
+
+    Args:
+        upsampler: Factory ``(in_channels, out_channels, scale) -> nn.Module``.
+        scale: The factor s.
+        channels: 1 for Y, 3 for RGB.
+        activation: ``tanh``, the paper's final choice, or ``relu``.
+        residual: What is interpolated from the input and added to the output; the paper has none.
+        init: ``default`` is torch's; ``identity`` lets one feature channel carry the input through
+            the body (``models.identity``).
+    """
+
+    def __init__(
+        self,
+        upsampler: UpsamplerFactory,
+        scale: int,
+        channels: int = 1,
+        activation: Literal["tanh", "relu"] = "tanh",
+        residual: Residual = "none",
+        init: Literal["default", "identity"] = "default",
+    ):
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be tanh or relu, got {activation!r}")
+        nonlinearity = ACTIVATIONS[activation]
+        self.scale = scale
+        self.channels = channels
+        self.residual: Residual = residual
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 64, 5), nonlinearity(), nn.Conv2d(64, 32, 3), nonlinearity()
+        )
+        self.upsampler = upsampler(32, channels, scale)
+        self._frame = 3 + getattr(self.upsampler, "halo", 0)
+        self.halo = max(self._frame, residual_reach(residual))
+
+    def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
+        """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
+        framed = reframe(lr, halo, self.halo)
+        sr = self.upsampler(self.body(reframe(framed, self.halo, self._frame)))
+        return add_residual(sr, framed, self.halo, self.scale, self.residual)

@@ -1,0 +1,27 @@
+"""The baseline: an upsampler and nothing else."""
+
+from torch import Tensor, nn
+
+from srlab.imaging.resample import reframe
+from srlab.models import UpsamplerFactory
+
+
+class Plain(nn.Module):
+    """Upsample and do nothing else: bicubic, bilinear and nearest as models without weights.
+
+    Args:
+        upsampler: Factory ``(in_channels, out_channels, scale) -> nn.Module``.
+        scale: The factor s.
+        channels: 1 for Y, 3 for RGB.
+    """
+
+    def __init__(self, upsampler: UpsamplerFactory, scale: int, channels: int = 1):
+        super().__init__()
+        self.scale = scale
+        self.channels = channels
+        self.upsampler = upsampler(channels, channels, scale)
+        self.halo = getattr(self.upsampler, "halo", 0)
+
+    def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
+        """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
+        return self.upsampler(reframe(lr, halo, self.halo))

@@ -1,0 +1,59 @@
+"""SRCNN (Dong et al., ECCV 2014; TPAMI 2016, arXiv 1501.00092): upsample first, then convolve."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from srlab.imaging.resample import crop, reframe
+from srlab.models import UpsamplerFactory
+from srlab.models.residual import Residual, add_residual, residual_reach
+
+
+class SRCNN(nn.Module):
+    """Enlarge the input and refine it by three convolutions at high resolution.
+
+    Args:
+        upsampler: Factory ``(in_channels, out_channels, scale) -> nn.Module``; the paper's is
+            bicubic interpolation.
+        scale: The factor s.
+        channels: 1 for Y, 3 for RGB.
+        kernels: Sizes of the three kernels; the layers have 64, 32 and ``channels`` channels.
+        residual: What is interpolated from the input and added to the output; the paper has none.
+    """
+
+    def __init__(
+        self,
+        upsampler: UpsamplerFactory,
+        scale: int,
+        channels: int = 1,
+        kernels: Literal["9-1-5", "9-3-5", "9-5-5"] = "9-1-5",
+        residual: Residual = "none",
+    ):
+        super().__init__()
+        if kernels not in ("9-1-5", "9-3-5", "9-5-5"):
+            raise ValueError(f"kernels must be 9-1-5, 9-3-5 or 9-5-5, got {kernels!r}")
+        extract, combine, reconstruct = (int(k) for k in kernels.split("-"))
+        self.scale = scale
+        self.channels = channels
+        self.residual: Residual = residual
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 64, extract),
+            nn.ReLU(),
+            nn.Conv2d(64, 32, combine),
+            nn.ReLU(),
+            nn.Conv2d(32, channels, reconstruct),
+        )
+        self.upsampler = upsampler(channels, channels, scale)
+        context = extract // 2 + combine // 2 + reconstruct // 2
+        frame = -(-context // scale)
+        self._surplus = scale * frame - context
+        self._frame = frame + getattr(self.upsampler, "halo", 0)
+        self.halo = max(self._frame, residual_reach(residual))
+
+    def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
+        """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
+        framed = reframe(lr, halo, self.halo)
+        enlarged = self.upsampler(reframe(framed, self.halo, self._frame))
+        sr = self.body(crop(enlarged, self._surplus))
+        return add_residual(sr, framed, self.halo, self.scale, self.residual)

@@ -1,0 +1,176 @@
+"""The training loop, on one page."""
+
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from srlab.errors import UserError
+from srlab.training.schedule import Schedule
+from srlab.training.state import TrainingState
+
+Ending = Literal["finished", "patience", "signal"]
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """What the loop does when.
+
+    Args:
+        steps: Optimizer steps in all.
+        log_every: Steps between two reports; the loss is read back from the device only then.
+        eval_every: Steps between two evaluations.
+        save_every: Steps between two checkpoints.
+        clip: Largest norm of the gradient; 0 does not clip.
+        patience: Evaluations without a better score after which training stops; 0 never stops.
+        precision: Type of autocast: fp32 (none), bf16 or fp16.
+        compile: Whether ``torch.compile`` fuses the forward pass and the loss.
+    """
+
+    steps: int
+    log_every: int
+    eval_every: int
+    save_every: int
+    clip: float = 0.0
+    patience: int = 0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What the loop calls.
+
+    Args:
+        log: ``(step, mean of each loss term since the last report, learning rate)``.
+        evaluate: ``() -> score``, higher is better; called with ``state.step`` steps done.
+        save_last: Called when the state should be kept.
+        save_best: Called when an evaluation was the best so far.
+        stop: ``() -> True`` once a signal asks to leave.
+    """
+
+    log: Callable[[int, dict[str, float], float], None]
+    evaluate: Callable[[], float]
+    save_last: Callable[[], None]
+    save_best: Callable[[], None]
+    stop: Callable[[], bool]
+
+
+def fit(
+    state: TrainingState,
+    objective: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    schedule: Schedule,
+    settings: LoopSettings,
+    callbacks: Callbacks,
+    device: torch.device,
+    halo: int,
+) -> Ending:
+    """Train from ``state.step`` to ``settings.steps``.
+
+    Args:
+        state: Network, optimizer and position; changed in place.
+        objective: ``(sr, hr) -> dict`` of loss terms, whose sum is minimised.
+        batches: uint8 pairs: LR ``(N, C, H+2h, W+2h)`` framed by h = ``halo``, HR ``(N, C, sH, sW)``;
+            the first is that of step ``state.step``.
+        schedule: ``(step, steps) -> factor`` on every group's ``base_lr``.
+        settings: What happens when.
+        callbacks: What is called then.
+        device: Where the network lies.
+        halo: Width of the frame that the LR patches carry.
+
+    Raises:
+        UserError: The loss or the weights stopped being finite.
+    """
+    autocast = _autocast(settings.precision, device)
+
+    def loss_terms(lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        with autocast:
+            sr = state.model(lr, halo=halo)
+        return objective(sr.float(), hr)
+
+    forward = torch.compile(loss_terms) if settings.compile else loss_terms
+    pending: list[dict[str, Tensor]] = []
+    state.model.train()
+    for lr, hr in batches:
+        factor = schedule(state.step, settings.steps)
+        for group in state.optimizer.param_groups:
+            group["lr"] = group["base_lr"] * factor
+        terms = forward(_to_float(lr, device), _to_float(hr, device))
+        _update(state, torch.stack(list(terms.values())).sum(), settings.clip)
+        pending.append({name: term.detach() for name, term in terms.items()})
+        state.step += 1
+
+        last = state.step == settings.steps
+        evaluating = last or state.step % settings.eval_every == 0
+        leaving = callbacks.stop()
+        saving = last or leaving or state.step % settings.save_every == 0
+        if evaluating or saving or state.step % settings.log_every == 0:
+            means = _read_back(pending, state)
+            pending.clear()
+            callbacks.log(state.step, means, state.optimizer.param_groups[0]["lr"])
+        out_of_patience = False
+        if evaluating:
+            _note_score(state, callbacks)
+            state.model.train()
+            out_of_patience = 0 < settings.patience <= state.stale
+        if saving or out_of_patience:
+            callbacks.save_last()
+        if leaving:
+            return "signal"
+        if out_of_patience and not last:
+            return "patience"
+    return "finished"
+
+
+def _autocast(precision: str, device: torch.device):
+    if precision == "fp32":
+        return nullcontext()
+    kind = torch.bfloat16 if precision == "bf16" else torch.float16
+    return torch.autocast(device.type, dtype=kind)
+
+
+def _to_float(pixels: Tensor, device: torch.device) -> Tensor:
+    return pixels.to(device, non_blocking=True).float().div_(255)
+
+
+def _update(state: TrainingState, loss: Tensor, clip: float) -> None:
+    """Take one optimizer step."""
+    state.optimizer.zero_grad(set_to_none=True)
+    state.scaler.scale(loss).backward()
+    if clip > 0:
+        state.scaler.unscale_(state.optimizer)
+        nn.utils.clip_grad_norm_(state.model.parameters(), clip)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    if state.average is not None:
+        state.average.update_parameters(state.model)
+
+
+def _read_back(pending: list[dict[str, Tensor]], state: TrainingState) -> dict[str, float]:
+    """Return the mean of each pending loss term; the one place where the loop waits for the device.
+
+    Raises:
+        UserError: A loss or a weight is not finite.
+    """
+    names = list(pending[0])
+    values = torch.stack([torch.stack([row[name] for name in names]) for row in pending]).cpu()
+    bad = (~values.isfinite()).any(dim=1).nonzero()
+    if len(bad):
+        raise UserError(f"the loss is not finite at step {state.step - len(pending) + int(bad[0])}")
+    if not all(p.isfinite().all() for p in state.model.parameters()):
+        raise UserError(f"the weights are not finite after step {state.step}")
+    return dict(zip(names, values.double().mean(dim=0).tolist(), strict=True))
+
+
+def _note_score(state: TrainingState, callbacks: Callbacks) -> None:
+    state.model.eval()
+    score = callbacks.evaluate()
+    if state.best is None or score > state.best:
+        state.best, state.stale = score, 0
+        callbacks.save_best()
+    else:
+        state.stale += 1

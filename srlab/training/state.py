@@ -1,0 +1,70 @@
+"""Everything that changes during a training."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+
+@dataclass
+class TrainingState:
+    """A network, its optimizer, and where the training stands.
+
+    Args:
+        model: The network that the optimizer steps.
+        optimizer: Its parameter groups carry ``base_lr``.
+        average: Exponential moving average of the weights, or None.
+        scaler: Gradient scaler for fp16, disabled otherwise.
+        step: Steps done.
+        best: Best score so far, or None.
+        stale: Evaluations since the best one.
+        history: One record for each evaluation.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
+    scaler: torch.amp.GradScaler
+    step: int = 0
+    best: float | None = None
+    stale: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def network(self) -> nn.Module:
+        """The network to judge and to keep: the average where there is one."""
+        return self.model if self.average is None else self.average.module
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that resuming needs, as plain data and tensors."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "stale": self.stale,
+            "history": self.history,
+            "rng": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up where ``state`` was saved."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.step, self.best, self.stale = state["step"], state["best"], state["stale"]
+        self.history = list(state["history"])
+        torch.set_rng_state(state["rng"])
+
+
+def average_of(model: nn.Module, decay: float) -> AveragedModel | None:
+    """Return an exponential moving average of a model's weights, or None for a decay of 0."""
+    if decay == 0:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)

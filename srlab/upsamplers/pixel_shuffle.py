@@ -1,0 +1,45 @@
+"""Sub-pixel convolution (ESPCN: Shi et al., CVPR 2016, section 2.2)."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from srlab.upsamplers.kernels import Init, initial_kernel
+
+
+class PixelShuffle(nn.Module):
+    """Convolve on the low-resolution grid to ``s^2`` channels per output channel and interleave them.
+
+    Channel ``c s^2 + a s + b`` becomes pixel ``(s y + a, s x + b)`` of channel ``c``.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        scale: The factor s.
+        kernel_size: Size of the kernel on the low-resolution grid; odd.
+        init: ``default``, ``icnr`` or ``bilinear``; see ``kernels.initial_kernel``.
+
+    Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``, halo = kernel_size // 2.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        scale: int,
+        kernel_size: int = 3,
+        init: Init = "default",
+    ):
+        super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd and positive, got {kernel_size}")
+        self.scale = scale
+        self.halo = kernel_size // 2
+        self.conv = nn.Conv2d(in_channels, out_channels * scale**2, kernel_size)
+        if init != "default":
+            kernel = initial_kernel(in_channels, out_channels, scale, kernel_size, init)
+            self.conv.weight.data.copy_(kernel)
+            nn.init.zeros_(self.conv.bias)
+
+    def forward(self, framed: Tensor) -> Tensor:
+        """Map a framed image to one ``scale`` times as large."""
+        return F.pixel_shuffle(self.conv(framed), self.scale)
