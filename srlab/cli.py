@@ -112,8 +112,10 @@ def _hydra(verb: str, arguments: list[str]) -> None:
 
     from srlab.config.paths import config_dir
     from srlab.config.schema import register
+    from srlab.errors import Interrupted, UserError
 
     register()
+    endings: list[Exception] = []
     sys.argv = [f"srlab {verb}", *arguments]
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # components in the user's folder
@@ -124,9 +126,19 @@ def _hydra(verb: str, arguments: list[str]) -> None:
 
         hydra_config = HydraConfig.get()
         multirun = hydra_config.mode == RunMode.MULTIRUN
-        return run_verb(verb, config, hydra_config.runtime, hydra_config.overrides.task, multirun)
+        try:
+            return run_verb(
+                verb, config, hydra_config.runtime, hydra_config.overrides.task, multirun
+            )
+        except (UserError, Interrupted) as error:
+            if multirun:
+                raise
+            endings.append(error)  # raised again below, past Hydra's own report
+            return None
 
     task()
+    if endings:
+        raise endings[0]
 
 
 def _run(verb: str, arguments: list[str]) -> None:
@@ -158,7 +170,9 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
     text = str(error)
     cause = error.__cause__
     if cause is not None and "Error merging override" in text:
-        text = f"{text.splitlines()[0].removeprefix('Error merging ')}: {str(cause).splitlines()[0]}"
+        text = (
+            f"{text.splitlines()[0].removeprefix('Error merging ')}: {str(cause).splitlines()[0]}"
+        )
     if "Could not override 'upsampler'" in text:
         model = next((a for a in arguments if a.startswith("model=")), "the model")
         return f"{model} takes no upsampler: it would ignore upsampler=..."

@@ -88,7 +88,9 @@ def _from_checkpoint(config: UseConfig, path: Path, device: torch.device) -> Net
         raise UserError(f"{path} cannot be built: {error}") from None
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is damaged: its weights do not fit its config ({reason})") from None
+        raise UserError(
+            f"{path} is damaged: its weights do not fit its config ({reason})"
+        ) from None
     if config.scale is not None and config.scale != scale:
         raise UserError(f"{path} was trained for scale {scale}, but scale={config.scale} is asked")
     label = f"{made_with.get('name') or 'run'} ({path.stem})"

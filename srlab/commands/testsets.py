@@ -28,9 +28,7 @@ def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
     return testsets
 
 
-def read_testsets(
-    testsets: list[ImageSet], scale: int, colour: Colour
-) -> dict[str, list[Pair]]:
+def read_testsets(testsets: list[ImageSet], scale: int, colour: Colour) -> dict[str, list[Pair]]:
     """Decode and degrade the images of each test set, by its name."""
     side = smallest_side(scale)
     return {t.name: read_pairs(t, scale, colour.value, side) for t in testsets}

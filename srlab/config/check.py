@@ -32,7 +32,9 @@ def locate(path: str, roots: Sequence[str] | None = None) -> Callable[..., Any]:
         ConfigError: There is no such thing, or it lives elsewhere.
     """
     if roots is not None and not _within(path, roots):
-        raise ConfigError(f"{path} is not trusted; add trust=[{path.split('.')[0]}] if you trust it")
+        raise ConfigError(
+            f"{path} is not trusted; add trust=[{path.split('.')[0]}] if you trust it"
+        )
     module_name, _, name = path.rpartition(".")
     try:
         target = getattr(importlib.import_module(module_name), name)

@@ -53,7 +53,7 @@ class TrainerConfig:
 class TrainConfig:
     """A training run."""
 
-    name: str = MISSING
+    name: str | None = None
     scale: int = 3
     colour: Colour = Colour.y
     seed: int = 0

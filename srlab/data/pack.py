@@ -99,9 +99,7 @@ def _key(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> str:
     return f"{images.name}-x{scale}-{colour}-{digest.hexdigest()[:16]}"
 
 
-def _build(
-    place: Path, images: ImageSet, scale: int, colour: Colour, min_patch: int
-) -> None:
+def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch: int) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
@@ -142,7 +140,9 @@ def _pairs(
     """Yield the LR and HR pixels of every image at every shrink factor."""
     for number, path in enumerate(images.paths, 1):
         if sys.stderr.isatty():
-            print(f"\rdecoding {images.name}: {number}/{len(images.paths)}", end="", file=sys.stderr)
+            print(
+                f"\rdecoding {images.name}: {number}/{len(images.paths)}", end="", file=sys.stderr
+            )
         whole = to_channels(to_tensor(read_pixels(path)), colour)
         for factor in images.shrink:
             hr = whole

@@ -2,12 +2,11 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
 from srlab.models import UpsamplerFactory
-from srlab.models.identity import start_as_identity
+from srlab.models.identity import Start, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
@@ -36,7 +35,7 @@ class ESPCN(nn.Module):
         channels: int = 1,
         activation: Literal["tanh", "relu"] = "tanh",
         residual: Residual = "none",
-        init: Literal["default", "identity"] = "default",
+        init: Start = "default",
     ):
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -45,9 +44,10 @@ class ESPCN(nn.Module):
         self.scale = scale
         self.channels = channels
         self.residual: Residual = residual
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, 64, 5), nonlinearity(), nn.Conv2d(64, 32, 3), nonlinearity()
-        )
+        first, second = nn.Conv2d(channels, 64, 5), nn.Conv2d(64, 32, 3)
+        if init == "identity":
+            start_as_identity([first, second], channels)
+        self.body = nn.Sequential(first, nonlinearity(), second, nonlinearity())
         self.upsampler = upsampler(32, channels, scale)
         self._frame = 3 + getattr(self.upsampler, "halo", 0)
         self.halo = max(self._frame, residual_reach(residual))

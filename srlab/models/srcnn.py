@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop, reframe
 from srlab.models import UpsamplerFactory
+from srlab.models.identity import Start, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 
 
@@ -20,6 +20,8 @@ class SRCNN(nn.Module):
         channels: 1 for Y, 3 for RGB.
         kernels: Sizes of the three kernels; the layers have 64, 32 and ``channels`` channels.
         residual: What is interpolated from the input and added to the output; the paper has none.
+        init: ``default`` is torch's; ``identity`` starts with the first features, and so the output,
+            as the interpolated input (``models.identity``).
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class SRCNN(nn.Module):
         channels: int = 1,
         kernels: Literal["9-1-5", "9-3-5", "9-5-5"] = "9-1-5",
         residual: Residual = "none",
+        init: Start = "default",
     ):
         super().__init__()
         if kernels not in ("9-1-5", "9-3-5", "9-5-5"):
@@ -37,13 +40,11 @@ class SRCNN(nn.Module):
         self.scale = scale
         self.channels = channels
         self.residual: Residual = residual
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, 64, extract),
-            nn.ReLU(),
-            nn.Conv2d(64, 32, combine),
-            nn.ReLU(),
-            nn.Conv2d(32, channels, reconstruct),
-        )
+        first, second = nn.Conv2d(channels, 64, extract), nn.Conv2d(64, 32, combine)
+        last = nn.Conv2d(32, channels, reconstruct)
+        if init == "identity":
+            start_as_identity([first, second, last], channels)
+        self.body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
         self.upsampler = upsampler(channels, channels, scale)
         context = extract // 2 + combine // 2 + reconstruct // 2
         frame = -(-context // scale)

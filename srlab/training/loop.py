@@ -8,11 +8,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from srlab.errors import UserError
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
 
 Ending = Literal["finished", "patience", "signal"]
+
+
+class Diverged(Exception):
+    """The loss or the weights stopped being finite."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def fit(
         halo: Width of the frame that the LR patches carry.
 
     Raises:
-        UserError: The loss or the weights stopped being finite.
+        Diverged: The loss or the weights stopped being finite.
     """
     autocast = _autocast(settings.precision, device)
 
@@ -154,15 +157,15 @@ def _read_back(pending: list[dict[str, Tensor]], state: TrainingState) -> dict[s
     """Return the mean of each pending loss term; the one place where the loop waits for the device.
 
     Raises:
-        UserError: A loss or a weight is not finite.
+        Diverged: A loss or a weight is not finite.
     """
     names = list(pending[0])
     values = torch.stack([torch.stack([row[name] for name in names]) for row in pending]).cpu()
     bad = (~values.isfinite()).any(dim=1).nonzero()
     if len(bad):
-        raise UserError(f"the loss is not finite at step {state.step - len(pending) + int(bad[0])}")
+        raise Diverged(f"the loss is not finite at step {state.step - len(pending) + int(bad[0])}")
     if not all(p.isfinite().all() for p in state.model.parameters()):
-        raise UserError(f"the weights are not finite after step {state.step}")
+        raise Diverged(f"the weights are not finite after step {state.step}")
     return dict(zip(names, values.double().mean(dim=0).tolist(), strict=True))
 
 

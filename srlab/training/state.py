@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 
 @dataclass
@@ -64,7 +64,15 @@ class TrainingState:
 
 
 def average_of(model: nn.Module, decay: float) -> AveragedModel | None:
-    """Return an exponential moving average of a model's weights, or None for a decay of 0."""
+    """Return an exponential moving average of a model's weights, or None for a decay of 0.
+
+    The decay rises to its value as ``(1 + n) / (10 + n)``, so that the start is soon forgotten.
+    """
     if decay == 0:
         return None
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+    def update(averages: Any, weights: Any, count: Any) -> None:
+        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        torch._foreach_lerp_(averages, weights, 1 - now)
+
+    return AveragedModel(model, multi_avg_fn=torch.no_grad()(update))

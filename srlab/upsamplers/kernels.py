@@ -41,7 +41,9 @@ def bilinear_taps(scale: int) -> Tensor:
     return torch.outer(line, line)
 
 
-def initial_kernel(in_channels: int, out_channels: int, scale: int, size: int, init: Init) -> Tensor:
+def initial_kernel(
+    in_channels: int, out_channels: int, scale: int, size: int, init: Init
+) -> Tensor:
     """Draw a sub-pixel kernel ``(o s^2, i, size, size)``.
 
     Args:

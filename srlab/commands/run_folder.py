@@ -1,0 +1,121 @@
+"""The folder of a run: it explains itself, and two processes never train in it at once."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from srlab.commands.folders import make_folder
+from srlab.config.schema import TrainConfig
+from srlab.errors import UserError
+from srlab.training.checkpoint import write_atomically
+
+# What may change when a run is resumed: nothing that it computes.
+RESUMABLE = ("resume", "device", "trust", "trainer.workers", "trainer.threads")
+
+
+def create_run(folder: Path, config: dict[str, Any]) -> Path:
+    """Make a run folder with its config and its environment.
+
+    Raises:
+        UserError: It is there already with something in it, or it cannot be made.
+    """
+    if (folder / "config.yaml").exists():
+        raise UserError(f"{folder} is a run already: continue it with resume={folder}")
+    make_folder(folder)
+    environment = json.dumps(_environment(), indent=2) + "\n"
+    write_atomically(folder / "environment.json", lambda path: path.write_text(environment))
+    text = OmegaConf.to_yaml(OmegaConf.create(config))
+    write_atomically(folder / "config.yaml", lambda path: path.write_text(text))
+    return folder
+
+
+def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainConfig:
+    """Read the config of a run that is to be resumed.
+
+    Args:
+        folder: The run folder.
+        overrides: The present command line's.
+        present: What they compose to; the keys that may change are taken from it.
+
+    Raises:
+        UserError: The folder is no run, or an override would change what it computes.
+    """
+    given = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    for override, key in zip(overrides, given, strict=True):
+        if key not in RESUMABLE:
+            raise UserError(
+                f"a resumed run keeps its config, so {override} cannot be given with resume=; "
+                f"only {', '.join(RESUMABLE[1:])} may change"
+            )
+    path = folder / "config.yaml"
+    try:
+        schema = OmegaConf.structured(TrainConfig)
+        config = OmegaConf.to_object(OmegaConf.merge(schema, OmegaConf.load(path)))
+    except OSError:
+        raise UserError(f"{folder} is not a run: it has no config.yaml") from None
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+    if not isinstance(config, TrainConfig):
+        raise UserError(f"{path} is damaged: it is not the config of a run")
+    if "device" in given:
+        config.device = present.device
+    if "trainer.workers" in given:
+        config.trainer.workers = present.trainer.workers
+    if "trainer.threads" in given:
+        config.trainer.threads = present.trainer.threads
+    return config
+
+
+def lock(folder: Path) -> int | None:
+    """Keep other processes from training in a run folder until this one ends.
+
+    Raises:
+        UserError: Another process trains there.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows: no advisory locks on folders
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise UserError(f"another process is training in {folder}") from None
+    return handle
+
+
+def _environment() -> dict[str, Any]:
+    from importlib.metadata import version
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "command": sys.argv,
+        "git": _git_revision(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_threads": torch.get_num_threads(),
+        "gpu": gpu,
+        "packages": {name: version(name) for name in ("torch", "hydra-core", "numpy", "pillow")},
+    }
+
+
+def _git_revision() -> str | None:
+    here = Path(__file__).resolve().parent
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=here, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

@@ -1,0 +1,69 @@
+"""One test image in colour, followed through a run and drawn at its end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from srlab.config.schema import Colour
+from srlab.evaluation.comparison import comparison
+from srlab.evaluation.score import score_images
+from srlab.imaging.colour import quantise
+from srlab.imaging.files import read_pixels, to_pixels, to_tensor
+from srlab.imaging.resample import crop_to_multiple, enlarge, shrink
+from srlab.inference.colour import upscale_colour
+
+
+@dataclass(frozen=True)
+class Showcase:
+    """A test image: ``lr (1, C, H, W)`` and ``hr (1, C, sH, sW)``, as the file has its channels."""
+
+    name: str
+    lr: Tensor
+    hr: Tensor
+    scale: int
+    colour: Colour
+
+    def bicubic(self, lr: Tensor) -> Tensor:
+        """Upscale ``(N, C, H, W)`` by bicubic."""
+        return enlarge(lr, self.scale)
+
+    @torch.inference_mode()
+    def upscaled(self, upscale: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return the image as ``upscale`` makes it."""
+        return upscale_colour(self.lr, upscale, self.colour.value, self.scale)
+
+    def pictures(self, upscale: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Return bicubic, SR and HR of the middle of the image, 192 pixels a side or less."""
+        bicubic = self.bicubic(self.lr).clamp(0, 1)
+        everything = {"bicubic": bicubic, "sr": self.upscaled(upscale), "hr": self.hr}
+        height, width = self.hr.shape[-2:]
+        top, left = max(0, height // 2 - 96), max(0, width // 2 - 96)
+        return {k: v[..., top : top + 192, left : left + 192] for k, v in everything.items()}
+
+    def sheet(self, upscale: Callable[[Tensor], Tensor], name: str) -> Image.Image:
+        """Draw LR, bicubic, SR and HR side by side, with the PSNR of this image."""
+        sr = self.upscaled(upscale)
+        return comparison(
+            self.lr, sr, self.hr, self.scale,
+            [
+                f"LR x{self.scale}",
+                f"bicubic {self._psnr(self.bicubic(self.lr)):.2f} dB",
+                f"{name} {self._psnr(sr):.2f} dB",
+                "truth",
+            ],
+        )  # fmt: skip
+
+    def _psnr(self, sr: Tensor) -> float:
+        pair = (self.name, to_pixels(self.lr), to_pixels(self.hr))
+        return score_images(lambda _: sr, [pair], self.scale)[0].psnr
+
+
+def open_showcase(path: Path, scale: int, colour: Colour) -> Showcase:
+    """Read a test image and degrade it."""
+    hr = crop_to_multiple(to_tensor(read_pixels(path)), scale)
+    lr = quantise(shrink(hr, scale))
+    return Showcase(path.stem, lr.float(), hr.float(), scale, colour)

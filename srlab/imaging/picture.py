@@ -1,0 +1,166 @@
+"""Pictures as their owners have them: colour or grey, alpha, 8 or 16 bits, EXIF, ICC profile.
+
+Pillow reads 16-bit colour as 8 bits and cannot write it, so such PNGs are decoded by torchvision and
+written here.
+"""
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from srlab.errors import UserError
+from srlab.imaging.files import open_image
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture, turned upright.
+
+    Args:
+        image: ``(1, 1 or 3, H, W)`` float32 in ``[0, 1]``.
+        alpha: ``(1, 1, H, W)``, or None.
+        bits: 8 or 16 for each channel.
+        icc: Colour profile, or None.
+        exif: EXIF block without an orientation, or None.
+    """
+
+    image: Tensor
+    alpha: Tensor | None
+    bits: int
+    icc: bytes | None
+    exif: bytes | None
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a picture file.
+
+    Raises:
+        UserError: The file is missing, cut off, no image, or has pixels that are not supported.
+    """
+    source = open_image(path)
+    icc = source.info.get("icc_profile")
+    exif_data = source.getexif()
+    upright = ImageOps.exif_transpose(source)
+    exif = upright.getexif().tobytes() if exif_data else None
+    if _is_deep_png(path):
+        pixels = _decode_deep_png(path)
+        orientation = exif_data.get(0x0112, 1)
+        pixels = _turn_upright(pixels, orientation)
+        bits = 16
+    else:
+        pixels, bits = _pixels(upright, path)
+    planes = torch.from_numpy(pixels.astype(np.float32) / (2**bits - 1))
+    planes = planes.permute(2, 0, 1).unsqueeze(0).contiguous()
+    has_alpha = planes.shape[1] in (2, 4)
+    alpha = planes[:, -1:] if has_alpha else None
+    return Picture(planes[:, :-1] if has_alpha else planes, alpha, bits, icc, exif)
+
+
+def write_picture(path: Path, picture: Picture, kind: str) -> None:
+    """Write a picture file.
+
+    Args:
+        path: Where to; it is written directly.
+        picture: What to write; a format without 16 bits or alpha gets what it can hold.
+        kind: File suffix that names the format: ``.png``, ``.jpg``, ...
+
+    Raises:
+        UserError: The format is unknown, or cannot hold the picture.
+    """
+    Image.init()
+    form = Image.EXTENSION.get(kind.lower())
+    if form not in Image.SAVE:
+        raise UserError(
+            f"cannot write pictures of type {kind!r}; use .png, .jpg, .tif, .webp or .bmp"
+        )
+    planes = [picture.image] if picture.alpha is None or form in ("JPEG", "BMP") else [
+        picture.image, picture.alpha,
+    ]  # fmt: skip
+    merged = torch.cat([p.cpu().to(torch.float64) for p in planes], dim=1)[0].permute(1, 2, 0)
+    if picture.bits == 16 and form == "PNG":
+        levels = torch.floor(merged * 65535 + 0.5).clamp(0, 65535).numpy().astype(np.uint16)
+        path.write_bytes(_encode_deep_png(levels, picture.icc, picture.exif))
+        return
+    levels = torch.floor(merged * 255 + 0.5).clamp(0, 255).to(torch.uint8).numpy()
+    image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+    extras = {"icc_profile": picture.icc, "exif": picture.exif}
+    quality = {"quality": 95} if form in ("JPEG", "WEBP") else {}
+    try:
+        image.save(path, format=form, **{k: v for k, v in extras.items() if v}, **quality)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UserError(f"a {form} file cannot hold this picture: {error}") from None
+
+
+def _pixels(image: Image.Image, path: Path) -> tuple[np.ndarray, int]:
+    """Return pixels ``(H, W, 1 to 4)`` and the bits of each channel."""
+    mode = image.mode
+    if mode.startswith("I"):
+        pixels = np.asarray(image).astype(np.int64)
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise UserError(f"{path} has pixels beyond 16 bits; srlab reads 8 and 16 bits")
+        return pixels.astype(np.uint16)[..., None], 16
+    if mode == "F":
+        raise UserError(f"{path} has floating-point pixels; srlab reads 8 and 16 bits")
+    transparent = mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info
+    grey = mode in ("1", "L", "LA", "La")
+    target = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")
+    pixels = np.array(image.convert(target))
+    return (pixels[..., None] if pixels.ndim == 2 else pixels), 8
+
+
+def _is_deep_png(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(26)
+    return head.startswith(_PNG) and head[24] == 16
+
+
+def _decode_deep_png(path: Path) -> np.ndarray:
+    from torchvision.io import ImageReadMode, decode_image
+
+    data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+    try:
+        planes = decode_image(data, mode=ImageReadMode.UNCHANGED)
+    except RuntimeError as error:
+        raise UserError(f"{path} is not a readable image: {str(error).splitlines()[0]}") from None
+    return planes.permute(1, 2, 0).numpy()
+
+
+def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo an EXIF orientation (1 to 8) of ``(H, W, C)``."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    flip_rows = orientation in (3, 4, 7, 8)
+    flip_columns = orientation in (2, 3, 6, 7)
+    return np.ascontiguousarray(pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1])
+
+
+def _encode_deep_png(pixels: np.ndarray, icc: bytes | None, exif: bytes | None) -> bytes:
+    """Encode uint16 pixels ``(H, W, 1 to 4)`` as PNG (ISO/IEC 15948), every row filtered by 'up'."""
+    height, width, channels = pixels.shape
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = np.ascontiguousarray(pixels.astype(">u2")).view(np.uint8).reshape(height, -1)
+    filtered = rows - np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
+    lines = np.hstack([np.full((height, 1), 2, dtype=np.uint8), filtered])
+    out = io.BytesIO()
+    out.write(_PNG)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))]
+    if icc:
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
+    if exif:
+        chunks.append((b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    chunks += [(b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b"")]
+    for name, data in chunks:
+        out.write(struct.pack(">I", len(data)) + name + data)
+        out.write(struct.pack(">I", zlib.crc32(name + data)))
+    return out.getvalue()

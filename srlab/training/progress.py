@@ -1,0 +1,45 @@
+"""The one line that says how a training stands; quiet where there is no terminal."""
+
+import sys
+import time
+
+
+class Progress:
+    """Shows step, rate, loss, score and time left on standard error.
+
+    Args:
+        steps: Steps in all.
+        first: Steps that were done before this process.
+    """
+
+    def __init__(self, steps: int, first: int):
+        self.steps, self.first = steps, first
+        self.start = time.monotonic()
+        self.shown = sys.stderr.isatty()
+        self.score = ""
+
+    def rate(self, step: int) -> float:
+        """Return the mean number of steps a second of this process."""
+        return (step - self.first) / max(time.monotonic() - self.start, 1e-9)
+
+    def update(self, step: int, loss: float) -> None:
+        """Redraw the line."""
+        if not self.shown:
+            return
+        rate = self.rate(step)
+        left = int((self.steps - step) / rate) if rate else 0
+        line = (
+            f"step {step:,}/{self.steps:,}  {rate:.0f} steps/s  loss {loss:.3e}"
+            f"{self.score}  {left // 3600:d}:{left // 60 % 60:02d}:{left % 60:02d} left"
+        )
+        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        """Print a line that stays; on standard output, also where there is no terminal."""
+        self.close()
+        print(text, flush=True)
+
+    def close(self) -> None:
+        """Clear the line."""
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

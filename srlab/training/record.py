@@ -1,0 +1,40 @@
+"""What a run writes about itself while it trains: TensorBoard events."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+
+class Record:
+    """TensorBoard scalars and pictures of a run.
+
+    Args:
+        folder: The run folder; events go to ``tensorboard`` within it.
+        step: The step at which the run starts or resumes; later events of a killed run are hidden.
+    """
+
+    def __init__(self, folder: Path, step: int):
+        self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def losses(self, step: int, terms: dict[str, float], lr: float, rate: float) -> None:
+        """Record the mean of each loss term, their sum, the learning rate and steps a second."""
+        self.writer.add_scalar("loss/total", sum(terms.values()), step)
+        for name, value in terms.items():
+            self.writer.add_scalar(f"loss/{name}", value, step)
+        self.writer.add_scalar("train/learning_rate", lr, step)
+        self.writer.add_scalar("train/steps_per_second", rate, step)
+
+    def score(self, step: int, testset: str, psnr: float, ssim: float) -> None:
+        """Record the mean PSNR and SSIM of a test set."""
+        self.writer.add_scalar(f"psnr/{testset}", psnr, step)
+        self.writer.add_scalar(f"ssim/{testset}", ssim, step)
+
+    def picture(self, step: int, name: str, image: Tensor) -> None:
+        """Record an image ``(1, C, H, W)`` in ``[0, 1]``."""
+        self.writer.add_image(name, (image[0] * 255).round().clamp(0, 255).to(torch.uint8), step)
+
+    def close(self) -> None:
+        """Write what is pending."""
+        self.writer.close()
