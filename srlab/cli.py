@@ -46,7 +46,7 @@ complete -o nospace -o default -F _srlab srlab
 
 
 def main() -> None:
-    """Run ``srlab``; exit with 0, 1 for a failure, 2 for a mistake of the user's, 128+n by a signal."""
+    """Run ``srlab``; exit with 0, 2 for a mistake of the user's, 128 + n by signal n."""
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help(), end="")
@@ -127,9 +127,8 @@ def _hydra(verb: str, arguments: list[str]) -> None:
         hydra_config = HydraConfig.get()
         multirun = hydra_config.mode == RunMode.MULTIRUN
         try:
-            return run_verb(
-                verb, config, hydra_config.runtime, hydra_config.overrides.task, multirun
-            )
+            overrides = list(hydra_config.overrides.task)
+            return run_verb(verb, config, hydra_config.runtime, overrides, multirun)
         except (UserError, Interrupted) as error:
             if multirun:
                 raise

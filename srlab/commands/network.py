@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from srlab.config.build import build
 from srlab.config.check import TRUSTED, ConfigError, check
@@ -16,6 +16,7 @@ from srlab.config.schema import Colour, UseConfig, check_scale
 from srlab.errors import UserError
 from srlab.inference.ensemble import self_ensemble
 from srlab.inference.tiles import upscale_tiled
+from srlab.models import Model
 from srlab.training.checkpoint import load
 
 
@@ -32,7 +33,7 @@ class Network:
         checkpoint: The file that it came from, or None.
     """
 
-    module: nn.Module
+    module: Model
     scale: int
     colour: Colour
     label: str
@@ -46,7 +47,7 @@ class Network:
 
 
 def trusted_roots(trust: list[str]) -> tuple[str, ...]:
-    """Return what a config from a file may name: srlab's parts, torch.nn, plugins, and ``trust``."""
+    """Return what a config from a file may name: our parts, torch.nn, plugins, and ``trust``."""
     plugins = (e.value.split(".")[0] for e in entry_points(group="srlab.configs"))
     return (*TRUSTED, *plugins, *trust)
 
@@ -88,9 +89,7 @@ def _from_checkpoint(config: UseConfig, path: Path, device: torch.device) -> Net
         raise UserError(f"{path} cannot be built: {error}") from None
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{path} is damaged: its weights do not fit its config ({reason})"
-        ) from None
+        raise UserError(f"{path} is damaged, weights and config differ: {reason}") from None
     if config.scale is not None and config.scale != scale:
         raise UserError(f"{path} was trained for scale {scale}, but scale={config.scale} is asked")
     label = f"{made_with.get('name') or 'run'} ({path.stem})"

@@ -215,9 +215,10 @@ def _train(job: Job, folder: Path) -> None:
                 save_best=lambda: save(folder / "best.pt", _checkpoint(job, whole=False)),
                 stop=lambda: stopper.signal is not None,
             )
+            pin = job.device.type == "cuda"
             ending = fit(
                 state, job.objective,
-                loader(batches, state.step, trainer.steps, trainer.workers, job.device.type == "cuda"),
+                loader(batches, state.step, trainer.steps, trainer.workers, pin),
                 job.schedule, settings, callbacks, job.device, state.model.halo,
             )  # fmt: skip
     except Diverged as error:
@@ -251,7 +252,7 @@ def _finish(job: Job, folder: Path) -> float:
         job.showcase.bicubic, job.pairs, job.config.scale, job.config.colour, "bicubic", "bicubic"
     )
     results = [r for pair in zip(bicubic, results, strict=True) for r in pair]
-    sheet = job.showcase.sheet(_upscaler(job), job.config.name)
+    sheet = job.showcase.sheet(_upscaler(job), str(job.config.name))
     write_atomically(folder / "results.json", lambda path: path.write_text(as_json(results)))
     write_atomically(folder / "results.csv", lambda path: path.write_text(as_csv(results)))
     metrics = json.dumps({"step": job.state.step, "history": job.state.history}, indent=2) + "\n"
@@ -269,7 +270,8 @@ def _upscaler(job: Job):
 
 def _judge(job: Job) -> list[Result]:
     config = job.config
-    return judge(_upscaler(job), job.pairs, config.scale, config.colour, config.name, job.method)
+    name = str(config.name)
+    return judge(_upscaler(job), job.pairs, config.scale, config.colour, name, job.method)
 
 
 def _checkpoint(job: Job, whole: bool) -> dict[str, Any]:

@@ -32,9 +32,7 @@ def locate(path: str, roots: Sequence[str] | None = None) -> Callable[..., Any]:
         ConfigError: There is no such thing, or it lives elsewhere.
     """
     if roots is not None and not _within(path, roots):
-        raise ConfigError(
-            f"{path} is not trusted; add trust=[{path.split('.')[0]}] if you trust it"
-        )
+        raise ConfigError(f"{path} is not trusted; add trust=[{path.split('.')[0]}] if you do")
     module_name, _, name = path.rpartition(".")
     try:
         target = getattr(importlib.import_module(module_name), name)
@@ -101,7 +99,8 @@ def _signature_faults(
             if not open_ended:
                 near = difflib.get_close_matches(str(name), parameters, n=1)
                 meant = f"; did you mean {near[0]!r}?" if near else ""
-                yield f"{key}.{name}: {short} has no {name!r}{meant} (it takes {', '.join(parameters)})"
+                takes = ", ".join(parameters)
+                yield f"{key}.{name}: {short} has no {name!r}{meant} (it takes {takes})"
         elif not _fits(value, hints.get(name, Any)):
             yield f"{key}.{name}: {short} wants {_describe(hints[name])}, got {value!r}"
     if not node.get("_partial_"):
@@ -159,4 +158,4 @@ def _describe(hint: Any) -> str:
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
         return "a list"
-    return words.get(hint) or getattr(hint, "__name__", str(hint))
+    return words.get(hint) or str(getattr(hint, "__name__", hint))

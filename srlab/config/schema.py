@@ -109,9 +109,8 @@ def register() -> None:
     store.store(name="evaluate_schema", node=EvaluateConfig)
     store.store(name="upscale_schema", node=UpscaleConfig)
     OmegaConf.register_new_resolver(
-        "channels", lambda colour: 3 if Colour(getattr(colour, "value", colour)) == Colour.rgb else 1,
-        replace=True,
-    )  # fmt: skip
+        "channels", lambda colour: 3 if colour in (Colour.rgb, "rgb") else 1, replace=True
+    )
 
 
 def check_ranges(trainer: TrainerConfig) -> None:

@@ -27,8 +27,9 @@ def protocol(scale: int, colour: str) -> str:
     """Describe in one line how the scores are computed."""
     seen = "RGB, judged on Y" if colour == "rgb" else "Y"
     return (
-        f"{seen} of BT.601 YCbCr (16-235) rounded to 8 bits, peak 255; LR = MATLAB bicubic / {scale}"
-        f", rounded; border of {scale} px shaved; SSIM 11x11 Gaussian, sigma 1.5, valid; "
+        f"{seen} of BT.601 YCbCr (16-235) rounded to 8 bits, peak 255; "
+        f"LR = MATLAB bicubic / {scale}, rounded; border of {scale} px shaved; "
+        f"SSIM 11x11 Gaussian, sigma 1.5, valid; "
         f"mean over images"
     )
 
@@ -64,7 +65,7 @@ def mean_score(scores: list[Score]) -> Score:
 
 
 def smallest_side(scale: int) -> int:
-    """Return the fewest HR pixels a side that the protocol can judge: SSIM's window and the border."""
+    """Return the fewest HR pixels a side that can be judged: SSIM's window and the border."""
     return 11 + 2 * scale
 
 

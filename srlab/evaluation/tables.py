@@ -42,7 +42,7 @@ def console_table(results: Sequence[Result], per_image: bool) -> str:
             rows.append((result.testset, f"x{result.scale}", result.label, score.image,
                          f"{score.psnr:.2f}", f"{score.ssim:.4f}", known))  # fmt: skip
     if not any(row[-1] for row in rows[1:]):
-        rows = [row[:-1] for row in rows]
+        rows = [(*row[:-1], "") for row in rows]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
     return "\n".join(line.rstrip() for line in lines)

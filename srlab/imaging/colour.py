@@ -52,7 +52,7 @@ def quantise(x: Tensor) -> Tensor:
 
 
 def to_channels(image: Tensor, colour: Colour) -> Tensor:
-    """Turn an 8-bit image ``(N, 1 or 3, H, W)`` in ``[0, 1]`` into what a network of ``colour`` sees.
+    """Turn an 8-bit image ``(N, 1 or 3, H, W)`` in ``[0, 1]`` into what a network sees.
 
     Y is rounded to 8 bits, as MATLAB rounds it for a uint8 image; grey is repeated for RGB.
     """

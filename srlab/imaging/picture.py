@@ -1,7 +1,7 @@
 """Pictures as their owners have them: colour or grey, alpha, 8 or 16 bits, EXIF, ICC profile.
 
-Pillow reads 16-bit colour as 8 bits and cannot write it, so such PNGs are decoded by torchvision and
-written here.
+Pillow reads 16-bit colour as 8 bits and cannot write it, so such PNGs are decoded by torchvision
+and written here.
 """
 
 import io
@@ -79,9 +79,7 @@ def write_picture(path: Path, picture: Picture, kind: str) -> None:
     Image.init()
     form = Image.EXTENSION.get(kind.lower())
     if form not in Image.SAVE:
-        raise UserError(
-            f"cannot write pictures of type {kind!r}; use .png, .jpg, .tif, .webp or .bmp"
-        )
+        raise UserError(f"cannot write type {kind!r}; use .png, .jpg, .tif, .webp or .bmp")
     planes = [picture.image] if picture.alpha is None or form in ("JPEG", "BMP") else [
         picture.image, picture.alpha,
     ]  # fmt: skip
@@ -146,7 +144,7 @@ def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _encode_deep_png(pixels: np.ndarray, icc: bytes | None, exif: bytes | None) -> bytes:
-    """Encode uint16 pixels ``(H, W, 1 to 4)`` as PNG (ISO/IEC 15948), every row filtered by 'up'."""
+    """Encode uint16 pixels ``(H, W, 1 to 4)`` as PNG (ISO/IEC 15948), rows filtered by 'up'."""
     height, width, channels = pixels.shape
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     rows = np.ascontiguousarray(pixels.astype(">u2")).view(np.uint8).reshape(height, -1)

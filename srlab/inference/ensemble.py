@@ -1,4 +1,4 @@
-"""Geometric self-ensemble (Timofte et al., CVPR 2016; EDSR, Lim et al., CVPRW 2017, section 3.4)."""
+"""Geometric self-ensemble (EDSR: Lim et al., CVPRW 2017, section 3.4)."""
 
 from collections.abc import Callable
 

@@ -1,13 +1,14 @@
 """Upscaling in tiles whose result is the whole picture's."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from srlab.imaging.resample import mirror_pad
+from srlab.models import Model
 
 
 @torch.inference_mode()
-def upscale_tiled(model: nn.Module, lr: Tensor, tile: int) -> Tensor:
+def upscale_tiled(model: Model, lr: Tensor, tile: int) -> Tensor:
     """Upscale ``(N, C, H, W)`` to ``(N, C, sH, sW)`` in tiles of ``tile`` LR pixels a side.
 
     Each tile is cut with a frame of ``model.halo`` pixels, the whole receptive field, so that it

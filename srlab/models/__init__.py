@@ -16,3 +16,11 @@ from collections.abc import Callable
 from torch import nn
 
 UpsamplerFactory = Callable[[int, int, int], nn.Module]
+
+
+class Model(nn.Module):
+    """What every network says about itself."""
+
+    scale: int
+    channels: int
+    halo: int

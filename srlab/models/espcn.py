@@ -5,14 +5,14 @@ from typing import Literal
 from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
-from srlab.models import UpsamplerFactory
+from srlab.models import Model, UpsamplerFactory
 from srlab.models.identity import Start, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
 
-class ESPCN(nn.Module):
+class ESPCN(Model):
     """Two convolutions, 5x5 to 64 and 3x3 to 32 channels, and the upsampler.
 
     With the PixelShuffle upsampler and its 3x3 kernel this is the paper's 5-3-3 network; no

@@ -1,12 +1,12 @@
 """The baseline: an upsampler and nothing else."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from srlab.imaging.resample import reframe
-from srlab.models import UpsamplerFactory
+from srlab.models import Model, UpsamplerFactory
 
 
-class Plain(nn.Module):
+class Plain(Model):
     """Upsample and do nothing else: bicubic, bilinear and nearest as models without weights.
 
     Args:

@@ -1,4 +1,4 @@
-"""The global residual: the network adds to an interpolated picture instead of painting a whole one."""
+"""The global residual: a network adds to the interpolated picture."""
 
 from typing import Literal
 

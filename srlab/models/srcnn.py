@@ -5,12 +5,12 @@ from typing import Literal
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop, reframe
-from srlab.models import UpsamplerFactory
+from srlab.models import Model, UpsamplerFactory
 from srlab.models.identity import Start, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 
 
-class SRCNN(nn.Module):
+class SRCNN(Model):
     """Enlarge the input and refine it by three convolutions at high resolution.
 
     Args:
@@ -20,8 +20,8 @@ class SRCNN(nn.Module):
         channels: 1 for Y, 3 for RGB.
         kernels: Sizes of the three kernels; the layers have 64, 32 and ``channels`` channels.
         residual: What is interpolated from the input and added to the output; the paper has none.
-        init: ``default`` is torch's; ``identity`` starts with the first features, and so the output,
-            as the interpolated input (``models.identity``).
+        init: ``default`` is torch's; ``identity`` starts with the interpolated input as output
+            (``models.identity``).
     """
 
     def __init__(

@@ -77,8 +77,8 @@ def fit(
     Args:
         state: Network, optimizer and position; changed in place.
         objective: ``(sr, hr) -> dict`` of loss terms, whose sum is minimised.
-        batches: uint8 pairs: LR ``(N, C, H+2h, W+2h)`` framed by h = ``halo``, HR ``(N, C, sH, sW)``;
-            the first is that of step ``state.step``.
+        batches: uint8 pairs: LR ``(N, C, H+2h, W+2h)`` framed by h = ``halo`` and HR
+            ``(N, C, sH, sW)``; the first is that of step ``state.step``.
         schedule: ``(step, steps) -> factor`` on every group's ``base_lr``.
         settings: What happens when.
         callbacks: What is called then.

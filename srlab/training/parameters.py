@@ -19,7 +19,7 @@ def parameter_groups(
     Raises:
         UserError: A prefix matches no parameter.
     """
-    groups: dict[str, list[nn.Parameter]] = {"": []} | {prefix: [] for prefix in factors}
+    groups: dict[str, list[nn.Parameter]] = {prefix: [] for prefix in ("", *factors)}
     names = [name for name, _ in model.named_parameters()]
     for prefix in factors:
         if not any(_matches(name, prefix) for name in names):

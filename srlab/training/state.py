@@ -1,11 +1,13 @@
 """Everything that changes during a training."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
+
+from srlab.models import Model
 
 
 @dataclass
@@ -23,7 +25,7 @@ class TrainingState:
         history: One record for each evaluation.
     """
 
-    model: nn.Module
+    model: Model
     optimizer: torch.optim.Optimizer
     average: AveragedModel | None
     scaler: torch.amp.GradScaler
@@ -33,9 +35,9 @@ class TrainingState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def network(self) -> nn.Module:
+    def network(self) -> Model:
         """The network to judge and to keep: the average where there is one."""
-        return self.model if self.average is None else self.average.module
+        return self.model if self.average is None else cast(Model, self.average.module)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that resuming needs, as plain data and tensors."""

@@ -50,7 +50,7 @@ class Deconv(nn.Module):
                 )
             kernel = initial_kernel(in_channels, out_channels, scale, size // scale, init)
             self.deconv.weight.data.copy_(subpixel_to_deconv(kernel, scale))
-            nn.init.zeros_(self.deconv.bias)
+            nn.init.zeros_(self.deconv.get_parameter("bias"))
 
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""

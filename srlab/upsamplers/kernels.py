@@ -32,7 +32,7 @@ def deconv_to_subpixel(kernel: Tensor, scale: int) -> Tensor:
 
 
 def bilinear_taps(scale: int) -> Tensor:
-    """Return the ``(K, K)`` kernel, K = 2s - s mod 2, of bilinear interpolation as a transposed one.
+    """Return bilinear interpolation as a transposed kernel ``(K, K)``, K = 2s - s mod 2.
 
     This is the `bilinear` filler of FCN (Long et al. 2015): ``1 - |m - (K-1)/2| / s`` on each axis.
     """

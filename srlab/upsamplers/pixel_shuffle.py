@@ -7,7 +7,7 @@ from srlab.upsamplers.kernels import Init, initial_kernel
 
 
 class PixelShuffle(nn.Module):
-    """Convolve on the low-resolution grid to ``s^2`` channels per output channel and interleave them.
+    """Convolve at low resolution to ``s^2`` channels per output channel and interleave them.
 
     Channel ``c s^2 + a s + b`` becomes pixel ``(s y + a, s x + b)`` of channel ``c``.
 
@@ -38,7 +38,7 @@ class PixelShuffle(nn.Module):
         if init != "default":
             kernel = initial_kernel(in_channels, out_channels, scale, kernel_size, init)
             self.conv.weight.data.copy_(kernel)
-            nn.init.zeros_(self.conv.bias)
+            nn.init.zeros_(self.conv.get_parameter("bias"))
 
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
