@@ -165,17 +165,22 @@ def _run(verb: str, arguments: list[str]) -> None:
 
 
 def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
-    """Say in few lines what Hydra or OmegaConf found wrong."""
+    """Say in a sentence what Hydra or OmegaConf found wrong."""
+    from srlab.config.suggest import explain
+
     text = str(error)
-    cause = error.__cause__
-    if cause is not None and "Error merging override" in text:
-        text = (
-            f"{text.splitlines()[0].removeprefix('Error merging ')}: {str(cause).splitlines()[0]}"
-        )
     if "Could not override 'upsampler'" in text:
         model = next((a for a in arguments if a.startswith("model=")), "the model")
         return f"{model} takes no upsampler: it would ignore upsampler=..."
-    return text.replace("\nTo append to your default list use", "; to append use").strip()
+    cause = str(error.__cause__ or "")
+    explained = explain(verb, text) or explain(verb, cause)
+    if explained is not None:
+        return explained
+    if text.startswith("Error merging override"):
+        return f"{text.splitlines()[0].removeprefix('Error merging override ')}: {cause}".split(
+            "\n"
+        )[0]
+    return text.strip()
 
 
 def _fail(message: str) -> None:

@@ -1,6 +1,5 @@
 """What the tests share."""
 
-
 import pytest
 import torch
 from hypothesis import settings

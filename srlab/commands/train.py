@@ -76,8 +76,8 @@ def run(
         lock(folder)
         _take_up(job, folder)
     else:
-        name = f"{choices.get('model')}-{choices.get('upsampler')}-x{config.scale}"
-        config.name = config.name or name.replace("-None", "")
+        parts = [choices.get("experiment") or choices.get("model"), choices.get("upsampler")]
+        config.name = config.name or "-".join(str(p) for p in [*parts, f"x{config.scale}"] if p)
         job = prepare(config, None)
         place = config.run_dir or output or dated(Path("runs") / config.name)
         folder = create_run(Path(place).expanduser(), plain(job.config))

@@ -41,6 +41,13 @@ def bilinear_taps(scale: int) -> Tensor:
     return torch.outer(line, line)
 
 
+def channel_match(in_channels: int, out_channels: int) -> Tensor:
+    """Return the ``(o, i)`` matrix that hands input channel ``c mod i`` to output channel ``c``."""
+    matched = torch.zeros(out_channels, in_channels)
+    matched[torch.arange(out_channels), torch.arange(out_channels) % in_channels] = 1
+    return matched
+
+
 def initial_kernel(
     in_channels: int, out_channels: int, scale: int, size: int, init: Init
 ) -> Tensor:
@@ -54,7 +61,8 @@ def initial_kernel(
         init: ``default`` is that of ``nn.Conv2d``; ``icnr`` (Aitken et al. 2017, arXiv 1707.02937)
             gives all s^2 phases of an output channel one kernel, so that the layer starts as a
             convolution followed by nearest-neighbour resizing, free of checkerboard; ``bilinear``
-            makes it start as a random 1x1 mixing of channels followed by bilinear interpolation.
+            (the filler of FCN and Caffe) makes output channel c start as the bilinear interpolation
+            of input channel c, the other weights as zeros.
 
     Raises:
         ValueError: ``bilinear`` with a kernel of size 1, which cannot hold it.
@@ -67,11 +75,11 @@ def initial_kernel(
     if init == "bilinear":
         if size < 3:
             raise ValueError(f"bilinear initialisation needs a kernel of at least 3, got {size}")
-        mixing = _conv_weight(in_channels, out_channels, 1).permute(1, 0, 2, 3)
         taps = bilinear_taps(scale)
         margin = (size * scale - taps.shape[0]) // 2
         padded = nn.functional.pad(taps, [margin] * 4)
-        return deconv_to_subpixel(mixing * padded, scale)
+        matched = channel_match(in_channels, out_channels).T[:, :, None, None]
+        return deconv_to_subpixel(matched * padded, scale)
     raise ValueError(f"init must be default, icnr or bilinear, got {init!r}")
 
 

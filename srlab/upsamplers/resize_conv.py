@@ -1,8 +1,12 @@
 """Resize-convolution (Odena, Dumoulin, Olah: Distill 2016): interpolate, then convolve."""
 
+from typing import Literal
+
+import torch
 from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, Interpolation, crop, interpolate
+from srlab.upsamplers.kernels import channel_match
 
 
 class ResizeConv(nn.Module):
@@ -19,6 +23,9 @@ class ResizeConv(nn.Module):
         scale: The factor s.
         kernel_size: Size of the kernel on the high-resolution grid; odd.
         mode: The interpolation: nearest, bilinear or bicubic.
+        init: ``default`` is torch's. With ``bilinear``, as in the other upsamplers, output channel
+            c starts as the bilinear interpolation of input channel c (bicubic with mode=bicubic).
+            ICNR has nothing to do here: all phases share their kernel anyway.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
     """
@@ -30,6 +37,7 @@ class ResizeConv(nn.Module):
         scale: int,
         kernel_size: int | None = None,
         mode: Interpolation = "nearest",
+        init: Literal["default", "bilinear"] = "default",
     ):
         super().__init__()
         size = 2 * scale + 1 if kernel_size is None else kernel_size
@@ -43,7 +51,31 @@ class ResizeConv(nn.Module):
         self.surplus = scale * reach - size // 2
         self.halo = REACH[mode] + reach
         self.conv = nn.Conv2d(in_channels, out_channels, size)
+        if init not in ("default", "bilinear"):
+            raise ValueError(f"init must be default or bilinear, got {init!r}")
+        if init == "bilinear":
+            taps = _smoothing_taps(scale) if mode == "nearest" else torch.ones(1, 1)
+            margin = (size - taps.shape[0]) // 2
+            if margin < 0:
+                raise ValueError(
+                    f"init=bilinear at scale {scale} needs a kernel_size of at least "
+                    f"{taps.shape[0]}, got {size}"
+                )
+            matched = channel_match(in_channels, out_channels)[:, :, None, None]
+            self.conv.weight.data.copy_(matched * nn.functional.pad(taps, [margin] * 4))
+            nn.init.zeros_(self.conv.get_parameter("bias"))
 
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
         return self.conv(crop(interpolate(framed, self.scale, self.mode), self.surplus))
+
+
+def _smoothing_taps(scale: int) -> Tensor:
+    """Return the kernel that turns nearest-neighbour into bilinear interpolation.
+
+    A box as wide as a repeated pixel; for even scales, to be centred, with its two ends halved.
+    """
+    line = torch.ones(scale + 1 - scale % 2)
+    if scale % 2 == 0:
+        line[0] = line[-1] = 0.5
+    return torch.outer(line, line) / scale**2

@@ -1,0 +1,67 @@
+"""Plain sentences for what Hydra finds wrong with names."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+
+import yaml
+
+from srlab.config.paths import config_dir
+from srlab.config.schema import EvaluateConfig, TrainConfig, UpscaleConfig
+
+_SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "upscale": UpscaleConfig}
+
+
+def explain(verb: str, complaint: str) -> str | None:
+    """Turn Hydra's complaint about an unknown group, option or key into a sentence.
+
+    Returns None for other complaints.
+    """
+    option = re.search(r"Could not find '([^']+)/([^'/]+)'", complaint)
+    if option:
+        group, name = option.groups()
+        options = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+        if not options:
+            return f"there is no group {group!r}{_meant(group, _groups())}"
+        return f"{group} has no option {name!r}{_meant(name, options)}; it has {', '.join(options)}"
+    key = re.search(r"Could not override '([^']+)'", complaint)
+    if key is None:
+        key = re.search(
+            r"Key '([^']+)' not in '(?:Train|Evaluate|Upscale|Trainer)Config'", complaint
+        )
+        place = re.match(r"In '([^']+)'", complaint)
+        if key is None:
+            return None
+        full = re.search(r"full_key: (\S+)", complaint)
+        name = full.group(1) if full else key.group(1)
+        where = f" (in configs/{place.group(1)}.yaml)" if place else ""
+        return f"there is no key {name!r}{_meant(name, known_keys(verb))}{where}"
+    name = key.group(1)
+    return f"there is no group or key {name!r}{_meant(name, known_keys(verb))}"
+
+
+def known_keys(verb: str) -> set[str]:
+    """Return the dotted keys that a verb's config may have, with whatever options are chosen."""
+    keys = set(_schema_keys(_SCHEMAS[verb], ""))
+    for group in keys & set(_groups()):
+        for path in (config_dir() / group).glob("*.yaml"):
+            content = yaml.safe_load(path.read_text()) or {}
+            keys |= {f"{group}.{key}" for key in content if not str(key).startswith("_")}
+    return keys
+
+
+def _schema_keys(schema: type, prefix: str) -> Iterable[str]:
+    for item in fields(schema):
+        yield prefix + item.name
+        if is_dataclass(item.type) and isinstance(item.type, type):
+            yield from _schema_keys(item.type, f"{prefix}{item.name}.")
+
+
+def _groups() -> list[str]:
+    return [path.name for path in config_dir().iterdir() if path.is_dir()]
+
+
+def _meant(name: str, options: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(options), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
