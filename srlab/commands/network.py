@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from srlab.config.build import build
-from srlab.config.check import TRUSTED, ConfigError, check
+from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
 from srlab.config.schema import Colour, UseConfig, check_scale
 from srlab.errors import UserError
 from srlab.inference.ensemble import self_ensemble
@@ -68,6 +68,7 @@ def load_network(config: UseConfig, device: torch.device) -> Network:
         raise UserError("give checkpoint=FILE, or model=bicubic, bilinear or nearest")
     scale = check_scale(config.scale)
     check({"model": config.model})
+    check_upsampler_used(config.model, config.upsampler)
     module = build(config.model, "model").eval().to(device)
     if any(True for _ in module.parameters()):
         raise UserError("this model has weights: train it and give checkpoint=RUN/last.pt")

@@ -18,7 +18,7 @@ from srlab.commands.run_folder import create_run, lock, read_run
 from srlab.commands.showcase import Showcase, open_showcase
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.build import build
-from srlab.config.check import ConfigError, check
+from srlab.config.check import ConfigError, check, check_upsampler_used
 from srlab.config.schema import Precision, TrainConfig, check_ranges, check_scale
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
@@ -144,11 +144,13 @@ def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> Non
     empty = [key for key in keys if not getattr(config, key)]
     if empty:
         raise ConfigError(f"{', '.join(empty)} left empty: choose an option, as in {empty[0]}=...")
-    if config.upsampler and "upsampler" not in config.model:
-        target = str(config.model.get("_target_")).rpartition(".")[2]
-        raise ConfigError(f"{target} takes no upsampler: it would ignore upsampler=...")
+    check_upsampler_used(config.model, config.upsampler)
     allowed = None if roots is None else (*roots, *_TRAINING_PARTS)
-    check({key: getattr(config, key) for key in ("upsampler", *keys)}, allowed)
+    parts = {key: getattr(config, key) for key in ("upsampler", *keys)}
+    if config.upsampler:
+        shared = {key: config.upsampler.get(key) for key in ("_target_", "_partial_")}
+        parts["model"] = config.model | {"upsampler": shared}  # its faults are told once
+    check(parts, allowed)
 
 
 def _take_up(job: Job, folder: Path) -> None:

@@ -62,6 +62,17 @@ def check(config: dict[str, Any], roots: Sequence[str] | None = None) -> None:
         raise ConfigError("the config does not fit the code:\n  " + "\n  ".join(faults))
 
 
+def check_upsampler_used(model: dict[str, Any], upsampler: dict[str, Any]) -> None:
+    """Check that a chosen upsampler is the one that the model gets.
+
+    Raises:
+        ConfigError: The model would ignore it.
+    """
+    if upsampler and model.get("upsampler") != upsampler:
+        name = str(model.get("_target_")).rpartition(".")[2]
+        raise ConfigError(f"the model ({name}) takes no upsampler: it would ignore upsampler=...")
+
+
 def _within(path: str, roots: Sequence[str]) -> bool:
     return any(path == root or path.startswith(root + ".") for root in roots)
 

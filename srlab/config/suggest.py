@@ -35,7 +35,7 @@ def explain(verb: str, complaint: str) -> str | None:
             return None
         full = re.search(r"full_key: (\S+)", complaint)
         name = full.group(1) if full else key.group(1)
-        where = f" (in configs/{place.group(1)}.yaml)" if place else ""
+        where = f" (in {place.group(1)}.yaml)" if place else ""
         return f"there is no key {name!r}{_meant(name, known_keys(verb))}{where}"
     name = key.group(1)
     return f"there is no group or key {name!r}{_meant(name, known_keys(verb))}"

@@ -1,10 +1,11 @@
 """Image files for training and evaluation: 8 bits, greyscale or RGB."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from srlab.errors import UserError
@@ -33,10 +34,12 @@ def open_image(path: Path) -> Image.Image:
         UserError: The file is missing, cut off, or no image.
     """
     try:
-        image = Image.open(path)
+        image = Image.open(io.BytesIO(path.read_bytes()))
         image.load()
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
+    except UnidentifiedImageError:
+        raise UserError(f"{path} is not a readable image: its content is of no known type") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} is not a readable image: {error}") from None
     return image

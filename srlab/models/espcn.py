@@ -41,8 +41,8 @@ class ESPCN(Model):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be tanh or relu, got {activation!r}")
         nonlinearity = ACTIVATIONS[activation]
-        # Mid-grey sits where tanh is linear. No layer pads with zeros, so the biases could absorb the
-        # shift: the functions are the paper's, but they are learnt faster.
+        # Mid-grey sits where tanh is linear. No layer pads with zeros, so the biases could absorb
+        # the shift: the functions are the paper's, but they are learnt faster.
         self.mean = 0.5 if activation == "tanh" else 0.0
         self.scale = scale
         self.channels = channels

@@ -1,0 +1,177 @@
+"""Wrong input: one clear sentence, exit status 2, nothing written."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from srlab.cli import main
+
+
+@pytest.fixture
+def srlab(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SRLAB_DATA", str(tmp_path / "nowhere"))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return status, capsys.readouterr()
+
+    return run
+
+
+def refused(outcome, *words):
+    status, printed = outcome
+    assert status == 2, printed.err
+    assert printed.err.startswith("srlab: ")
+    assert "Traceback" not in printed.err
+    for word in words:
+        assert word in printed.err
+    return True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], ["did you mean 'train'?"]),
+        (["train", "upsamplr=deconv"], ["'upsamplr'", "did you mean 'upsampler'?"]),
+        (["train", "upsampler=decnv"], ["'decnv'", "did you mean 'deconv'?", "pixel_shuffle"]),
+        (["train", "modle.init=x"], ["'modle.init'", "'model.init'"]),
+        (["train", "trainer.stepz=3"], ["'trainer.stepz'", "'trainer.steps'"]),
+        (["train", "+model.widht=3"], ["model.widht", "ESPCN has no 'widht'"]),
+        (["train", "+model.chanels=3"], ["model.chanels", "did you mean 'channels'?"]),
+        (["train", "trainer.steps=abc"], ["trainer.steps=abc", "Integer"]),
+        (["train", "optim.lr=fast"], ["optim.lr", "a number", "'fast'"]),
+        (["train", "model.activation=gelu"], ["model.activation", "tanh or relu", "'gelu'"]),
+        (["train", "trainer.precision=fp8"], ["fp32, bf16, fp16"]),
+        (["train", "trainer.precision=bf16", "device=cpu"], ["trainer.precision=bf16", "CUDA"]),
+        (["train", "scale=0"], ["scale", "at least 2", "0"]),
+        (["train", "scale=1"], ["scale", "at least 2", "1"]),
+        (["train", "trainer.steps=0", "trainer.ema=2"], ["trainer.steps", "trainer.ema"]),
+        (["train", "upsampler.kernel_size=4"], ["kernel_size", "odd", "4"]),
+        (["train", "+trainer.lr_factors.foo=1"], ["'foo'", "body.0.weight"]),
+        (["train", "model=bicubic"], ["no weights to train"]),
+        (["train", "model=bicubic", "upsampler=deconv"], ["model=bicubic", "ignore"]),
+        (["train", "model=bicubic", "+upsampler=deconv"], ["(Plain) takes no upsampler"]),
+        (["train", "data=t91"], ["T91", "91 images", "SRLAB_DATA"]),
+        (["train", "testset=set5"], ["Set5", "5 images", "SRLAB_DATA"]),
+        (["train", "data=folder"], ["data.path is missing"]),
+        (["train", "data=folder", "data.path=gone"], ["gone is not a folder"]),
+        (["train", "device=cuda:99"], ["cuda:99"]),
+        (["train", "device=tpu"], ["tpu"]),
+        (["train", "resume=gone"], ["gone is not a run"]),
+        (["evaluate", "scale=3"], ["checkpoint=FILE", "model=bicubic"]),
+        (["evaluate", "model=bicubic"], ["scale is missing"]),
+        (["evaluate", "model=bicubic", "scale=1"], ["at least 2"]),
+        (["evaluate", "model=espcn", "scale=3"], ["has weights"]),
+        (["evaluate", "model=bicubic", "scale=3", "upsampler=deconv"], ["ignore"]),
+        (["evaluate", "checkpoint=gone.pt"], ["gone.pt does not exist"]),
+        (["evaluate", "model=bicubic", "scale=3", "tile=-1"], ["tile"]),
+        (["upscale", "model=bicubic", "scale=2", "input=a.png"], ["output is missing"]),
+        (["upscale", "model=bicubic", "scale=2", "input=gone.png", "output=b.png"], ["gone.png"]),
+        (["completion", "fish"], ["bash or zsh"]),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence_and_nothing_is_written(srlab, tmp_path, arguments, words):
+    assert refused(srlab(*arguments), *words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("trainer: {stepz: 5}", ["'trainer.stepz'", "'trainer.steps'", "experiment/mine.yaml"]),
+        ("modle: {init: default}", ["'modle'", "'model'", "experiment/mine.yaml"]),
+        ("model: {chanels: 1}", ["model.chanels", "did you mean 'channels'?"]),
+        ("upsampler: {kernal_size: 3}", ["upsampler.kernal_size", "'kernel_size'"]),
+        ("defaults: [{override /upsampler: decnv}]", ["'decnv'", "'deconv'"]),
+        ("defaults: [{override /upsamplr: deconv}]", ["'upsamplr'", "'upsampler'"]),
+    ],
+)
+def test_a_mistake_in_a_preset_is_told_too(srlab, tmp_path, text, words):
+    preset = tmp_path / "conf" / "experiment" / "mine.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text(f"# @package _global_\n{text}\n")
+    assert refused(srlab("train", "--config-dir", "conf", "experiment=mine"), *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["conf"]
+
+
+def test_all_faults_of_a_config_are_told_at_once(srlab):
+    outcome = srlab("train", "model.activation=gelu", "optim.lr=fast", "+loss.tv_wieght=1")
+    assert refused(outcome, "model.activation", "optim.lr", "loss.tv_wieght", "'tv_weight'")
+
+
+def test_a_folder_of_bad_images_is_refused_by_name(srlab, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    train = ("train", "data=folder", "data.path=images", "trainer.steps=1")
+    assert refused(srlab(*train), "images holds no image")
+
+    (folder / "a.png").write_text("this is no picture")
+    assert refused(srlab(*train), "a.png is not a readable image")
+    (folder / "a.png").unlink()
+
+    noise = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "b.jpg")
+    whole = (folder / "b.jpg").read_bytes()
+    (folder / "b.jpg").write_bytes(whole[: len(whole) // 2])
+    assert refused(srlab(*train), "b.jpg is not a readable image", "truncated")
+    (folder / "b.jpg").unlink()
+
+    Image.fromarray(noise[:40]).save(folder / "c.png")
+    assert refused(srlab(*train), "c.png is 80x40", "patches of 16x16", "48")
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+def test_what_is_no_checkpoint_is_refused(srlab, tmp_path):
+    (tmp_path / "a.pt").write_text("not a checkpoint")
+    assert refused(srlab("evaluate", "checkpoint=a.pt"), "a.pt is not a checkpoint")
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "b.pt")
+    assert refused(srlab("evaluate", "checkpoint=b.pt"), "b.pt is not a checkpoint")
+    whole = (tmp_path / "b.pt").read_bytes()
+    (tmp_path / "c.pt").write_bytes(whole[: len(whole) // 2])
+    assert refused(srlab("evaluate", "checkpoint=c.pt"), "c.pt is not a checkpoint", "cut off")
+
+
+def test_a_checkpoint_may_not_name_code_outside_srlab(srlab, tmp_path):
+    node = {"_target_": "os.system", "command": "touch harm"}
+    torch.save(
+        {
+            "format": 1,
+            "config": {"scale": 3, "colour": "y", "model": node},
+            "weights": {},
+        },
+        tmp_path / "evil.pt",
+    )
+    assert refused(srlab("evaluate", "checkpoint=evil.pt"), "os.system is not trusted")
+    assert not (tmp_path / "harm").exists()
+
+
+def test_an_output_folder_that_cannot_be_made_is_refused_before_training(srlab, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    outcome = srlab("train", "trainer.steps=1", "run_dir=file/run")
+    assert refused(outcome, "cannot make the folder file/run")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_folder_with_something_in_it_is_not_used_for_a_run(srlab, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    assert refused(srlab("train", "trainer.steps=1", "run_dir=mine"), "mine is not empty")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_upscale_overwrites_nothing(srlab, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("precious")
+    outcome = srlab("upscale", "model=bicubic", "scale=2", "input=a.png", "output=b.png")
+    assert refused(outcome, "b.png exists already")
+    assert (tmp_path / "b.png").read_text() == "precious"
