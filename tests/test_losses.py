@@ -81,8 +81,7 @@ def test_total_variation_is_the_sum_over_neighbours_by_its_definition(height, wi
         "squared": (dh**2).sum() / (6 * (height - 1) * width)
         + (dw**2).sum() / (6 * height * (width - 1)),
         "isotropic": sum(
-            math.hypot(a, b)
-            for a, b in zip(dh[..., :-1].flat, dw[:, :, :-1].flat, strict=True)
+            math.hypot(a, b) for a, b in zip(dh[..., :-1].flat, dw[:, :, :-1].flat, strict=True)
         )
         / (6 * (height - 1) * (width - 1)),
     }

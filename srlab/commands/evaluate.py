@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from srlab.atomic import write_atomically
 from srlab.commands.device import choose_device
 from srlab.commands.folders import dated, make_folder
 from srlab.commands.network import load_network
@@ -9,7 +10,6 @@ from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.schema import EvaluateConfig
 from srlab.evaluation.score import mean_score, protocol
 from srlab.evaluation.tables import as_csv, as_json, console_table
-from srlab.training.checkpoint import write_atomically
 
 
 def run(config: EvaluateConfig) -> float:
@@ -31,7 +31,7 @@ def run(config: EvaluateConfig) -> float:
     results = judge(upscale, pairs, network.scale, network.colour, label, method)
     print(console_table(results, per_image=True))
     print(f"\nprotocol: {protocol(network.scale, network.colour.value)}")
-    write_atomically(folder / "results.json", lambda path: path.write_text(as_json(results)))
-    write_atomically(folder / "results.csv", lambda path: path.write_text(as_csv(results)))
+    write_atomically(folder / "results.json", as_json(results).encode())
+    write_atomically(folder / "results.csv", as_csv(results).encode())
     print(f"written: {folder}/results.json and results.csv")
     return mean_score(results[0].scores).psnr

@@ -13,10 +13,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from srlab.atomic import write_atomically
 from srlab.commands.folders import make_folder
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
-from srlab.training.checkpoint import write_atomically
 
 # What may change when a run is resumed: nothing that it computes.
 RESUMABLE = ("resume", "device", "trust", "trainer.workers", "trainer.threads")
@@ -32,9 +32,9 @@ def create_run(folder: Path, config: dict[str, Any]) -> Path:
         raise UserError(f"{folder} is a run already: continue it with resume={folder}")
     make_folder(folder)
     environment = json.dumps(_environment(), indent=2) + "\n"
-    write_atomically(folder / "environment.json", lambda path: path.write_text(environment))
+    write_atomically(folder / "environment.json", environment.encode())
     text = OmegaConf.to_yaml(OmegaConf.create(config))
-    write_atomically(folder / "config.yaml", lambda path: path.write_text(text))
+    write_atomically(folder / "config.yaml", text.encode())
     return folder
 
 

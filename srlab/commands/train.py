@@ -1,5 +1,6 @@
 """``srlab train``: from a config to a run."""
 
+import io
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from srlab import __version__
+from srlab.atomic import write_atomically
 from srlab.commands.device import choose_device
 from srlab.commands.folders import dated
 from srlab.commands.network import method_of, trusted_roots
@@ -27,7 +29,7 @@ from srlab.errors import Interrupted, UserError
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table
 from srlab.inference.tiles import upscale_tiled
-from srlab.training.checkpoint import load, save, write_atomically
+from srlab.training.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.parameters import parameter_groups
 from srlab.training.progress import Progress
@@ -255,11 +257,13 @@ def _finish(job: Job, folder: Path) -> float:
     )
     results = [r for pair in zip(bicubic, results, strict=True) for r in pair]
     sheet = job.showcase.sheet(_upscaler(job), str(job.config.name))
-    write_atomically(folder / "results.json", lambda path: path.write_text(as_json(results)))
-    write_atomically(folder / "results.csv", lambda path: path.write_text(as_csv(results)))
+    write_atomically(folder / "results.json", as_json(results).encode())
+    write_atomically(folder / "results.csv", as_csv(results).encode())
     metrics = json.dumps({"step": job.state.step, "history": job.state.history}, indent=2) + "\n"
-    write_atomically(folder / "metrics.json", lambda path: path.write_text(metrics))
-    write_atomically(folder / "comparison.png", lambda path: sheet.save(path, format="PNG"))
+    write_atomically(folder / "metrics.json", metrics.encode())
+    drawn = io.BytesIO()
+    sheet.save(drawn, format="PNG")
+    write_atomically(folder / "comparison.png", drawn.getbuffer())
     print(f"\n{console_table(results, per_image=False)}\n")
     print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
     print(f"use it:     srlab upscale checkpoint={folder}/last.pt input=PICTURE output=LARGER.png")

@@ -8,15 +8,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from srlab.atomic import write_atomically
 from srlab.commands.device import choose_device
 from srlab.commands.network import Network, load_network
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import UserError
 from srlab.imaging.files import list_images
-from srlab.imaging.picture import Picture, read_picture, write_picture
+from srlab.imaging.picture import Picture, encode_picture, output_format, read_picture
 from srlab.imaging.resample import enlarge
 from srlab.inference.colour import upscale_colour
-from srlab.training.checkpoint import write_atomically
 
 
 def run(config: UpscaleConfig) -> None:
@@ -34,7 +34,7 @@ def run(config: UpscaleConfig) -> None:
     for number, (source, target) in enumerate(waiting, 1):
         start = time.perf_counter()
         picture = upscale_picture(read_picture(source), upscale, network)
-        write_atomically(target, lambda path, p=picture, t=target: write_picture(path, p, t.suffix))
+        write_atomically(target, encode_picture(picture, target.suffix))
         height, width = picture.image.shape[-2:]
         count = f"[{number}/{len(waiting)}] " if len(jobs) > 1 else ""
         print(f"{count}{target}  {width}x{height}  {time.perf_counter() - start:.2f} s", flush=True)
@@ -74,6 +74,7 @@ def _jobs(source: Path, target: Path, scale: int) -> list[tuple[Path, Path]]:
             target = target / f"{source.stem}_x{scale}.png"
         elif not target.suffix:
             raise UserError(f"output {target} has no suffix that says its type, as in {target}.png")
+        output_format(target.suffix)
         if target.exists():
             raise UserError(f"{target} exists already: name another output, nothing is overwritten")
         jobs, folder = [(source, target)], target.parent

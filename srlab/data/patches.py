@@ -67,6 +67,7 @@ def loader(batches: PatchBatches, first: int, last: int, workers: int, pin: bool
         sampler=range(first, last),
         num_workers=workers,
         pin_memory=pin,
+        generator=torch.Generator(),  # or it would draw from the global one at each start
         worker_init_fn=_leave_signals_to_the_parent if workers else None,
         persistent_workers=False,
     )

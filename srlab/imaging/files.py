@@ -39,7 +39,9 @@ def open_image(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except UnidentifiedImageError:
-        raise UserError(f"{path} is not a readable image: its content is of no known type") from None
+        raise UserError(
+            f"{path} is not a readable image: its content is of no known type"
+        ) from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} is not a readable image: {error}") from None
     return image

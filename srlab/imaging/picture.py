@@ -65,39 +65,47 @@ def read_picture(path: Path) -> Picture:
     return Picture(planes[:, :-1] if has_alpha else planes, alpha, bits, icc, exif)
 
 
-def write_picture(path: Path, picture: Picture, kind: str) -> None:
-    """Write a picture file.
+def output_format(kind: str) -> str:
+    """Return Pillow's name of the format that a file suffix stands for.
+
+    Raises:
+        UserError: No picture can be written as such a file.
+    """
+    Image.init()
+    form = Image.EXTENSION.get(kind.lower())
+    if form is None or form not in Image.SAVE:
+        raise UserError(f"cannot write type {kind!r}; use .png, .jpg, .tif, .webp or .bmp")
+    return form
+
+
+def encode_picture(picture: Picture, kind: str) -> bytes:
+    """Return a picture as the bytes of a file.
 
     Args:
-        path: Where to; it is written directly.
-        picture: What to write; a format without 16 bits or alpha gets what it can hold.
+        picture: What to encode; a format without 16 bits or alpha gets what it can hold.
         kind: File suffix that names the format: ``.png``, ``.jpg``, ...
 
     Raises:
         UserError: The format is unknown, or cannot hold the picture.
     """
-    Image.init()
-    form = Image.EXTENSION.get(kind.lower())
-    if form not in Image.SAVE:
-        raise UserError(f"cannot write type {kind!r}; use .png, .jpg, .tif, .webp or .bmp")
+    form = output_format(kind)
     planes = [picture.image] if picture.alpha is None or form in ("JPEG", "BMP") else [
         picture.image, picture.alpha,
     ]  # fmt: skip
     merged = torch.cat([p.cpu().to(torch.float64) for p in planes], dim=1)[0].permute(1, 2, 0)
     if picture.bits == 16 and form == "PNG":
         levels = torch.floor(merged * 65535 + 0.5).clamp(0, 65535).numpy().astype(np.uint16)
-        path.write_bytes(_encode_deep_png(levels, picture.icc, picture.exif))
-        return
+        return _encode_deep_png(levels, picture.icc, picture.exif)
     levels = torch.floor(merged * 255 + 0.5).clamp(0, 255).to(torch.uint8).numpy()
     image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
     extras = {"icc_profile": picture.icc, "exif": picture.exif}
     quality = {"quality": 95} if form in ("JPEG", "WEBP") else {}
+    out = io.BytesIO()
     try:
-        image.save(path, format=form, **{k: v for k, v in extras.items() if v}, **quality)
+        image.save(out, format=form, **{k: v for k, v in extras.items() if v}, **quality)
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
         raise UserError(f"a {form} file cannot hold this picture: {error}") from None
+    return out.getvalue()
 
 
 def _pixels(image: Image.Image, path: Path) -> tuple[np.ndarray, int]:

@@ -49,7 +49,7 @@ class ESPCN(Model):
         self.residual: Residual = residual
         first, second = nn.Conv2d(channels, 64, 5), nn.Conv2d(64, 32, 3)
         if init == "identity":
-            start_as_identity([first, second], channels)
+            start_as_identity([first, second], channels, gains=[8, 2])
         self.body = nn.Sequential(first, nonlinearity(), second, nonlinearity())
         self.upsampler = upsampler(32, channels, scale)
         self._frame = 3 + getattr(self.upsampler, "halo", 0)

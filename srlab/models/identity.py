@@ -1,5 +1,6 @@
 """A start from which a plain network is trained in a fraction of the steps."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -9,7 +10,9 @@ Start = Literal["default", "identity"]
 
 
 @torch.no_grad()
-def start_as_identity(convolutions: list[nn.Conv2d], channels: int) -> None:
+def start_as_identity(
+    convolutions: Sequence[nn.Conv2d], channels: int, gains: Sequence[float]
+) -> None:
     """Let the first ``channels`` features of a stack of convolutions carry its input through.
 
     These features begin as copies of the input (as far as the nonlinearities between the layers let
@@ -17,11 +20,16 @@ def start_as_identity(convolutions: list[nn.Conv2d], channels: int) -> None:
     interpolation of its first channels (``init=bilinear``), the network begins near the
     interpolated picture and only has to learn what is missing, as a residual network does, while
     it stays the paper's network.
+
+    Args:
+        convolutions: The layers, first to last.
+        channels: Channels of the network's input.
+        gains: Gain of the orthogonal filters of each layer. A tanh needs a large one in the first:
+            the contrast within a patch is a few hundredths, which it would pass as good as linear.
     """
-    for conv in convolutions:
-        nn.init.orthogonal_(conv.weight)
-        if conv.bias is not None:
-            nn.init.zeros_(conv.bias)
+    for conv, gain in zip(convolutions, gains, strict=True):
+        nn.init.orthogonal_(conv.weight, gain)
+        nn.init.zeros_(conv.get_parameter("bias"))
         centre = conv.kernel_size[0] // 2
         for channel in range(channels):
             conv.weight[channel] = 0

@@ -43,7 +43,7 @@ class SRCNN(Model):
         first, second = nn.Conv2d(channels, 64, extract), nn.Conv2d(64, 32, combine)
         last = nn.Conv2d(32, channels, reconstruct)
         if init == "identity":
-            start_as_identity([first, second, last], channels)
+            start_as_identity([first, second, last], channels, gains=[1, 1, 1])
         self.body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
         self.upsampler = upsampler(channels, channels, scale)
         context = extract // 2 + combine // 2 + reconstruct // 2

@@ -9,48 +9,24 @@ A checkpoint is a dict of plain data and tensors:
 - ``training``: what resuming wants besides; only in ``last.pt``.
 """
 
-import os
+import io
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from srlab.atomic import write_atomically
 from srlab.errors import UserError
 
 FORMAT = 1
 
 
-def write_atomically(path: Path, write: Any) -> None:
-    """Let ``write(temporary_path)`` make a file, flush it to disk, and rename it to ``path``.
-
-    Raises:
-        UserError: The disk is full or the folder cannot be written; ``path`` is as it was.
-    """
-    temporary = None
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch.save tells a full disk by a RuntimeError
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise UserError(f"cannot write {path}: {reason}; what was there before is kept") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
 def save(path: Path, checkpoint: dict[str, Any]) -> None:
     """Write a checkpoint to ``path``, whole or not at all."""
-    write_atomically(path, lambda temporary: torch.save({"format": FORMAT} | checkpoint, temporary))
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT} | checkpoint, buffer)
+    write_atomically(path, buffer.getbuffer())
 
 
 def load(path: Path) -> dict[str, Any]:
