@@ -146,7 +146,7 @@ def test_what_cannot_be_called_is_no_part():
         ("whole", 3), ("whole", -1), ("number", 1.5), ("number", 2), ("number", float("inf")),
         ("text", "abc"), ("flag", True), ("choice", "b"), ("perhaps", None), ("perhaps", 4),
         ("several", []), ("several", [1, 2.5]), ("pair", [0.9, 0.999]), ("module", None),
-        ("module", {"_target_": "torch.nn.ReLU"}), ("anything", "x"), ("anything", [1, "x"]),
+        ("module", {"_target_": "torch.nn.ReLU"}),
     ],
 )  # fmt: skip
 def test_a_value_of_the_right_type_passes(name, value):
@@ -188,6 +188,13 @@ def test_a_value_of_the_right_type_passes(name, value):
 )
 def test_a_value_of_the_wrong_type_is_told_with_what_is_wanted(name, value, wanted):
     assert faults(sample(**{name: value})) == (f"part.{name}: Sample wants {wanted}, got {value!r}")
+
+
+@pytest.mark.xfail(strict=True, raises=KeyError, reason="check._fits takes Any for a class")
+@pytest.mark.parametrize("value", ["x", 3, None, [1, "x"]])
+def test_an_argument_without_a_type_takes_anything(value):
+    check(sample(anything=value))
+    assert build(sample(anything=value)["part"], "part").given[-1] == value
 
 
 @pytest.mark.xfail(strict=True, reason="check._fits: a node passes for null in `int | None`")
@@ -255,6 +262,21 @@ def test_what_lives_elsewhere_is_not_trusted(target):
     ],
 )
 def test_no_detour_through_a_trusted_module_leads_out_of_it(target):
+    with pytest.raises(ConfigError):
+        locate(target, TRUSTED)
+
+
+@pytest.mark.xfail(strict=True, reason="check.locate: any function of torch.nn is trusted")
+@pytest.mark.parametrize(
+    "target",
+    [
+        "torch.nn.modules.module.register_module_forward_hook",  # for all modules there are
+        "torch.nn.init.zeros_",
+        "torch.nn.utils.clip_grad_norm_",
+    ],
+)
+def test_of_torch_only_layers_are_trusted(target):
+    """Its functions change what is global, and some private ones import a module by its name."""
     with pytest.raises(ConfigError):
         locate(target, TRUSTED)
 
@@ -342,10 +364,12 @@ def test_a_mistake_that_the_component_explains_is_passed_on(tmp_path):
 # --- our own configs
 
 
-def options():
-    for group in GROUPS:
-        for path in sorted((config_dir() / group).glob("*.yaml")):
-            yield pytest.param(group, path.stem, id=f"{group}={path.stem}")
+def options(*groups):
+    return [
+        pytest.param(group, path.stem, id=f"{group}={path.stem}")
+        for group in groups
+        for path in sorted((config_dir() / group).glob("*.yaml"))
+    ]
 
 
 def composed(*overrides, verb="train"):
@@ -364,7 +388,7 @@ def overrides_for(group, option, tmp_path):
     return [f"testset=[{option}]"] if group == "testset" else [f"{group}={option}"]
 
 
-@pytest.mark.parametrize(("group", "option"), options())
+@pytest.mark.parametrize(("group", "option"), options(*GROUPS))
 def test_every_option_fits_the_code(group, option, tmp_path):
     config = composed(*overrides_for(group, option, tmp_path))
     assert isinstance(config, TrainConfig)
@@ -378,10 +402,10 @@ def test_every_option_fits_the_code(group, option, tmp_path):
         assert all("_target_" in node for node in nodes)
 
 
-@pytest.mark.parametrize(("group", "option"), options())
+@pytest.mark.parametrize(
+    ("group", "option"), options("model", "upsampler", "loss", "optim", "schedule")
+)
 def test_every_option_for_networks_can_be_built(group, option):
-    if group not in ("model", "upsampler", "loss", "optim", "schedule"):
-        pytest.skip("data sets have their own tests")
     config = composed(f"{group}={option}", "scale=2", "colour=rgb")
     model = build(config.model, "model")
     assert model(torch.rand(1, 3, 6, 7)).shape == (1, 3, 12, 14)

@@ -1,0 +1,228 @@
+"""The main job through the real command line, on the bundled photographs."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from srlab.cli import main
+from srlab.config.paths import config_dir
+from srlab.data.named import SETS
+from srlab.evaluation.published import published
+
+
+@pytest.fixture
+def srlab(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process, in an empty folder; return what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code, capsys.readouterr().err
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Train the default network for 150 steps, as a user would."""
+    folder = tmp_path_factory.mktemp("job")
+    environment = os.environ | {"SRLAB_CACHE": str(folder / "cache")}
+    job = subprocess.run(
+        [sys.executable, "-m", "srlab", "train", "trainer.steps=150", "trainer.eval_every=75",
+         "device=cpu", "run_dir=first"],
+        cwd=folder, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return folder / "first", job
+
+
+def test_a_short_training_beats_bicubic_on_held_out_photographs(trained):
+    run, job = trained
+    bicubic, ours = json.loads((run / "results.json").read_text())
+    assert bicubic["method"] == "bicubic"
+    assert ours["psnr"] > bicubic["psnr"] + 0.2
+    assert ours["ssim"] > bicubic["ssim"]
+    assert f"{ours['psnr']:.2f}" in job.stdout
+    assert "MATLAB bicubic / 3" in ours["protocol"]
+    assert {image["image"] for image in ours["images"]} == {"astronaut", "chelsea", "coffee"}
+
+
+def test_a_run_without_a_terminal_draws_no_progress_line(trained):
+    _, job = trained
+    assert job.stderr == ""
+    assert "\r" not in job.stdout
+    assert sum(line.startswith("step ") for line in job.stdout.splitlines()) == 2
+
+
+def test_a_run_folder_explains_itself(trained):
+    run, _ = trained
+    names = {path.name for path in run.iterdir()}
+    assert names >= {"config.yaml", "environment.json", "last.pt", "best.pt", "metrics.json",
+                     "results.json", "results.csv", "comparison.png", "tensorboard"}  # fmt: skip
+    history = json.loads((run / "metrics.json").read_text())["history"]
+    assert [record["step"] for record in history] == [75, 150]
+    rows = list(csv.DictReader((run / "results.csv").read_text().splitlines()))
+    assert len(rows) == 8
+    with Image.open(run / "comparison.png") as picture:
+        assert picture.size == (4 * 288 + 5 * 8, 288 + 2 * 8 + 26)
+
+
+def test_tensorboard_has_every_curve_and_the_pictures(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run, _ = trained
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    for curve in ("loss/total", "loss/pixel", "train/learning_rate", "train/steps_per_second"):
+        assert curve in tags["scalars"]
+    assert {"psnr/photos", "ssim/photos"} <= set(tags["scalars"])
+    assert set(tags["images"]) == {"astronaut/bicubic", "astronaut/sr", "astronaut/hr"}
+    assert [event.step for event in events.Scalars("psnr/photos")] == [75, 150]
+
+
+def test_evaluating_the_checkpoint_repeats_the_score_of_the_run(trained, srlab):
+    run, _ = trained
+    printed = srlab("evaluate", f"checkpoint={run}/last.pt", "output=scores", "tile=50")
+    assert "protocol:" in printed
+    again = json.loads(Path("scores/results.json").read_text())[0]
+    then = json.loads((run / "results.json").read_text())[1]
+    assert again["psnr"] == pytest.approx(then["psnr"], abs=1e-3)
+    assert again["ssim"] == pytest.approx(then["ssim"], abs=1e-5)
+
+
+def test_a_second_evaluation_overwrites_nothing(trained, srlab):
+    run, _ = trained
+    copy = shutil.copy(run / "last.pt", "last.pt")
+    for _ in range(2):
+        srlab("evaluate", f"checkpoint={copy}", "testset=photos")
+    assert len(list(Path("evaluations").iterdir())) == 2
+
+
+def test_a_checkpoint_of_another_scale_is_refused(trained, srlab):
+    run, _ = trained
+    with pytest.raises(AssertionError, match="was trained for scale 3, but scale=4 is asked"):
+        srlab("evaluate", f"checkpoint={run}/last.pt", "scale=4")
+
+
+def test_upscaling_a_folder_goes_on_where_it_was_stopped(trained, srlab, tmp_path):
+    run, _ = trained
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        pixels = rng.integers(0, 256, (20, 31, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{name}.png")
+    command = ("upscale", f"checkpoint={run}/last.pt", "input=in", "output=out")
+    srlab(*command)
+    first = (tmp_path / "out" / "a_x3.png").read_bytes()
+    (tmp_path / "out" / "b_x3.png").unlink()
+    assert "1 of 2 pictures are there already" in srlab(*command)
+    assert (tmp_path / "out" / "a_x3.png").read_bytes() == first
+    with Image.open(tmp_path / "out" / "b_x3.png") as picture:
+        assert picture.size == (93, 60)
+
+
+def test_an_rgb_network_trains_and_upscales_colour(srlab, tmp_path):
+    srlab("train", "colour=rgb", "scale=2", "trainer.steps=2", "trainer.batch_size=2",
+          "trainer.patch_size=8", "device=cpu", "run_dir=run")  # fmt: skip
+    config = torch.load("run/last.pt", weights_only=True)["config"]
+    assert config["model"]["channels"] == 3
+    Image.new("RGB", (9, 7), (200, 30, 60)).save("a.png")
+    srlab("upscale", "checkpoint=run/last.pt", "input=a.png", "output=b.png", "ensemble=true")
+    with Image.open("b.png") as picture:
+        assert (picture.size, picture.mode) == ((18, 14), "RGB")
+        assert np.abs(np.asarray(picture)[7, 9].astype(int) - [200, 30, 60]).max() < 25
+
+
+@pytest.mark.parametrize("upsampler", ["pixel_shuffle", "deconv", "resize_conv", "bicubic"])
+@pytest.mark.parametrize("model", ["espcn", "srcnn"])
+def test_any_upsampler_goes_into_any_model_by_one_override(srlab, model, upsampler):
+    printed = srlab(
+        "train", f"model={model}", f"upsampler={upsampler}", "scale=2", "trainer.steps=2",
+        "trainer.batch_size=2", "trainer.patch_size=8", "device=cpu", "loss.tv_weight=1e-4",
+        "run_dir=run",
+    )  # fmt: skip
+    assert f"{model}-{upsampler}-x2" in printed
+
+
+def test_a_multirun_keeps_its_runs_in_one_folder(srlab, tmp_path):
+    srlab("train", "-m", "seed=0,1", "scale=2", "trainer.steps=1", "trainer.batch_size=1",
+          "trainer.patch_size=8", "device=cpu", "hydra.sweep.dir=sweep")  # fmt: skip
+    assert {path.parent.name for path in (tmp_path / "sweep").glob("*/last.pt")} == {"0", "1"}
+
+
+def test_help_names_every_group_option_and_verb(srlab):
+    printed = srlab("--help")
+    for word in ("train", "evaluate", "upscale", "completion", "pixel_shuffle", "set14", "srcnn"):
+        assert word in printed
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "upscale"])
+def test_the_help_of_a_verb_shows_groups_and_three_examples(srlab, verb):
+    printed = srlab(verb, "--help")
+    groups = {"train": ("model", "upsampler", "data"), "evaluate": ("testset",), "upscale": ()}
+    for group in groups[verb]:
+        for option in (config_dir() / group).glob("*.yaml"):
+            assert option.stem in printed
+    assert sum(line.strip().startswith(f"srlab {verb}") for line in printed.splitlines()) >= 4
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("srlab ", "train"),
+        ("srlab ev", "evaluate"),
+        ("srlab train upsampler=", "upsampler=deconv"),
+        ("srlab train model=sr", "model=srcnn"),
+        ("srlab train trainer.st", "trainer.steps="),
+        ("srlab evaluate testset=", "testset=set14"),
+        ("srlab completion ", "zsh"),
+    ],
+)
+def test_completion_knows_verbs_groups_and_keys(srlab, monkeypatch, line, answer):
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    assert answer in srlab("completion", "query").split()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_the_completion_script_works_in_bash(trained, tmp_path):
+    (tmp_path / "srlab").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m srlab "$@"\n')
+    (tmp_path / "srlab").chmod(0o755)
+    script = (
+        'eval "$(srlab completion bash)"; COMP_LINE="srlab train upsampler=de"; '
+        "COMP_POINT=${#COMP_LINE}; COMP_WORDS=(srlab train upsampler=de); COMP_CWORD=2; "
+        '_srlab; echo "${COMPREPLY[@]}"'
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    answer = subprocess.run(
+        ["bash", "-c", script], env=os.environ | {"PATH": path}, capture_output=True, text=True
+    )
+    assert answer.stdout.strip() == "upsampler=deconv"
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_bicubic_reproduces_the_published_rows(srlab, scale):
+    roots = [Path(os.environ.get("SRLAB_DATA", "data")), Path("data")]
+    for name in ("Set5", "Set14"):
+        if not any((root / name).is_dir() for root in roots):
+            pytest.skip(f"{name} is not under SRLAB_DATA")
+        assert name in SETS
+    srlab("evaluate", "model=bicubic", f"scale={scale}", "testset=[set5,set14]", "output=out")
+    for result in json.loads(Path("out/results.json").read_text()):
+        figure = published("bicubic", result["testset"], scale)
+        assert figure is not None
+        assert result["psnr"] == pytest.approx(figure.psnr, abs=0.02)
+        assert result["ssim"] == pytest.approx(figure.ssim, abs=0.001)
