@@ -26,11 +26,14 @@ def srlab(monkeypatch, capsys, tmp_path):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
+        status = 0
         try:
             main()
         except SystemExit as end:
-            assert not end.code, capsys.readouterr().err
-        return capsys.readouterr().out
+            status = end.code
+        printed = capsys.readouterr()
+        assert not status, printed.err
+        return printed.out
 
     return run
 

@@ -21,14 +21,12 @@ RESIDUALS = ["none", "nearest", "bicubic"]
 
 UPSAMPLERS = {
     "pixel_shuffle": PixelShuffle,
-    "pixel_shuffle 5x5": partial(PixelShuffle, kernel_size=5),
     "deconv": Deconv,
     "deconv 9x9": partial(Deconv, kernel_size=9),
     "deconv 4x4": partial(Deconv, kernel_size=4),
     "resize_conv": ResizeConv,
     "resize_conv bicubic": partial(ResizeConv, mode="bicubic"),
     "nearest": partial(Interpolate, mode="nearest"),
-    "bilinear": partial(Interpolate, mode="bilinear"),
     "bicubic": partial(Interpolate, mode="bicubic"),
 }
 
@@ -218,10 +216,12 @@ def influence(model, distance):
 @every_model
 @every_upsampler
 @every_scale
-def test_nothing_beyond_the_halo_matters(make, upsampler, scale):
+def test_nothing_beyond_the_halo_matters_and_something_at_most_a_pixel_within_it_does(
+    make, upsampler, scale
+):
     model = make(upsampler, scale).double()
     assert influence(model, model.halo + 1) == influence(model, model.halo + 2) == 0
-    assert influence(model, 0) > 1e-6
+    assert max(influence(model, d) for d in {model.halo, max(model.halo - 1, 0)}) > 1e-9
 
 
 # SRCNN's kernels look 6 (9-1-5) or 8 (9-5-5) high-resolution pixels far; where the scale does not
@@ -235,14 +235,6 @@ def test_nothing_beyond_the_halo_matters(make, upsampler, scale):
 def test_the_halo_is_as_narrow_as_can_be(name, scale, upsampler):
     model = MODELS[name](upsampler, scale).double()
     assert influence(model, model.halo) > 1e-9
-
-
-@every_model
-@every_upsampler
-@every_scale
-def test_the_halo_is_never_wider_than_needed_by_more_than_a_pixel(make, upsampler, scale):
-    model = make(upsampler, scale).double()
-    assert max(influence(model, d) for d in {model.halo, max(model.halo - 1, 0)}) > 1e-9
 
 
 def test_halos_are_the_known_ones():
@@ -402,15 +394,17 @@ def test_espcn_with_both_starts_interpolates_what_the_activations_let_pass(
 
 
 @either_network
-def test_the_identity_start_leaves_the_other_filters_orthogonal_and_the_biases_nought(network):
-    first, second = (network(Interpolate, 2, init="identity").body[i] for i in (0, 2))
-    for layer, known in ((first, min(64, first.weight[0].numel())), (second, 32)):
-        others = layer.weight[1:].flatten(1)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_identity_start_makes_the_other_filters_orthogonal_and_the_biases_nought(
+    network, channels
+):
+    body = network(Interpolate, 2, channels=channels, init="identity").body
+    for layer in (body[0], body[2]):
         assert largest(layer.bias) == 0
-        assert torch.linalg.matrix_rank(others) == min(known, others.shape[0])
-        assert others.norm(dim=1).min() > 0
-    gram = second.weight[1:].flatten(1) @ second.weight[1:].flatten(1).T
-    assert largest(gram - torch.eye(31)) < 1e-5
+        # Orthogonal up to a gain: one singular value, but for what the input's filters replaced.
+        values = torch.linalg.svdvals(layer.weight[channels:].flatten(1))
+        assert largest(values[:-channels] / values[0] - 1) < 1e-5
+        assert values[0] >= 1 - 1e-5
 
 
 # Options

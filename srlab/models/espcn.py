@@ -2,10 +2,11 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
-from srlab.models import Model, UpsamplerFactory
+from srlab.models import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import Start, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 
@@ -41,15 +42,15 @@ class ESPCN(Model):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be tanh or relu, got {activation!r}")
         nonlinearity = ACTIVATIONS[activation]
-        # Mid-grey sits where tanh is linear. No layer pads with zeros, so the biases could absorb
-        # the shift: the functions are the paper's, but they are learnt faster.
-        self.mean = 0.5 if activation == "tanh" else 0.0
+        # Pixels are never negative, so a ReLU lets them pass as they are.
+        self.mean = MID_GREY if activation == "tanh" else 0.0
         self.scale = scale
         self.channels = channels
         self.residual: Residual = residual
         first, second = nn.Conv2d(channels, 64, 5), nn.Conv2d(64, 32, 3)
         if init == "identity":
-            start_as_identity([first, second], channels, gains=[8, 2])
+            carrier = torch.eye(channels)
+            start_as_identity([first, second], [carrier, carrier], gains=[8, 2])
         self.body = nn.Sequential(first, nonlinearity(), second, nonlinearity())
         self.upsampler = upsampler(32, channels, scale)
         self._frame = 3 + getattr(self.upsampler, "halo", 0)

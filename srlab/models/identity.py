@@ -4,33 +4,39 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Start = Literal["default", "identity"]
 
 
 @torch.no_grad()
 def start_as_identity(
-    convolutions: Sequence[nn.Conv2d], channels: int, gains: Sequence[float]
+    convolutions: Sequence[nn.Conv2d], carriers: Sequence[Tensor], gains: Sequence[float]
 ) -> None:
-    """Let the first ``channels`` features of a stack of convolutions carry its input through.
+    """Let the first features of a stack of convolutions carry its input through.
 
-    These features begin as copies of the input (as far as the nonlinearities between the layers let
-    them), the others as orthogonal filters without bias. With an upsampler that begins as
-    interpolation of its first channels (``init=bilinear``), the network begins near the
-    interpolated picture and only has to learn what is missing, as a residual network does, while
-    it stays the paper's network.
+    The other features begin as orthogonal filters, all biases as zero. With an upsampler that
+    begins as interpolation of its first channels (``init=bilinear``), the network begins near the
+    interpolated picture and only has to learn what is missing, as a residual network does, while it
+    stays the paper's network.
 
     Args:
         convolutions: The layers, first to last.
-        channels: Channels of the network's input.
+        carriers: For each layer the matrix ``(features, inputs)`` that its first features and
+            inputs begin with, at the centre of the kernel; the rest of these features is zero.
         gains: Gain of the orthogonal filters of each layer. A tanh needs a large one in the first:
             the contrast within a patch is a few hundredths, which it would pass as good as linear.
     """
-    for conv, gain in zip(convolutions, gains, strict=True):
+    for conv, carrier, gain in zip(convolutions, carriers, gains, strict=True):
         nn.init.orthogonal_(conv.weight, gain)
         nn.init.zeros_(conv.get_parameter("bias"))
         centre = conv.kernel_size[0] // 2
-        for channel in range(channels):
-            conv.weight[channel] = 0
-            conv.weight[channel, channel, centre, centre] = 1
+        features, inputs = carrier.shape
+        conv.weight[:features] = 0
+        conv.weight[:features, :inputs, centre, centre] = carrier
+
+
+def relu_carriers(channels: int) -> list[Tensor]:
+    """Return the carriers of three layers with ReLUs between: ``x = relu(x) - relu(-x)``."""
+    split = torch.cat([torch.eye(channels), -torch.eye(channels)])
+    return [split, split @ split.T, split.T]

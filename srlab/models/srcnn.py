@@ -5,8 +5,8 @@ from typing import Literal
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop, reframe
-from srlab.models import Model, UpsamplerFactory
-from srlab.models.identity import Start, start_as_identity
+from srlab.models import MID_GREY, Model, UpsamplerFactory
+from srlab.models.identity import Start, relu_carriers, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 
 
@@ -43,7 +43,7 @@ class SRCNN(Model):
         first, second = nn.Conv2d(channels, 64, extract), nn.Conv2d(64, 32, combine)
         last = nn.Conv2d(32, channels, reconstruct)
         if init == "identity":
-            start_as_identity([first, second, last], channels, gains=[1, 1, 1])
+            start_as_identity([first, second, last], relu_carriers(channels), gains=[1, 1, 1])
         self.body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
         self.upsampler = upsampler(channels, channels, scale)
         context = extract // 2 + combine // 2 + reconstruct // 2
@@ -54,7 +54,7 @@ class SRCNN(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        framed = reframe(lr, halo, self.halo)
+        framed = reframe(lr, halo, self.halo) - MID_GREY
         enlarged = self.upsampler(reframe(framed, self.halo, self._frame))
         sr = self.body(crop(enlarged, self._surplus))
-        return add_residual(sr, framed, self.halo, self.scale, self.residual)
+        return add_residual(sr, framed, self.halo, self.scale, self.residual) + MID_GREY
