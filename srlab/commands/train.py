@@ -26,7 +26,7 @@ from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches, loader
 from srlab.errors import Interrupted, UserError
-from srlab.evaluation.score import mean_score
+from srlab.evaluation.score import mean_score, protocol
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table
 from srlab.inference.tiles import upscale_tiled
 from srlab.training.checkpoint import load, save
@@ -56,6 +56,12 @@ class Job:
     showcase: Showcase
     method: str | None
 
+    @property
+    def done(self) -> bool:
+        """Whether all steps are done, or patience ended the run."""
+        trainer = self.config.trainer
+        return self.state.step >= trainer.steps or 0 < trainer.patience <= self.state.stale
+
 
 def run(
     config: TrainConfig, choices: dict[str, Any], overrides: list[str], output: str | None
@@ -78,17 +84,24 @@ def run(
         lock(folder)
         _take_up(job, folder)
     else:
-        parts = [choices.get("experiment") or choices.get("model"), choices.get("upsampler")]
-        config.name = config.name or "-".join(str(p) for p in [*parts, f"x{config.scale}"] if p)
+        config.name = config.name or _name(choices, config.scale)
         job = prepare(config, None)
         place = config.run_dir or output or dated(Path("runs") / config.name)
         folder = create_run(Path(place).expanduser(), plain(job.config))
         lock(folder)
-    if job.state.step >= job.config.trainer.steps:
-        print(f"{folder} is finished: all {job.state.step:,} steps are done")
+    if not job.done:
+        _train(job, folder)
+    elif (folder / "results.json").exists():
+        print(f"{folder} is finished: {job.state.step:,} steps are done")
         return job.state.history[-1]["psnr"]
-    _train(job, folder)
     return _finish(job, folder)
+
+
+def _name(choices: dict[str, Any], scale: int) -> str:
+    """Name a run by what was chosen, as in espcn-deconv-x3 or espcn_t91_x3-deconv."""
+    first = str(choices.get("experiment") or choices.get("model"))
+    parts = [first, choices.get("upsampler"), None if first.endswith(f"x{scale}") else f"x{scale}"]
+    return "-".join(str(part) for part in parts if part)
 
 
 def plain(config: TrainConfig) -> dict[str, Any]:
@@ -109,7 +122,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
         UserError: Something must be mended; nothing was written but packs in the cache.
     """
     check_scale(config.scale)
-    check_ranges(config.trainer)
+    check_ranges(config)
     _check_components(config, roots)
     device = choose_device(config.device)
     trainer = config.trainer
@@ -124,7 +137,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
         raise ConfigError("this model has no weights to train; use it with srlab evaluate")
     objective = build(config.loss, "loss").to(device)
     schedule = build(config.schedule, "schedule")
-    groups = parameter_groups(model, config.optim.get("lr", 1e-3), trainer.lr_factors)
+    groups = parameter_groups(model, trainer.lr_factors)
     try:
         optimizer = build(config.optim, "optim")(groups)
     except (ValueError, TypeError) as error:
@@ -230,7 +243,7 @@ def _train(job: Job, folder: Path) -> None:
     finally:
         progress.close()
         record.close()
-    if ending == "signal" and state.step < trainer.steps:
+    if ending == "signal" and not job.done:
         raise Interrupted(
             f"stopped at step {state.step:,} and saved; go on with: srlab train resume={folder}",
             128 + int(stopper.signal or 0),
@@ -265,6 +278,7 @@ def _finish(job: Job, folder: Path) -> float:
     sheet.save(drawn, format="PNG")
     write_atomically(folder / "comparison.png", drawn.getbuffer())
     print(f"\n{console_table(results, per_image=False)}\n")
+    print(f"protocol:   {protocol(job.config.scale, job.config.colour.value)}")
     print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
     print(f"use it:     srlab upscale checkpoint={folder}/last.pt input=PICTURE output=LARGER.png")
     return job.state.history[-1]["psnr"]

@@ -113,17 +113,20 @@ def register() -> None:
     )
 
 
-def check_ranges(trainer: TrainerConfig) -> None:
-    """Check the numbers of a trainer config.
+def check_ranges(config: TrainConfig) -> None:
+    """Check the numbers of a training config that are not those of its components.
 
     Raises:
         UserError: One is out of range; all are named.
     """
+    trainer = config.trainer
     positive = ("steps", "batch_size", "patch_size", "log_every", "eval_every", "save_every")
     faults = [f"trainer.{k} must be at least 1" for k in positive if getattr(trainer, k) < 1]
     for key in ("clip", "patience", "workers", "threads"):
         if getattr(trainer, key) < 0:
             faults.append(f"trainer.{key} must not be negative")
+    if config.seed < 0:
+        faults.append("seed must not be negative")
     if not 0 <= trainer.ema < 1:
         faults.append("trainer.ema must be at least 0 and under 1")
     faults += [f"trainer.lr_factors.{k} must not be negative"

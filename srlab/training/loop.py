@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from srlab.training.parameters import set_learning_rate
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
 
@@ -79,7 +80,7 @@ def fit(
         objective: ``(sr, hr) -> dict`` of loss terms, whose sum is minimised.
         batches: uint8 pairs: LR ``(N, C, H+2h, W+2h)`` framed by h = ``halo`` and HR
             ``(N, C, sH, sW)``; the first is that of step ``state.step``.
-        schedule: ``(step, steps) -> factor`` on every group's ``base_lr``.
+        schedule: ``(step, steps) -> factor`` on the optimizer's learning rate.
         settings: What happens when.
         callbacks: What is called then.
         device: Where the network lies.
@@ -99,9 +100,7 @@ def fit(
     pending: list[dict[str, Tensor]] = []
     state.model.train()
     for lr, hr in batches:
-        factor = schedule(state.step, settings.steps)
-        for group in state.optimizer.param_groups:
-            group["lr"] = group["base_lr"] * factor
+        rate = set_learning_rate(state.optimizer, schedule(state.step, settings.steps))
         terms = forward(_to_float(lr, device), _to_float(hr, device))
         _update(state, torch.stack(list(terms.values())).sum(), settings.clip)
         pending.append({name: term.detach() for name, term in terms.items()})
@@ -114,7 +113,7 @@ def fit(
         if evaluating or saving or state.step % settings.log_every == 0:
             means = _read_back(pending, state)
             pending.clear()
-            callbacks.log(state.step, means, state.optimizer.param_groups[0]["lr"])
+            callbacks.log(state.step, means, rate)
         out_of_patience = False
         if evaluating:
             _note_score(state, callbacks)

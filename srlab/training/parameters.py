@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
+from torch.optim import Optimizer
 
 from srlab.errors import UserError
 
 
-def parameter_groups(
-    model: nn.Module, lr: float, factors: Mapping[str, float]
-) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, factors: Mapping[str, float]) -> list[dict[str, Any]]:
     """Split a model's parameters into groups by the longest prefix of their name in ``factors``.
 
     The papers' recipes need it: SRCNN's last layer learns at a tenth of the rate (``body.4: 0.1``).
-    Each group carries ``base_lr``, which the schedule multiplies.
+    Each group carries its ``lr_factor``.
 
     Raises:
         UserError: A prefix matches no parameter.
@@ -33,10 +32,21 @@ def parameter_groups(
             groups[prefix].append(parameter)
     rates = {"": 1.0} | dict(factors)
     return [
-        {"params": parameters, "lr": lr * rates[prefix], "base_lr": lr * rates[prefix]}
+        {"params": parameters, "lr_factor": rates[prefix]}
         for prefix, parameters in groups.items()
         if parameters
     ]
+
+
+def set_learning_rate(optimizer: Optimizer, factor: float) -> float:
+    """Give each group ``factor`` times its own factor times the optimizer's ``lr``.
+
+    Returns the rate of the groups without a factor of their own.
+    """
+    base = optimizer.defaults["lr"]
+    for group in optimizer.param_groups:
+        group["lr"] = base * factor * group["lr_factor"]
+    return base * factor
 
 
 def _matches(name: str, prefix: str) -> bool:

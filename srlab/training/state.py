@@ -16,7 +16,7 @@ class TrainingState:
 
     Args:
         model: The network that the optimizer steps.
-        optimizer: Its parameter groups carry ``base_lr``.
+        optimizer: Its parameter groups carry ``lr_factor``.
         average: Exponential moving average of the weights, or None.
         scaler: Gradient scaler for fp16, disabled otherwise.
         step: Steps done.
