@@ -394,7 +394,7 @@ def test_every_option_fits_the_code(group, option, tmp_path):
     assert isinstance(config, TrainConfig)
     parts = {key: getattr(config, key) for key in PARTS}
     check(parts)
-    check_ranges(config.trainer)
+    check_ranges(config)
     check_scale(config.scale)
     if group in PARTS:
         nodes = parts[group].values() if group == "testset" else [parts[group]]
@@ -451,7 +451,8 @@ def test_all_numbers_out_of_range_are_told_at_once():
         steps=0, batch_size=-1, clip=-0.5, ema=1.0, workers=-2, lr_factors={"body.4": -0.1}
     )
     with pytest.raises(UserError) as caught:
-        check_ranges(trainer)
+        check_ranges(TrainConfig(seed=-1, trainer=trainer))
+    assert "seed must" in str(caught.value)
     for key in ("steps", "batch_size", "clip", "ema", "workers", "lr_factors.body.4"):
         assert f"trainer.{key} must" in str(caught.value)
     for key in ("patch_size", "log_every", "patience"):
@@ -459,8 +460,9 @@ def test_all_numbers_out_of_range_are_told_at_once():
 
 
 def test_the_numbers_that_are_given_by_default_are_in_range():
-    check_ranges(TrainerConfig())
-    check_ranges(TrainerConfig(ema=0.0, clip=0.0, lr_factors={"body": 0.0}))
+    check_ranges(TrainConfig())
+    trainer = TrainerConfig(ema=0.0, clip=0.0, lr_factors={"body": 0.0})
+    check_ranges(TrainConfig(seed=0, trainer=trainer))
 
 
 @pytest.mark.parametrize("scale", [None, 1, 0, -3])

@@ -20,7 +20,7 @@ from srlab.imaging.resample import crop
 from srlab.models import Model
 from srlab.training.checkpoint import FORMAT, load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
-from srlab.training.parameters import parameter_groups
+from srlab.training.parameters import parameter_groups, set_learning_rate
 from srlab.training.schedule import constant, cosine, step_decay
 from srlab.training.signals import Stopper
 from srlab.training.state import TrainingState, average_of
@@ -91,28 +91,27 @@ class Layers(nn.Module):
         self.gain = nn.Parameter(torch.ones(1))
 
 
-def named_rates(model, groups):
-    """Return the rate of each parameter by its name, from groups that must not overlap."""
+def named_factors(model, groups):
+    """Return the factor of each parameter by its name, from groups that must not overlap."""
     names = {id(p): name for name, p in model.named_parameters()}
-    rates = [(names[id(p)], group["lr"]) for group in groups for p in group["params"]]
-    assert len({name for name, _ in rates}) == len(rates)
-    return dict(rates)
+    factors = [(names[id(p)], group["lr_factor"]) for group in groups for p in group["params"]]
+    assert len({name for name, _ in factors}) == len(factors)
+    return dict(factors)
 
 
 def test_without_factors_all_parameters_learn_at_one_rate():
     model = Layers()
-    groups = parameter_groups(model, 0.5, {})
+    groups = parameter_groups(model, {})
     assert len(groups) == 1
-    assert set(named_rates(model, groups)) == {name for name, _ in model.named_parameters()}
-    assert groups[0]["lr"] == groups[0]["base_lr"] == 0.5
+    assert named_factors(model, groups) == {name: 1 for name, _ in model.named_parameters()}
 
 
 def test_the_longest_prefix_of_a_name_decides():
     model = Layers()
     factors = {"body": 0.1, "body.1": 0.2, "body.1.bias": 0.4, "gain": 0.0}
     for order in itertools.permutations(factors):
-        groups = parameter_groups(model, 1.0, {key: factors[key] for key in order})
-        assert named_rates(model, groups) == {
+        groups = parameter_groups(model, {key: factors[key] for key in order})
+        assert named_factors(model, groups) == {
             "gain": 0.0,
             "body.0.weight": 0.1,
             "body.0.bias": 0.1,
@@ -121,13 +120,12 @@ def test_the_longest_prefix_of_a_name_decides():
             "body2.weight": 1.0,
             "body2.bias": 1.0,
         }
-        assert all(group["lr"] == group["base_lr"] for group in groups)
 
 
 @pytest.mark.parametrize("prefix", ["bod", "body.2", "body.0.weigh", "tail", ""])
 def test_a_prefix_that_matches_nothing_is_told_with_what_there_is(prefix):
     with pytest.raises(UserError) as caught:
-        parameter_groups(Layers(), 1.0, {"body": 0.1, prefix: 0.5})
+        parameter_groups(Layers(), {"body": 0.1, prefix: 0.5})
     assert f"no parameter is called {prefix!r}" in str(caught.value)
     for name, _ in Layers().named_parameters():
         assert name in str(caught.value)
@@ -136,9 +134,18 @@ def test_a_prefix_that_matches_nothing_is_told_with_what_there_is(prefix):
 def test_frozen_parameters_are_in_no_group():
     model = Layers()
     model.body.requires_grad_(False)
-    groups = parameter_groups(model, 1.0, {"body": 0.1})
-    assert set(named_rates(model, groups)) == {"gain", "body2.weight", "body2.bias"}
+    groups = parameter_groups(model, {"body": 0.1})
+    assert set(named_factors(model, groups)) == {"gain", "body2.weight", "body2.bias"}
     assert len(groups) == 1
+
+
+def test_the_rate_of_a_group_is_the_optimizers_times_both_factors():
+    groups = parameter_groups(Layers(), {"body": 0.1, "gain": 0.0})
+    optimizer = torch.optim.Adam(groups, lr=0.5)
+    for factor in (1.0, 0.25, 0.0, 1.0):  # it does not build up
+        assert set_learning_rate(optimizer, factor) == 0.5 * factor
+        rates = {group["lr_factor"]: group["lr"] for group in optimizer.param_groups}
+        assert rates == pytest.approx({1.0: 0.5 * factor, 0.1: 0.05 * factor, 0.0: 0.0})
 
 
 # --- the average of the weights
@@ -441,7 +448,7 @@ class Squares(nn.Module):
 
 
 def new_state(model, lr=0.5, decay=0.0, kind=torch.optim.SGD):
-    optimizer = kind(parameter_groups(model, lr, {}))
+    optimizer = kind(parameter_groups(model, {}), lr=lr)
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     return TrainingState(model, optimizer, average_of(model, decay), scaler)
 
@@ -524,12 +531,10 @@ def test_each_batch_gives_one_step_of_gradient_descent_on_pixels_of_0_to_1(steps
     assert state.model.weight.item() == pytest.approx(by_hand(steps)[-1], abs=1e-6)
 
 
-def test_the_schedule_multiplies_the_base_rate_of_every_group():
+def test_the_schedule_multiplies_the_rate_of_every_group():
     model = Times()
     state = new_state(model)
-    state.optimizer.add_param_group(
-        {"params": [nn.Parameter(torch.zeros(1))], "lr": 0.0, "base_lr": 4.0}
-    )
+    state.optimizer.add_param_group({"params": [nn.Parameter(torch.zeros(1))], "lr_factor": 8.0})
     asked = []
 
     def schedule(step, steps):

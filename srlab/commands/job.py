@@ -1,0 +1,157 @@
+"""The parts of a training run, all checked and built before anything is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from srlab import __version__
+from srlab.commands.device import choose_device
+from srlab.commands.network import method_of
+from srlab.commands.showcase import Showcase, open_showcase
+from srlab.commands.testsets import build_testsets, judge, read_testsets
+from srlab.config.build import build
+from srlab.config.check import ConfigError, check, check_upsampler_used
+from srlab.config.schema import Precision, TrainConfig, check_ranges, check_scale
+from srlab.data.pack import Pack, open_pack
+from srlab.data.pairs import Pair
+from srlab.data.patches import PatchBatches
+from srlab.evaluation.tables import Result
+from srlab.inference.tiles import upscale_tiled
+from srlab.training.parameters import parameter_groups
+from srlab.training.schedule import Schedule
+from srlab.training.state import TrainingState, average_of
+
+_TILE = 256
+_TRAINING_PARTS = ("srlab.losses", "srlab.training", "srlab.data", "torch.optim")
+
+
+@dataclass
+class Job:
+    """A run that is ready to train."""
+
+    config: TrainConfig
+    device: torch.device
+    state: TrainingState
+    objective: nn.Module
+    schedule: Schedule
+    pack: Pack
+    pairs: dict[str, list[Pair]]
+    showcase: Showcase
+    method: str | None
+
+    @property
+    def name(self) -> str:
+        """What tables call the run."""
+        return str(self.config.name)
+
+    @property
+    def done(self) -> bool:
+        """Whether all steps are done, or patience ended the run."""
+        trainer = self.config.trainer
+        return self.state.step >= trainer.steps or 0 < trainer.patience <= self.state.stale
+
+    @property
+    def batches(self) -> PatchBatches:
+        """The training batches, by step."""
+        trainer = self.config.trainer
+        return PatchBatches(
+            self.pack,
+            trainer.batch_size,
+            trainer.patch_size,
+            self.state.model.halo,
+            self.config.seed,
+        )
+
+    def upscaler(self) -> Callable[[Tensor], Tensor]:
+        """Return ``lr -> sr`` by the network as it is now."""
+        return partial(upscale_tiled, self.state.network.eval(), tile=_TILE)
+
+    def judge(self) -> list[Result]:
+        """Score the network as it is now on every test set."""
+        scale, colour = self.config.scale, self.config.colour
+        return judge(self.upscaler(), self.pairs, scale, colour, self.name, self.method)
+
+    def judge_bicubic(self) -> list[Result]:
+        """Score bicubic on every test set."""
+        scale, colour = self.config.scale, self.config.colour
+        return judge(self.showcase.bicubic, self.pairs, scale, colour, "bicubic", "bicubic")
+
+    def checkpoint(self, resumable: bool) -> dict[str, Any]:
+        """Return what a checkpoint of the run holds now."""
+        content = {
+            "config": plain(self.config),
+            "weights": self.state.network.state_dict(),
+            "step": self.state.step,
+            "fingerprint": self.pack.fingerprint,
+            "info": {"srlab": __version__, "torch": str(torch.__version__)},
+        }
+        return content | ({"training": self.state.state_dict()} if resumable else {})
+
+
+def plain(config: TrainConfig) -> dict[str, Any]:
+    """Return a config as plain data: what a run folder and a checkpoint hold."""
+    container = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items() if key not in ("resume", "run_dir")}
+
+
+def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
+    """Check everything, find the data, and build the parts.
+
+    Args:
+        config: The config of the run.
+        roots: What it may name, if it comes from a file; None trusts it.
+
+    Raises:
+        UserError: Something must be mended; nothing was written but packs in the cache.
+    """
+    check_scale(config.scale)
+    check_ranges(config)
+    _check_components(config, roots)
+    device = choose_device(config.device)
+    trainer = config.trainer
+    if trainer.precision != Precision.fp32 and device.type != "cuda":
+        raise ConfigError(f"trainer.precision={trainer.precision.value} needs CUDA, not {device}")
+    if trainer.threads:
+        torch.set_num_threads(trainer.threads)
+
+    torch.manual_seed(config.seed)
+    model = build(config.model, "model").to(device)
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ConfigError("this model has no weights to train; use it with srlab evaluate")
+    objective = build(config.loss, "loss").to(device)
+    schedule = build(config.schedule, "schedule")
+    groups = parameter_groups(model, trainer.lr_factors)
+    try:
+        optimizer = build(config.optim, "optim")(groups)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"optim: {error}") from None
+    scaler = torch.amp.GradScaler(device.type, enabled=trainer.precision == Precision.fp16)
+    state = TrainingState(model, optimizer, average_of(model, trainer.ema), scaler)
+
+    images = build(config.data, "data")
+    testsets = build_testsets(config.testset)
+    pack = open_pack(images, config.scale, config.colour.value, trainer.patch_size)
+    pairs = read_testsets(testsets, config.scale, config.colour)
+    showcase = open_showcase(testsets[0].paths[0], config.scale, config.colour)
+    method = method_of(config.model)
+    return Job(config, device, state, objective, schedule, pack, pairs, showcase, method)
+
+
+def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> None:
+    keys = ("model", "loss", "optim", "schedule", "data", "testset")
+    empty = [key for key in keys if not getattr(config, key)]
+    if empty:
+        raise ConfigError(f"{', '.join(empty)} left empty: choose an option, as in {empty[0]}=...")
+    check_upsampler_used(config.model, config.upsampler)
+    allowed = None if roots is None else (*roots, *_TRAINING_PARTS)
+    parts = {key: getattr(config, key) for key in ("upsampler", *keys)}
+    if config.upsampler:
+        shared = {key: config.upsampler.get(key) for key in ("_target_", "_partial_")}
+        parts["model"] = config.model | {"upsampler": shared}  # its faults are told once
+    check(parts, allowed)

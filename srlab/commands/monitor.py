@@ -1,0 +1,53 @@
+"""Watching a run: the console, TensorBoard and the history of scores."""
+
+from pathlib import Path
+
+from srlab.commands.job import Job
+from srlab.evaluation.score import mean_score
+from srlab.training.progress import Progress
+from srlab.training.record import Record
+
+
+class Monitor:
+    """Tells how a run stands.
+
+    Args:
+        job: The run; evaluations are added to its history.
+        folder: The run folder.
+    """
+
+    def __init__(self, job: Job, folder: Path):
+        steps, step = job.config.trainer.steps, job.state.step
+        self.job = job
+        self.record = Record(folder, step)
+        self.progress = Progress(steps, step)
+        done = f", {step:,} done" if step else ""
+        self.progress.note(
+            f"training {job.name} in {folder}: {steps:,} steps on {job.device}{done}"
+        )
+
+    def log(self, step: int, terms: dict[str, float], rate: float) -> None:
+        """Report the mean loss terms since the last report, and the learning rate."""
+        self.record.losses(step, terms, rate, self.progress.rate(step))
+        self.progress.update(step, sum(terms.values()))
+
+    def evaluate(self) -> float:
+        """Judge the network, report it, and return the mean PSNR of the first test set."""
+        step = self.job.state.step
+        means = {r.testset: mean_score(r.scores) for r in self.job.judge()}
+        first, score = next(iter(means.items()))
+        self.job.state.history.append({"step": step, "psnr": score.psnr, "ssim": score.ssim})
+        for name, mean in means.items():
+            self.record.score(step, name, mean.psnr, mean.ssim)
+        showcase = self.job.showcase
+        for name, image in showcase.pictures(self.job.upscaler()).items():
+            self.record.picture(step, f"{showcase.name}/{name}", image)
+        scores = "  ".join(f"{n} {m.psnr:.2f} dB / {m.ssim:.4f}" for n, m in means.items())
+        self.progress.score = f"  {first} {score.psnr:.2f} dB"
+        self.progress.note(f"step {step:,}  {scores}  ({self.progress.rate(step):.0f} steps/s)")
+        return score.psnr
+
+    def close(self) -> None:
+        """Write what is pending and clear the progress line."""
+        self.progress.close()
+        self.record.close()
