@@ -1,3 +1,35 @@
-"""srlab: super-resolution networks whose upsampling is a choice, not an accident."""
+"""srlab: super-resolution networks whose upsampling is a choice, not an accident.
+
+What a notebook wants is here: ``model, config = srlab.load_checkpoint("runs/my_run")``, then
+``model(lr)`` maps ``(N, C, H, W)`` to ``(N, C, s H, s W)``, both in ``[0, 1]``.
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+_NAMES = {
+    "load_checkpoint": "srlab.commands.network",
+    "ESPCN": "srlab.models.espcn",
+    "SRCNN": "srlab.models.srcnn",
+    "PixelShuffle": "srlab.upsamplers.pixel_shuffle",
+    "Deconv": "srlab.upsamplers.deconv",
+    "ResizeConv": "srlab.upsamplers.resize_conv",
+    "Interpolate": "srlab.upsamplers.interpolation",
+    "enlarge": "srlab.imaging.resample",
+    "shrink": "srlab.imaging.resample",
+    "psnr": "srlab.metrics.psnr",
+    "ssim": "srlab.metrics.ssim",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used, so that the command line starts without torch."""
+    if name not in _NAMES:
+        raise AttributeError(f"module 'srlab' has no attribute {name!r}")
+    return getattr(import_module(_NAMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_NAMES]

@@ -1,6 +1,6 @@
 """The network of a command: from a checkpoint, or a model without weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
@@ -46,7 +46,7 @@ class Network:
         return partial(self_ensemble, once) if ensemble else once
 
 
-def trusted_roots(trust: list[str]) -> tuple[str, ...]:
+def trusted_roots(trust: Sequence[str]) -> tuple[str, ...]:
     """Return what a config from a file may name: our parts, torch.nn, plugins, and ``trust``."""
     plugins = (e.value.split(".")[0] for e in entry_points(group="srlab.configs"))
     return (*TRUSTED, *plugins, *trust)
@@ -63,7 +63,7 @@ def load_network(config: UseConfig, device: torch.device) -> Network:
     if config.checkpoint is not None and config.model:
         raise UserError("give checkpoint=FILE or model=bicubic|bilinear|nearest, not both")
     if config.checkpoint is not None:
-        return _from_checkpoint(config, Path(config.checkpoint).expanduser(), device)
+        return _from_checkpoint(config, checkpoint_file(config.checkpoint), device)
     if not config.model:
         raise UserError("give checkpoint=FILE, or model=bicubic, bilinear or nearest")
     scale = check_scale(config.scale)
@@ -76,21 +76,42 @@ def load_network(config: UseConfig, device: torch.device) -> Network:
     return Network(module, scale, config.colour, method or "baseline", method, None)
 
 
-def _from_checkpoint(config: UseConfig, path: Path, device: torch.device) -> Network:
-    if path.is_dir():
-        path = path / "last.pt"
+def checkpoint_file(path: str | Path) -> Path:
+    """Return the checkpoint that a path names: a file, or a run folder's ``last.pt``."""
+    path = Path(path).expanduser()
+    return path / "last.pt" if path.is_dir() else path
+
+
+def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model, dict[str, Any]]:
+    """Rebuild the network of a checkpoint, on the CPU, and return it with the config of its run.
+
+    Args:
+        path: A checkpoint, or a run folder, which stands for its ``last.pt``.
+        trust: Packages, besides srlab's and torch's own layers, that the file may name.
+
+    Raises:
+        UserError: The file is no checkpoint, is damaged, or names what is not trusted.
+    """
+    path = checkpoint_file(path)
     checkpoint = load(path)
-    made_with = checkpoint["config"]
+    config = checkpoint["config"]
     try:
-        scale, colour, model = made_with["scale"], Colour(made_with["colour"]), made_with["model"]
-        check({"model": model}, trusted_roots(config.trust))
-        module = build(model, "model")
+        check({"model": config["model"]}, trusted_roots(trust))
+        module = build(config["model"], "model")
         module.load_state_dict(checkpoint["weights"])
+        check_scale(config["scale"])
+        Colour(config["colour"])
     except ConfigError as error:
         raise UserError(f"{path} cannot be built: {error}") from None
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is damaged, weights and config differ: {reason}") from None
+    return module.eval(), config
+
+
+def _from_checkpoint(config: UseConfig, path: Path, device: torch.device) -> Network:
+    module, made_with = load_checkpoint(path, config.trust)
+    scale, colour, model = made_with["scale"], Colour(made_with["colour"]), made_with["model"]
     if config.scale is not None and config.scale != scale:
         raise UserError(f"{path} was trained for scale {scale}, but scale={config.scale} is asked")
     label = f"{made_with.get('name') or 'run'} ({path.stem})"

@@ -110,11 +110,13 @@ def _environment() -> dict[str, Any]:
 
 
 def _git_revision() -> str | None:
-    here = Path(__file__).resolve().parent
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / ".git").exists():  # installed: a repository around it is not ours
+        return None
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--dirty"],
-            cwd=here, capture_output=True, text=True, check=True,
+            cwd=checkout, capture_output=True, text=True, check=True,
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return None
