@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +46,8 @@ class Network:
 
 
 def trusted_roots(trust: Sequence[str]) -> tuple[str, ...]:
-    """Return what a config from a file may name: our parts, torch.nn, plugins, and ``trust``."""
-    plugins = (e.value.split(".")[0] for e in entry_points(group="srlab.configs"))
-    return (*TRUSTED, *plugins, *trust)
+    """Return what a config from a file may name: our networks, torch.nn, and ``trust``."""
+    return (*TRUSTED, *trust)
 
 
 def load_network(config: UseConfig, device: torch.device) -> Network:

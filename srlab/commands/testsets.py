@@ -1,8 +1,10 @@
 """Building and judging the test sets of a command."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from srlab.config.build import build
@@ -34,6 +36,17 @@ def read_testsets(testsets: list[ImageSet], scale: int, colour: Colour) -> dict[
     return {t.name: read_pairs(t, scale, colour.value, side) for t in testsets}
 
 
+def _counted(name: str, images: list[Pair]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield the images of a test set and show on a terminal how far it is."""
+    shown = sys.stderr.isatty()
+    for number, pair in enumerate(images, 1):
+        if shown:
+            print(f"\r\033[K{name} {number}/{len(images)}", end="", file=sys.stderr, flush=True)
+        yield pair.name, pair.lr, pair.hr
+    if shown:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
 def judge(
     upscale: Callable[[Tensor], Tensor],
     pairs: dict[str, list[Pair]],
@@ -46,7 +59,7 @@ def judge(
     return [
         Result(
             label, method, name, scale, colour.value,
-            score_images(upscale, ((p.name, p.lr, p.hr) for p in images), scale),
+            score_images(upscale, _counted(name, images), scale),
         )
         for name, images in pairs.items()
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Packs: a data set decoded and degraded once, then memory-mapped ever after.
 
-A pack is a folder with two files: ``pixels.npy``, the uint8 pixels of all LR and HR images one
+A pack is a folder with two files: ``pixels.bin``, the uint8 pixels of all LR and HR images one
 after the other, and ``index.npz``, which says where each one lies. It is written under a temporary
 name and renamed, so that a pack is complete or absent.
 """
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
 from srlab.data.images import ImageSet
 from srlab.errors import UserError
@@ -81,7 +80,7 @@ def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> P
             ) from None
     index = np.load(place / "index.npz")
     return Pack(
-        pixels=np.load(place / "pixels.npy", mmap_mode="r"),
+        pixels=np.memmap(place / "pixels.bin", dtype=np.uint8, mode="r"),
         lr_offset=index["lr_offset"],
         hr_offset=index["hr_offset"],
         size=index["size"],
@@ -105,19 +104,15 @@ def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch:
     try:
         offsets, sizes, total = [], [], 0
         digest = hashlib.sha256()
-        with (work / "raw").open("wb") as raw:
+        with (work / "pixels.bin").open("wb") as file:
             for lr, hr in _pairs(images, scale, colour, min_patch):
                 offsets.append((total, total + lr.size))
                 sizes.append(lr.shape[:2])
                 total += lr.size + hr.size
                 for pixels in (lr, hr):
                     data = pixels.tobytes()
-                    raw.write(data)
+                    file.write(data)
                     digest.update(data)
-        flat = open_memmap(work / "pixels.npy", mode="w+", dtype=np.uint8, shape=(total,))
-        flat[:] = np.memmap(work / "raw", dtype=np.uint8, mode="r")
-        flat.flush()
-        (work / "raw").unlink()
         lr_offset, hr_offset = np.array(offsets, dtype=np.int64).T
         np.savez(
             work / "index.npz",
