@@ -101,7 +101,6 @@ def test_tiles_give_the_whole_picture(name, size, tile):
     assert far(upscale_tiled(model, lr, tile), whole) < rounding
 
 
-@pytest.mark.xfail(strict=True, reason="interpolate computes its coordinates in single precision")
 @pytest.mark.parametrize("name", ["bicubic x3", "srcnn x3"])
 def test_tiles_give_the_whole_picture_also_far_from_its_first_pixel(name):
     model = network(name)

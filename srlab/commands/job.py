@@ -27,7 +27,14 @@ from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState, average_of
 
 _TILE = 256
-_TRAINING_PARTS = ("srlab.losses", "srlab.training", "srlab.data", "torch.optim")
+_TRAINING_PARTS = (
+    "srlab.losses",
+    "srlab.training.schedule",
+    "srlab.data.images",
+    "srlab.data.named",
+    "srlab.data.photos",
+    "torch.optim",
+)
 
 
 @dataclass

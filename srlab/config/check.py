@@ -40,8 +40,11 @@ def locate(path: str, roots: Sequence[str] | None = None) -> Callable[..., Any]:
         raise ConfigError(f"cannot import {path}: {error}") from None
     if not callable(target):
         raise ConfigError(f"{path} is not a class or function")
-    if roots is not None and not _within(getattr(target, "__module__", None) or "", roots):
-        raise ConfigError(f"{path} is not trusted: it is defined in {target.__module__}")
+    home = getattr(target, "__module__", None) or ""
+    if roots is not None and not _within(home, roots):
+        raise ConfigError(f"{path} is not trusted: it is defined in {home or 'no module'}")
+    if roots is not None and _within(home, ["torch"]) and not inspect.isclass(target):
+        raise ConfigError(f"{path} is not trusted: of torch only classes are")
     return target
 
 
@@ -78,6 +81,8 @@ def _within(path: str, roots: Sequence[str]) -> bool:
 
 
 def _faults(node: Any, key: str, roots: Sequence[str] | None) -> typing.Iterator[str]:
+    if isinstance(node, str) and roots is not None and "${" in node:
+        yield f"{key}: {node!r} is not trusted: a file must hold plain values"
     if isinstance(node, list):
         for index, item in enumerate(node):
             yield from _faults(item, f"{key}[{index}]", roots)
@@ -131,13 +136,15 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
 
 def _fits(value: Any, hint: Any) -> bool:
     """Tell whether a value from YAML is of a type; a type that YAML cannot hold fits anything."""
+    if hint is Any:
+        return True
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return any(_fits(value, option) for option in get_args(hint))
     if origin is Literal:
         return value in get_args(hint)
     if isinstance(value, dict) and "_target_" in value:
-        return hint not in (int, float, str, bool)
+        return hint not in (int, float, str, bool, type(None))
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:

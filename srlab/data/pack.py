@@ -113,6 +113,11 @@ def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch:
                     data = pixels.tobytes()
                     file.write(data)
                     digest.update(data)
+        if not sizes:
+            raise UserError(
+                f"no image of {images.name} is left: shrunk by {list(images.shrink)}, all are too "
+                f"small for patches of {min_patch}x{min_patch} at scale {scale}"
+            )
         lr_offset, hr_offset = np.array(offsets, dtype=np.int64).T
         np.savez(
             work / "index.npz",

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from srlab.errors import UserError
 from srlab.imaging.files import open_image
 
+_ORIENTATION = 0x0112
+# What a TIFF says of its picture, not of how its pixels are stored: description, camera, software,
+# date, artist, copyright, the EXIF and GPS blocks.
+_TIFF_TAGS = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825}
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -47,22 +51,21 @@ def read_picture(path: Path) -> Picture:
         UserError: The file is missing, cut off, no image, or has pixels that are not supported.
     """
     source = open_image(path)
-    icc = source.info.get("icc_profile")
-    exif_data = source.getexif()
-    upright = ImageOps.exif_transpose(source)
-    exif = upright.getexif().tobytes() if exif_data else None
+    # A profile of CMYK or Lab says nothing of the RGB pixels that they become.
+    icc = None if source.mode in ("CMYK", "LAB") else source.info.get("icc_profile")
+    tags = source.getexif()
+    orientation = tags.get(_ORIENTATION, 1)
     if _is_deep_png(path):
-        pixels = _decode_deep_png(path)
-        orientation = exif_data.get(0x0112, 1)
-        pixels = _turn_upright(pixels, orientation)
-        bits = 16
+        pixels, bits = _decode_deep_png(path, source.info.get("transparency")), 16
     else:
-        pixels, bits = _pixels(upright, path)
+        pixels, bits = _pixels(source, path)
+    pixels = _turn_upright(pixels, orientation)
     planes = torch.from_numpy(pixels.astype(np.float32) / (2**bits - 1))
     planes = planes.permute(2, 0, 1).unsqueeze(0).contiguous()
     has_alpha = planes.shape[1] in (2, 4)
     alpha = planes[:, -1:] if has_alpha else None
-    return Picture(planes[:, :-1] if has_alpha else planes, alpha, bits, icc, exif)
+    image = planes[:, :-1] if has_alpha else planes
+    return Picture(image, alpha, bits, icc, _kept_exif(tags, source.format))
 
 
 def output_format(kind: str) -> str:
@@ -131,7 +134,16 @@ def _is_deep_png(path: Path) -> bool:
     return head.startswith(_PNG) and head[24] == 16
 
 
-def _decode_deep_png(path: Path) -> np.ndarray:
+def _kept_exif(tags: Image.Exif, form: str | None) -> bytes | None:
+    """Return the EXIF block to keep, without the orientation, or None if nothing is left."""
+    gone = [t for t in tags if t == _ORIENTATION or (form == "TIFF" and t not in _TIFF_TAGS)]
+    for tag in gone:
+        del tags[tag]
+    return tags.tobytes() if len(tags) else None
+
+
+def _decode_deep_png(path: Path, transparent: int | tuple[int, ...] | None) -> np.ndarray:
+    """Decode a 16-bit PNG to ``(H, W, 1 to 4)``; a ``transparent`` colour becomes alpha."""
     from torchvision.io import ImageReadMode, decode_image
 
     data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
@@ -139,7 +151,11 @@ def _decode_deep_png(path: Path) -> np.ndarray:
         planes = decode_image(data, mode=ImageReadMode.UNCHANGED)
     except RuntimeError as error:
         raise UserError(f"{path} is not a readable image: {str(error).splitlines()[0]}") from None
-    return planes.permute(1, 2, 0).numpy()
+    pixels = planes.permute(1, 2, 0).numpy()
+    if transparent is None or pixels.shape[2] in (2, 4):
+        return pixels
+    opaque = (pixels != np.array(transparent, dtype=np.uint16)).any(axis=2, keepdims=True)
+    return np.concatenate([pixels, opaque * np.uint16(65535)], axis=2)
 
 
 def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

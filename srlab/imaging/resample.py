@@ -4,7 +4,7 @@ MATLAB's bicubic is Keys' cubic with a = -1/2, stretched by the factor when it s
 over an image whose border is mirrored about the edge of its last pixel (half-sample symmetry).
 torch's antialiased bicubic is the same kernel but renormalises it at the border; on a mirrored
 image that is cropped afterwards the two agree to rounding error, as long as the factor divides
-the size.
+the size. Enlarging is a convolution with the kernel's s phases.
 
 A *framed* image carries ``halo`` pixels of context on each of its four sides.
 """
@@ -54,18 +54,37 @@ def reframe(x: Tensor, have: int, need: int) -> Tensor:
     return mirror_pad(x, need - have)
 
 
+def phase_taps(scale: int, mode: Interpolation) -> Tensor:
+    """Return the weights ``(s, 2h + 1)``, float64, by which an enlarged line mixes its source.
+
+    Pixel ``s y + a`` of the enlarged line lies at ``y + (a + 1/2)/s - 1/2`` (pixel centres, as with
+    ``align_corners=False``); row a weighs the source pixels ``y - h`` to ``y + h``, where
+    ``h = REACH[mode]``.
+    """
+    reach = REACH[mode]
+    place = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
+    t = (torch.arange(-reach, reach + 1) - place[:, None]).abs()
+    if mode == "nearest":
+        return torch.ones_like(t)
+    if mode == "bilinear":
+        return (1 - t).clamp(min=0)
+    near = 1.5 * t**3 - 2.5 * t**2 + 1  # Keys, a = -1/2; torch's plain bicubic has a = -3/4
+    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    return torch.where(t <= 1, near, torch.where(t < 2, far, 0.0))
+
+
 def interpolate(framed: Tensor, scale: int, mode: Interpolation) -> Tensor:
     """Enlarge ``(N, C, H+2h, W+2h)``, framed by ``h = REACH[mode]``, to ``(N, C, sH, sW)``.
 
-    Sampling is on pixel centres (``align_corners=False``); bicubic is Keys' with a = -1/2, which is
-    MATLAB's, where torch's plain bicubic has a = -3/4.
+    By the same weights at every pixel, not by coordinates that lose digits far from the first: a
+    tile gives the bits of the whole.
     """
-    if mode == "nearest":
-        return F.interpolate(framed, scale_factor=scale, mode="nearest")
-    enlarged = F.interpolate(
-        framed, scale_factor=scale, mode=mode, align_corners=False, antialias=mode == "bicubic"
-    )
-    return crop(enlarged, scale * REACH[mode])
+    count, channels = framed.shape[:2]
+    taps = phase_taps(scale, mode).to(framed)
+    x = framed.reshape(count * channels, 1, *framed.shape[2:])
+    x = F.conv2d(x, taps.view(scale, 1, -1, 1)).transpose(1, 2).flatten(1, 2).unsqueeze(1)
+    x = F.conv2d(x, taps.view(scale, 1, 1, -1)).permute(0, 2, 3, 1).flatten(2)
+    return x.reshape(count, channels, *x.shape[1:])
 
 
 def enlarge(x: Tensor, scale: int, mode: Interpolation = "bicubic") -> Tensor:
@@ -82,7 +101,7 @@ def shrink(x: Tensor, scale: int) -> Tensor:
     height, width = x.shape[-2:]
     if height % scale or width % scale:
         raise ValueError(f"{height}x{width} is not a multiple of the scale {scale}")
-    reach = 3  # half the stretched kernel, in low-resolution pixels, rounded up
+    reach = 2  # half the stretched kernel, in low-resolution pixels
     size = (height // scale + 2 * reach, width // scale + 2 * reach)
     framed = mirror_pad(x, reach * scale)
     return crop(F.interpolate(framed, size=size, mode="bicubic", antialias=True), reach)

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 from torch import nn
 
-# Networks compute on pixels less this and add it again. No layer pads with zeros, so biases could
-# absorb it: the functions are the papers', but they are learnt in fewer steps.
+# Networks compute on pixels less this and add it again. No layer pads with zeros, so the biases of
+# the papers' networks could absorb it: same functions, learnt in fewer steps.
 MID_GREY = 0.5
 
 UpsamplerFactory = Callable[[int, int, int], nn.Module]

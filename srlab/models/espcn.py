@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
 from srlab.models import MID_GREY, Model, UpsamplerFactory
-from srlab.models.identity import Start, start_as_identity
+from srlab.models.identity import Start, check_start, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
@@ -44,13 +44,15 @@ class ESPCN(Model):
         nonlinearity = ACTIVATIONS[activation]
         # Pixels are never negative, so a ReLU lets them pass as they are.
         self.mean = MID_GREY if activation == "tanh" else 0.0
+        check_start(init)
         self.scale = scale
         self.channels = channels
         self.residual: Residual = residual
         first, second = nn.Conv2d(channels, 64, 5), nn.Conv2d(64, 32, 3)
         if init == "identity":
             carrier = torch.eye(channels)
-            start_as_identity([first, second], [carrier, carrier], gains=[8, 2])
+            gains = [8, 2] if activation == "tanh" else [1, 1]
+            start_as_identity([first, second], [carrier, carrier], gains)
         self.body = nn.Sequential(first, nonlinearity(), second, nonlinearity())
         self.upsampler = upsampler(32, channels, scale)
         self._frame = 3 + getattr(self.upsampler, "halo", 0)

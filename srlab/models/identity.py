@@ -9,6 +9,12 @@ from torch import Tensor, nn
 Start = Literal["default", "identity"]
 
 
+def check_start(init: str) -> None:
+    """Raise ValueError unless ``init`` is a known start."""
+    if init not in ("default", "identity"):
+        raise ValueError(f"init must be default or identity, got {init!r}")
+
+
 @torch.no_grad()
 def start_as_identity(
     convolutions: Sequence[nn.Conv2d], carriers: Sequence[Tensor], gains: Sequence[float]

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from srlab.imaging.resample import crop, reframe
 from srlab.models import MID_GREY, Model, UpsamplerFactory
-from srlab.models.identity import Start, relu_carriers, start_as_identity
+from srlab.models.identity import Start, check_start, relu_carriers, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 
 
@@ -37,6 +37,7 @@ class SRCNN(Model):
         if kernels not in ("9-1-5", "9-3-5", "9-5-5"):
             raise ValueError(f"kernels must be 9-1-5, 9-3-5 or 9-5-5, got {kernels!r}")
         extract, combine, reconstruct = (int(k) for k in kernels.split("-"))
+        check_start(init)
         self.scale = scale
         self.channels = channels
         self.residual: Residual = residual

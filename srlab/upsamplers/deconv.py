@@ -38,11 +38,11 @@ class Deconv(nn.Module):
             raise ValueError(f"kernel_size must be at least the scale {scale}, got {size}")
         self.scale = scale
         self.padding = (size - scale + 1) // 2
-        before = (self.padding + scale - 1) // scale
-        after = (size - 1 - self.padding) // scale
-        self.halo = max(before, after)
+        self.halo = (self.padding + scale - 1) // scale
         self.deconv = nn.ConvTranspose2d(in_channels, out_channels, size, stride=scale)
         if init != "default":
+            if init not in ("icnr", "bilinear"):
+                raise ValueError(f"init must be default, icnr or bilinear, got {init!r}")
             if size % scale or size // scale % 2 == 0:
                 raise ValueError(
                     f"init={init} needs a kernel_size of the scale times an odd number, "

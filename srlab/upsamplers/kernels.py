@@ -74,7 +74,9 @@ def initial_kernel(
         return shared.repeat_interleave(scale**2, dim=0)
     if init == "bilinear":
         if size < 3:
-            raise ValueError(f"bilinear initialisation needs a kernel of at least 3, got {size}")
+            raise ValueError(
+                f"init=bilinear needs a kernel of at least 3 low-resolution pixels, got {size}"
+            )
         taps = bilinear_taps(scale)
         margin = (size * scale - taps.shape[0]) // 2
         padded = nn.functional.pad(taps, [margin] * 4)
