@@ -447,3 +447,21 @@ def test_upsamplers_have_comparable_capacity_by_default(inputs, outputs, scale):
 def test_a_bad_option_is_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make(2, 1, 3)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 5])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [None, 1, 3, 5, 9])
+def test_the_merged_resize_conv_is_interpolation_and_then_convolution(scale, mode, size):
+    torch.set_default_dtype(torch.float64)
+    try:
+        layer = ResizeConv(3, 2, scale, size, mode)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    x = torch.rand(2, 3, 6, 7, dtype=torch.float64)
+    kernel = layer.conv.weight.shape[-1]
+    enlarged = enlarge(mirror_pad(x, 9), scale, mode)  # a frame wider than any kernel here
+    whole = layer.conv(enlarged)
+    start = 9 * scale - kernel // 2
+    apart = whole[..., start : start + 6 * scale, start : start + 7 * scale]
+    torch.testing.assert_close(layer(mirror_pad(x, layer.halo)), apart, rtol=0, atol=1e-12)

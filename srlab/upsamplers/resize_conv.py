@@ -3,14 +3,18 @@
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.imaging.resample import REACH, Interpolation, crop, interpolate
+from srlab.imaging.resample import REACH, Interpolation, phase_taps
 from srlab.upsamplers.kernels import channel_match
 
 
 class ResizeConv(nn.Module):
     """Enlarge by a fixed kernel and convolve at high resolution.
+
+    The two are linear, so they are done as the one sub-pixel convolution that they amount to: the
+    large feature map is never made, and the layer costs what a sub-pixel convolution does.
 
     It cannot start or end with a checkerboard, because every phase shares the one kernel; for the
     same reason it is a strict subset of what a sub-pixel convolution can represent. By default its
@@ -48,7 +52,6 @@ class ResizeConv(nn.Module):
         self.scale = scale
         self.mode: Interpolation = mode
         reach = -(-(size // 2) // scale)
-        self.surplus = scale * reach - size // 2
         self.halo = REACH[mode] + reach
         self.conv = nn.Conv2d(in_channels, out_channels, size)
         if init not in ("default", "bilinear"):
@@ -65,9 +68,32 @@ class ResizeConv(nn.Module):
             self.conv.weight.data.copy_(matched * nn.functional.pad(taps, [margin] * 4))
             nn.init.zeros_(self.conv.get_parameter("bias"))
 
+        self.merge: Tensor
+        self.register_buffer("merge", _merging(scale, mode, size), persistent=False)
+
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
-        return self.conv(crop(interpolate(framed, self.scale, self.mode), self.surplus))
+        conv, s = self.conv, self.scale
+        kernel = torch.einsum("aum,bvn,oimn->oabiuv", self.merge, self.merge, conv.weight)
+        bias = conv.get_parameter("bias").repeat_interleave(s**2)
+        return F.pixel_shuffle(F.conv2d(framed, kernel.flatten(0, 2), bias), s)
+
+
+def _merging(scale: int, mode: Interpolation, size: int) -> Tensor:
+    """Return ``(s, 2 halo + 1, size)``: how a line of the kernel becomes that of each phase.
+
+    Tap m of phase a reads pixel ``s y + a + m - size // 2`` of the enlarged line, which is itself a
+    mixture of the pixels around ``y`` plus the quotient by s.
+    """
+    taps, reach = phase_taps(scale, mode), REACH[mode]
+    halo = reach + -(-(size // 2) // scale)
+    merge = torch.zeros(scale, 2 * halo + 1, size)
+    for a in range(scale):
+        for m in range(size):
+            offset, phase = divmod(a + m - size // 2, scale)
+            first = halo + offset - reach
+            merge[a, first : first + 2 * reach + 1, m] = taps[phase]
+    return merge
 
 
 def _smoothing_taps(scale: int) -> Tensor:
