@@ -453,11 +453,7 @@ def test_a_bad_option_is_refused_by_name(make, message):
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
 @pytest.mark.parametrize("size", [None, 1, 3, 5, 9])
 def test_the_merged_resize_conv_is_interpolation_and_then_convolution(scale, mode, size):
-    torch.set_default_dtype(torch.float64)
-    try:
-        layer = ResizeConv(3, 2, scale, size, mode)
-    finally:
-        torch.set_default_dtype(torch.float32)
+    layer = ResizeConv(3, 2, scale, size, mode).double()
     x = torch.rand(2, 3, 6, 7, dtype=torch.float64)
     kernel = layer.conv.weight.shape[-1]
     enlarged = enlarge(mirror_pad(x, 9), scale, mode)  # a frame wider than any kernel here

@@ -8,7 +8,7 @@ from srlab.commands.folders import dated, make_folder
 from srlab.commands.network import load_network
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.schema import EvaluateConfig
-from srlab.evaluation.score import mean_score, protocol
+from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import as_csv, as_json, console_table
 
 
@@ -30,7 +30,6 @@ def run(config: EvaluateConfig) -> float:
     method = None if config.ensemble else network.method
     results = judge(upscale, pairs, network.scale, network.colour, label, method)
     print(console_table(results, per_image=True))
-    print(f"\nprotocol: {protocol(network.scale, network.colour.value)}")
     write_atomically(folder / "results.json", as_json(results).encode())
     write_atomically(folder / "results.csv", as_csv(results).encode())
     print(f"written: {folder}/results.json and results.csv")

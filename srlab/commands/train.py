@@ -14,7 +14,6 @@ from srlab.commands.run_folder import create_run, lock, read_run
 from srlab.config.schema import TrainConfig
 from srlab.data.patches import loader
 from srlab.errors import Interrupted, UserError
-from srlab.evaluation.score import protocol
 from srlab.evaluation.tables import as_csv, as_json, console_table
 from srlab.training.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
@@ -131,7 +130,6 @@ def _finish(job: Job, folder: Path) -> float:
     job.showcase.sheet(job.upscaler(), job.name).save(drawn, format="PNG")
     write_atomically(folder / "comparison.png", drawn.getbuffer())
     print(f"\n{console_table(results, per_image=False)}\n")
-    print(f"protocol:   {protocol(job.config.scale, job.config.colour.value)}")
     print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
     print(f"use it:     srlab upscale checkpoint={folder}/last.pt input=PICTURE output=LARGER.png")
     return job.state.history[-1]["psnr"]

@@ -24,7 +24,7 @@ class Score:
 
 
 def protocol(scale: int, colour: str) -> str:
-    """Describe in one line how the scores are computed."""
+    """Say in a line how scores are computed."""
     seen = "RGB, judged on Y" if colour == "rgb" else "Y"
     return (
         f"{seen} of BT.601 YCbCr (16-235) rounded to 8 bits, peak 255; "

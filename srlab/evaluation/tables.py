@@ -3,12 +3,16 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from srlab.evaluation.published import published
 from srlab.evaluation.score import Score, mean_score, protocol
+
+
+_COLUMNS = ("testset", "scale", "method", "image", "psnr", "ssim", "published", "protocol")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,10 @@ class Result:
 
 
 def console_table(results: Sequence[Result], per_image: bool) -> str:
-    """Return an aligned table: the mean of each result, after its images if ``per_image``."""
+    """Return an aligned table, and under it how the scores were computed.
+
+    The mean of each result, after its images if ``per_image``.
+    """
     rows = [("test set", "scale", "method", "image", "PSNR", "SSIM", "published")]
     for result in results:
         images = result.scores if per_image else []
@@ -45,7 +52,10 @@ def console_table(results: Sequence[Result], per_image: bool) -> str:
         rows = [(*row[:-1], "") for row in rows]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join(line.rstrip() for line in lines)
+    protocols = dict.fromkeys(protocol(result.scale, result.colour) for result in results)
+    return "\n".join(
+        [*(line.rstrip() for line in lines), "", *(f"protocol: {text}" for text in protocols)]
+    )
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -57,12 +67,20 @@ def as_csv(results: Sequence[Result]) -> str:
     """Return one CSV row for each image and for each mean."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["testset", "scale", "method", "image", "psnr", "ssim", "protocol"])
+    writer.writerow(
+        ["testset", "scale", "method", "image", "psnr", "ssim", "published", "protocol"]
+    )
     for r in results:
         for s in [*r.scores, mean_score(r.scores)]:
+            known = _known(r) if s.image == "mean" else ""
             writer.writerow([r.testset, r.scale, r.label, s.image, f"{s.psnr:.4f}",
-                             f"{s.ssim:.6f}", protocol(r.scale, r.colour)])  # fmt: skip
+                             f"{s.ssim:.6f}", known, protocol(r.scale, r.colour)])  # fmt: skip
     return text.getvalue()
+
+
+def _finite(value: float) -> float | None:
+    """Return None for the PSNR of identical images: JSON has no infinity."""
+    return value if math.isfinite(value) else None
 
 
 def _known(result: Result) -> str:
@@ -81,8 +99,10 @@ def _record(result: Result) -> dict[str, Any]:
         "scale": result.scale,
         "method": result.label,
         "protocol": protocol(result.scale, result.colour),
-        "psnr": mean.psnr,
+        "psnr": _finite(mean.psnr),
         "ssim": mean.ssim,
         "published": figure and {"psnr": figure.psnr, "ssim": figure.ssim, "source": figure.source},
-        "images": [{"image": s.image, "psnr": s.psnr, "ssim": s.ssim} for s in result.scores],
+        "images": [
+            {"image": s.image, "psnr": _finite(s.psnr), "ssim": s.ssim} for s in result.scores
+        ],
     }

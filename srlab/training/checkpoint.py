@@ -11,6 +11,7 @@ A checkpoint is a dict of plain data and tensors:
 
 import io
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,17 @@ def load(path: Path) -> dict[str, Any]:
         raise UserError(f"checkpoint {path} does not exist")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError):
+    except (
+        RuntimeError,
+        pickle.UnpicklingError,
+        struct.error,
+        EOFError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ):  # what torch raises depends on where the file stops making sense
         raise UserError(f"{path} is not a checkpoint of srlab, or it is cut off") from None
     if not isinstance(checkpoint, dict) or not {"format", "config", "weights"} <= set(checkpoint):
         raise UserError(f"{path} is not a checkpoint of srlab: it has no config and weights")

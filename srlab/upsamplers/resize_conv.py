@@ -74,20 +74,21 @@ class ResizeConv(nn.Module):
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
         conv, s = self.conv, self.scale
-        kernel = torch.einsum("aum,bvn,oimn->oabiuv", self.merge, self.merge, conv.weight)
+        merge = self.merge.to(conv.weight.dtype)
+        kernel = torch.einsum("aum,bvn,oimn->oabiuv", merge, merge, conv.weight)
         bias = conv.get_parameter("bias").repeat_interleave(s**2)
         return F.pixel_shuffle(F.conv2d(framed, kernel.flatten(0, 2), bias), s)
 
 
 def _merging(scale: int, mode: Interpolation, size: int) -> Tensor:
-    """Return ``(s, 2 halo + 1, size)``: how a line of the kernel becomes that of each phase.
+    """Return ``(s, 2 halo + 1, size)``, float64: how the kernel's lines become those of each phase.
 
     Tap m of phase a reads pixel ``s y + a + m - size // 2`` of the enlarged line, which is itself a
     mixture of the pixels around ``y`` plus the quotient by s.
     """
     taps, reach = phase_taps(scale, mode), REACH[mode]
     halo = reach + -(-(size // 2) // scale)
-    merge = torch.zeros(scale, 2 * halo + 1, size)
+    merge = torch.zeros(scale, 2 * halo + 1, size, dtype=torch.float64)
     for a in range(scale):
         for m in range(size):
             offset, phase = divmod(a + m - size // 2, scale)
