@@ -70,7 +70,8 @@ def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> P
         UserError: A file is unreadable or too small, or the cache cannot be written.
     """
     place = cache_folder() / "packs" / _key(images, scale, colour, min_patch)
-    if not place.is_dir():
+    if not all((place / name).is_file() for name in ("pixels.bin", "index.npz")):
+        shutil.rmtree(place, ignore_errors=True)  # somebody tidied half of it away
         try:
             _build(place, images, scale, colour, min_patch)
         except OSError as error:
