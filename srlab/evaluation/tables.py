@@ -11,7 +11,6 @@ from typing import Any
 from srlab.evaluation.published import published
 from srlab.evaluation.score import Score, mean_score, protocol
 
-
 _COLUMNS = ("testset", "scale", "method", "image", "psnr", "ssim", "published", "protocol")
 
 
