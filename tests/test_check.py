@@ -264,6 +264,16 @@ def test_no_detour_through_a_trusted_module_leads_out_of_it(target):
         locate(target, TRUSTED)
 
 
+def test_a_name_that_begins_like_a_root_is_not_within_it(monkeypatch):
+    module = types.ModuleType("srlab.modelsofothers")
+    module.net = lambda: None
+    module.net.__module__ = module.__name__
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert locate("srlab.modelsofothers.net") is module.net
+    with pytest.raises(ConfigError, match="not trusted"):
+        locate("srlab.modelsofothers.net", TRUSTED)
+
+
 @pytest.mark.parametrize(
     "target",
     [
