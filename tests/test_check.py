@@ -1,4 +1,6 @@
 import functools
+import sys
+import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal

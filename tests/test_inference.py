@@ -143,7 +143,15 @@ def test_a_picture_that_fits_in_one_tile_is_taken_whole(tile):
     assert seen == [((1, 1, 12, 18), 0)]
 
 
-def test_no_tile_is_larger_than_asked_for_but_for_its_frame():
+@pytest.mark.parametrize(
+    ("size", "tiles"),
+    [
+        ((12, 18), [(8, 8), (8, 8), (8, 2), (4, 8), (4, 8), (4, 2)]),
+        ((5, 18), [(5, 8), (5, 8), (5, 2)]),
+        ((17, 8), [(8, 8), (8, 8), (1, 8)]),
+    ],
+)
+def test_no_tile_is_larger_than_asked_for_but_for_its_frame(size, tiles):
     seen = []
 
     class Spy(Plain):
@@ -152,8 +160,8 @@ def test_no_tile_is_larger_than_asked_for_but_for_its_frame():
             assert halo == self.halo
             return super().forward(lr, halo)
 
-    upscale_tiled(Spy(Interpolate, 2), image(1, 1, 12, 18), 8)
-    assert seen == [(8, 8), (8, 8), (8, 2), (4, 8), (4, 8), (4, 2)]
+    upscale_tiled(Spy(Interpolate, 2), image(1, 1, *size), 8)
+    assert seen == tiles
 
 
 def test_upscaling_in_tiles_keeps_no_graph():

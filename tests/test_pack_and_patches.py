@@ -155,6 +155,18 @@ def test_a_pack_is_decoded_only_once(tmp_path, cache, monkeypatch):
     assert len(list(cache.iterdir())) == 1
 
 
+@pytest.mark.parametrize("lost", ["pixels.bin", "index.npz"])
+def test_a_pack_of_which_a_file_was_deleted_is_made_anew(tmp_path, cache, lost):
+    images = image_set(tmp_path / "images", (24, 24))
+    first = open_pack(images, 2, "y", 8)
+    (place,) = cache.iterdir()
+    (place / lost).unlink()
+    second = open_pack(images, 2, "y", 8)
+    assert second.fingerprint == first.fingerprint
+    assert np.array_equal(stored(second, 0)[1][..., 0], noise(24, 24))
+    assert list(cache.iterdir()) == [place]
+
+
 def test_a_changed_image_gives_another_pack(tmp_path, cache):
     images = image_set(tmp_path / "images", (24, 24))
     before = open_pack(images, 2, "y", 8)
