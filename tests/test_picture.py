@@ -290,12 +290,13 @@ def turned_picture(path, orientation):
     if path.stem == "deep":
         path.write_bytes(deep_png(noise(*SIZE, 3, top=65535), orientation))
     else:
-        Image.fromarray(noise(*SIZE, 3)).save(path, exif=exif_block(orientation))
+        block = exif_block(orientation).tobytes()  # as bytes: a TIFF then holds its inner block too
+        Image.fromarray(noise(*SIZE, 3)).save(path, exif=block)
     return read_picture(path)
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "deep.png", "a.webp"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "deep.png", "a.webp", "a.tif"])
 def test_the_orientation_is_gone_once_it_is_obeyed_and_other_exif_is_kept(
     tmp_path, name, orientation
 ):
@@ -321,8 +322,25 @@ def test_an_orientation_of_1_is_gone_too(tmp_path, name):
     assert ORIENTATION not in kept
 
 
-def test_the_exif_of_a_tiff_is_kept(tmp_path):
-    assert parsed(turned_picture(tmp_path / "a.tif", 6).exif).get(MAKER) == "A Maker"
+def test_what_a_tiff_says_of_its_layout_is_not_taken_for_exif(tmp_path):
+    picture = turned_picture(tmp_path / "a.tif", 6)
+    assert set(parsed(picture.exif)) == {MAKER, EXIF_IFD}
+
+
+def test_nothing_is_left_of_exif_that_was_an_orientation_alone(tmp_path):
+    block = Image.Exif()
+    block[ORIENTATION] = 6
+    Image.fromarray(noise(*SIZE, 3)).save(tmp_path / "a.jpg", exif=block)
+    assert read_picture(tmp_path / "a.jpg").exif is None
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("source", ["a.jpg", "deep.png", "a.tif"])
+def test_exif_goes_over_into_other_formats(tmp_path, source, suffix):
+    written = encode_picture(turned_picture(tmp_path / source, 3), suffix)
+    block = Image.open(io.BytesIO(written)).getexif()
+    assert block[MAKER] == "A Maker"
+    assert block.get_ifd(EXIF_IFD)[TAKEN] == "2020:02:29 12:00:00"
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "deep.png"])
