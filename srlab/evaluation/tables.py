@@ -42,9 +42,7 @@ def console_table(results: Sequence[Result], per_image: bool) -> str:
     """
     rows = [("test set", "scale", "method", "image", "PSNR", "SSIM", "published")]
     for result in results:
-        images = result.scores if per_image else []
-        for score in [*images, mean_score(result.scores)]:
-            known = _known(result) if score.image == "mean" else ""
+        for score, known in _lines(result)[0 if per_image else -1 :]:
             rows.append((result.testset, f"x{result.scale}", result.label, score.image,
                          f"{score.psnr:.2f}", f"{score.ssim:.4f}", known))  # fmt: skip
     if not any(row[-1] for row in rows[1:]):
@@ -66,15 +64,17 @@ def as_csv(results: Sequence[Result]) -> str:
     """Return one CSV row for each image and for each mean."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["testset", "scale", "method", "image", "psnr", "ssim", "published", "protocol"]
-    )
+    writer.writerow(_COLUMNS)
     for r in results:
-        for s in [*r.scores, mean_score(r.scores)]:
-            known = _known(r) if s.image == "mean" else ""
+        for s, known in _lines(r):
             writer.writerow([r.testset, r.scale, r.label, s.image, f"{s.psnr:.4f}",
                              f"{s.ssim:.6f}", known, protocol(r.scale, r.colour)])  # fmt: skip
     return text.getvalue()
+
+
+def _lines(result: Result) -> list[tuple[Score, str]]:
+    """Return each image's score, and last the mean with the published figure."""
+    return [(score, "") for score in result.scores] + [(mean_score(result.scores), _known(result))]
 
 
 def _finite(value: float) -> float | None:

@@ -47,11 +47,22 @@ def open_image(path: Path) -> Image.Image:
     return image
 
 
+def is_deep_png(path: Path) -> bool:
+    """Tell whether a file is a PNG of 16 bits for each channel, which Pillow may cut to 8."""
+    with path.open("rb") as file:
+        head = file.read(26)
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and head[24] == 16
+
+
 def read_pixels(path: Path) -> np.ndarray:
-    """Read an image as uint8 ``(H, W, 1)`` if it is greyscale, else as RGB ``(H, W, 3)``."""
+    """Read an image as uint8 ``(H, W, 1)`` if it is greyscale, else as RGB ``(H, W, 3)``.
+
+    Raises:
+        UserError: The file is unreadable or has more than 8 bits.
+    """
     image = open_image(path)
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        raise UserError(f"{path} has {image.mode} pixels; training and evaluation want 8 bits")
+    if is_deep_png(path) or image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        raise UserError(f"{path} has more than 8 bits; training and evaluation want 8")
     grey = image.mode in ("1", "L", "LA")
     pixels = np.array(image.convert("L" if grey else "RGB"))
     return pixels[..., None] if grey else pixels

@@ -6,6 +6,7 @@ and written here.
 
 import io
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from srlab.errors import UserError
-from srlab.imaging.files import open_image
+from srlab.imaging.files import is_deep_png, open_image
 
 _ORIENTATION = 0x0112
 # What a TIFF says of its picture, not of how its pixels are stored: description, camera, software,
@@ -55,7 +56,7 @@ def read_picture(path: Path) -> Picture:
     icc = None if source.mode in ("CMYK", "LAB") else source.info.get("icc_profile")
     tags = source.getexif()
     orientation = tags.get(_ORIENTATION, 1)
-    if _is_deep_png(path):
+    if is_deep_png(path):
         pixels, bits = _decode_deep_png(path, source.info.get("transparency")), 16
     else:
         pixels, bits = _pixels(source, path)
@@ -128,12 +129,6 @@ def _pixels(image: Image.Image, path: Path) -> tuple[np.ndarray, int]:
     return (pixels[..., None] if pixels.ndim == 2 else pixels), 8
 
 
-def _is_deep_png(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(26)
-    return head.startswith(_PNG) and head[24] == 16
-
-
 def _kept_exif(tags: Image.Exif, form: str | None) -> bytes | None:
     """Return the EXIF block to keep, without the orientation, or None if nothing is left."""
     gone = [t for t in tags if t == _ORIENTATION or (form == "TIFF" and t not in _TIFF_TAGS)]
@@ -144,11 +139,15 @@ def _kept_exif(tags: Image.Exif, form: str | None) -> bytes | None:
 
 def _decode_deep_png(path: Path, transparent: int | tuple[int, ...] | None) -> np.ndarray:
     """Decode a 16-bit PNG to ``(H, W, 1 to 4)``; a ``transparent`` colour becomes alpha."""
-    from torchvision.io import ImageReadMode, decode_image
-
     data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
     try:
-        planes = decode_image(data, mode=ImageReadMode.UNCHANGED)
+        from torchvision.io import ImageReadMode, decode_image
+
+        with warnings.catch_warnings():  # 0.29 announces that decoding will move elsewhere
+            warnings.simplefilter("ignore")
+            planes = decode_image(data, mode=ImageReadMode.UNCHANGED)
+    except ImportError:
+        raise UserError(f"{path} has 16 bits, which this torchvision does not read") from None
     except RuntimeError as error:
         raise UserError(f"{path} is not a readable image: {str(error).splitlines()[0]}") from None
     pixels = planes.permute(1, 2, 0).numpy()

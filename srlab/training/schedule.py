@@ -19,7 +19,7 @@ def step_decay(
     gamma: float = 0.5,
 ) -> float:
     """Multiply by ``gamma`` at each milestone, given as a fraction of all steps."""
-    passed = sum(step >= m * steps for m in milestones)
+    passed = sum(step >= m * steps - 1e-6 for m in milestones)
     return _warm(step, warmup) * gamma**passed
 
 
