@@ -4,6 +4,7 @@ Nothing here imports torch, so that help and completion are quick.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ VERBS = {
     "evaluate": "PSNR and SSIM of a checkpoint or a baseline",
     "upscale": "enlarge a picture or a folder of pictures",
 }
+
+_PATH_KEY = re.compile(r"\+{0,2}(input|output|checkpoint|run_dir|resume|(\w+\.)+(path|root))")
 
 _HELP = """\
 srlab: super-resolution networks whose upsampling is a choice
@@ -39,6 +42,9 @@ _srlab() {
     local word="${COMP_WORDS[COMP_CWORD]}"
     COMPREPLY=($(compgen -W "$(COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" \\
         srlab completion query 2>/dev/null)" -- "$word"))
+    if [ ${#COMPREPLY[@]} -eq 0 ] && [ "$word" != "${word#*=}" ]; then
+        COMPREPLY=($(compgen -f -P "${word%%=*}=" -- "${word#*=}"))
+    fi
 }
 COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
 complete -o nospace -o default -F _srlab srlab
@@ -82,7 +88,9 @@ def _completion(arguments: list[str]) -> None:
         case ["bash"]:
             print(_COMPLETION, end="")
         case ["zsh"]:
-            print("autoload -Uz bashcompinit && bashcompinit\n" + _COMPLETION, end="")
+            print("autoload -Uz compinit bashcompinit")
+            print("(( $+functions[compdef] )) || compinit")
+            print("bashcompinit\n" + _COMPLETION, end="")
         case ["query"]:
             _answer_query(os.environ.get("COMP_LINE", ""), os.environ.get("COMP_POINT", ""))
         case _:
@@ -147,6 +155,7 @@ def _run(verb: str, arguments: list[str]) -> None:
 
     from srlab.errors import Interrupted, UserError
 
+    arguments = [_quoted(argument) for argument in arguments]
     full_error = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
     try:
@@ -162,6 +171,20 @@ def _run(verb: str, arguments: list[str]) -> None:
         if full_error:
             raise
         _fail(_sentence(verb, arguments, error))
+    except OSError as error:
+        if full_error or error.filename is None:
+            raise
+        _fail(f"cannot read or write {error.filename}: {error.strerror}")
+
+
+def _quoted(argument: str) -> str:
+    """Quote the value of a key that holds a path, so that Hydra takes any file name as it is."""
+    key, equals, value = argument.partition("=")
+    plain = re.fullmatch(r"[\w./~:-]*", value, re.ASCII) or "${" in value or value[:1] in "'\""
+    if not equals or plain or not _PATH_KEY.fullmatch(key):
+        return argument
+    escaped = value.replace("'", "\\'")
+    return f"{key}='{escaped}'"
 
 
 def _sentence(verb: str, arguments: list[str], error: Exception) -> str:

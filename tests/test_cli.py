@@ -55,6 +55,8 @@ def test_a_short_training_beats_bicubic_on_held_out_photographs(trained):
     run, job = trained
     bicubic, ours = json.loads((run / "results.json").read_text())
     assert bicubic["method"] == "bicubic"
+    assert bicubic["psnr"] == pytest.approx(29.98, abs=0.005)
+    assert bicubic["ssim"] == pytest.approx(0.8523, abs=0.0001)
     assert ours["psnr"] > bicubic["psnr"] + 0.2
     assert ours["ssim"] > bicubic["ssim"]
     assert f"{ours['psnr']:.2f}" in job.stdout
@@ -135,6 +137,19 @@ def test_upscaling_a_folder_goes_on_where_it_was_stopped(trained, srlab, tmp_pat
     assert (tmp_path / "out" / "a_x3.png").read_bytes() == first
     with Image.open(tmp_path / "out" / "b_x3.png") as picture:
         assert picture.size == (93, 60)
+
+
+def test_grey_pictures_are_judged_alike_whatever_the_network_sees(srlab, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (12, 12), dtype=np.uint8)
+    (tmp_path / "grey").mkdir()
+    picture = Image.fromarray(noise).resize((60, 60), Image.Resampling.BICUBIC)
+    picture.save(tmp_path / "grey" / "a.png")
+    scores = []
+    for colour in ("y", "rgb"):
+        srlab("evaluate", "model=bicubic", "scale=3", f"colour={colour}", "testset=folder",
+              "testset.folder.path=grey", f"output={colour}")  # fmt: skip
+        scores.append(json.loads(Path(colour, "results.json").read_text())[0]["psnr"])
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
 
 
 def test_an_rgb_network_trains_and_upscales_colour(srlab, tmp_path):

@@ -65,6 +65,15 @@ def refused(outcome, *words):
         (["train", "testset=set5"], ["Set5", "5 images", "SRLAB_DATA"]),
         (["train", "data=folder"], ["data.path is missing"]),
         (["train", "data=folder", "data.path=gone"], ["gone is not a folder"]),
+        (["train", "+foo=1"], ["'foo'"]),
+        (["train", "+trainer.stepz=5"], ["'trainer.stepz'", "'trainer.steps'"]),
+        (["upscale", "+foo=3", "input=a", "output=b", "model=bicubic", "scale=2"], ["'foo'"]),
+        (["train", "trainer.lr_factors={body.4: 0.1}"], ["+trainer.lr_factors="]),
+        (["train", "model.scale=2"], ["model.scale is 2", "scale=3"]),
+        (["train", "model.channels=3"], ["model.channels is 3", "colour=y"]),
+        (["train", "seed=-1"], ["seed"]),
+        (["train", "name=../evil"], ["name", "run_dir"]),
+        (["train", "scale=1", "trainer.steps=0", "optim.lr=fast"], ["scale", "steps", "optim.lr"]),
         (["train", "device=cuda:99"], ["cuda:99"]),
         (["train", "device=tpu"], ["tpu"]),
         (["train", "resume=gone"], ["gone is not a run"]),
@@ -155,6 +164,33 @@ def test_a_checkpoint_may_not_name_code_outside_srlab(srlab, tmp_path):
     assert not (tmp_path / "harm").exists()
 
 
+@pytest.mark.parametrize("wrap", [lambda n: (n,), lambda n: [(n,)], lambda n: {"x": (n,)}])
+def test_code_hidden_in_a_checkpoint_is_refused_and_not_run(srlab, tmp_path, wrap):
+    hidden = {"_target_": "shutil.copy", "src": "a.pt", "dst": "harm"}
+    model = {
+        "_target_": "srlab.models.plain.Plain", "scale": 3, "channels": 1, "upsampler": wrap(hidden)
+    }  # fmt: skip
+    config = {"scale": 3, "colour": "y", "model": model}
+    torch.save({"format": 1, "config": config, "weights": {}}, tmp_path / "a.pt")
+    assert refused(srlab("evaluate", "checkpoint=a.pt"), "not trusted")
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_checkpoint_that_contradicts_itself_is_refused(srlab, tmp_path):
+    node = {
+        "_target_": "srlab.models.plain.Plain", "scale": 2, "channels": 1,
+        "upsampler": {"_target_": "srlab.upsamplers.interpolation.Interpolate", "_partial_": True},
+    }  # fmt: skip
+    for change, word in (
+        ({"scale": 4}, "model.scale is 2"),
+        ({"colour": "rgb"}, "model.channels is 1"),
+        ({"model": {"_target_": "torch.nn.Identity"}}, "Identity has no scale"),
+    ):
+        config = {"scale": 2, "colour": "y", "model": node} | change
+        torch.save({"format": 1, "config": config, "weights": {}}, tmp_path / "a.pt")
+        assert refused(srlab("evaluate", "checkpoint=a.pt"), word)
+
+
 def test_an_output_folder_that_cannot_be_made_is_refused_before_training(srlab, tmp_path):
     (tmp_path / "file").write_text("in the way")
     outcome = srlab("train", "trainer.steps=1", "run_dir=file/run")
@@ -175,3 +211,36 @@ def test_upscale_overwrites_nothing(srlab, tmp_path):
     outcome = srlab("upscale", "model=bicubic", "scale=2", "input=a.png", "output=b.png")
     assert refused(outcome, "b.png exists already")
     assert (tmp_path / "b.png").read_text() == "precious"
+
+
+def test_upscale_takes_any_file_name(srlab, tmp_path):
+    for name in ("photo (1).png", "été, à l'eau.png", "[x] ü.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+        status, printed = srlab(
+            "upscale", "model=bicubic", "scale=2", f"input={name}", f"output=out/{name}"
+        )
+        assert status == 0, printed.err
+        assert (tmp_path / "out" / name).exists()
+
+
+def test_a_bad_picture_does_not_keep_the_rest_of_its_folder_waiting(srlab, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "c.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / "in" / name)
+    (tmp_path / "in" / "b.png").write_text("no picture")
+    command = ("upscale", "model=bicubic", "scale=2", "input=in")
+    assert refused(srlab(*command, "output=out"), "b.png is not a readable image")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a_x2.png", "c_x2.png"}
+    assert refused(srlab(*command, "output=in/"), "the same folder")
+
+
+def test_a_folder_that_is_called_like_a_published_set_is_not_taken_for_it(srlab, tmp_path):
+    (tmp_path / "Set5").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "Set5" / "a.png")
+    status, printed = srlab(
+        "evaluate", "model=bicubic", "scale=2", "testset=folder", "testset.folder.path=Set5"
+    )
+    assert status == 0
+    assert "published" not in printed.out
+    assert "Set5/" in printed.out

@@ -102,7 +102,8 @@ def test_a_run_killed_five_times_ends_with_the_same_bits_as_one_left_alone(workp
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_leaves_and_the_run_goes_on(workplace, number, status):
-    process = start(workplace, *settings("run", steps=100_000), "trainer.save_every=100000")
+    slow = [*settings("run", steps=800), "trainer.save_every=100000"]
+    process = start(workplace, *slow)
     assert "training" in process.stdout.readline()
     time.sleep(0.3)
     process.send_signal(number)
@@ -112,7 +113,14 @@ def test_a_signal_saves_and_leaves_and_the_run_goes_on(workplace, number, status
     assert "Traceback" not in err
     step = final(workplace, "run")["step"]
     assert f"stopped at step {step:,}" in err
-    assert 0 < step < 100_000
+    assert 0 < step < 800
+
+    finish(start(workplace, "resume=run"))
+    finish(start(workplace, *slow[:-2], "run_dir=whole", "trainer.save_every=100000"))
+    assert same(final(workplace, "run")["training"], final(workplace, "whole")["training"])
+    assert {path.name for path in (workplace / "run").iterdir()} == {
+        path.name for path in (workplace / "whole").iterdir()
+    }
 
 
 def test_a_finished_run_is_not_run_again(workplace):
@@ -120,6 +128,24 @@ def test_a_finished_run_is_not_run_again(workplace):
     before = (workplace / "run" / "last.pt").stat().st_mtime_ns
     assert "is finished" in finish(start(workplace, "resume=run"))
     assert (workplace / "run" / "last.pt").stat().st_mtime_ns == before
+
+
+def test_a_run_killed_while_it_wrote_its_results_writes_them_when_resumed(workplace):
+    finish(start(workplace, *settings("run", steps=20)))
+    (workplace / "run" / "results.json").unlink()  # the last to be written
+    (workplace / "run" / "comparison.png").unlink()
+    assert "use it:" in finish(start(workplace, "resume=run"))
+    assert (workplace / "run" / "comparison.png").exists()
+    assert (workplace / "run" / "results.json").exists()
+
+
+def test_a_run_is_resumed_from_another_folder(workplace):
+    process = start(workplace, *settings("run", steps=800))
+    wait_for((workplace / "run" / "last.pt").exists, process)
+    process.kill()
+    process.communicate()
+    (workplace / "elsewhere").mkdir()
+    finish(start(workplace / "elsewhere", f"resume={workplace / 'run'}"))
 
 
 def test_a_resumed_run_takes_no_new_settings_and_no_new_images(workplace):

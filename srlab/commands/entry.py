@@ -1,11 +1,14 @@
 """From a composed Hydra config to the typed config of a verb."""
 
 import importlib
+from dataclasses import fields
 from typing import Any
 
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from srlab.config.check import ConfigError
+from srlab.config.schema import TrainerConfig
+from srlab.config.suggest import unknown_key
 
 
 def run_verb(
@@ -21,7 +24,7 @@ def run_verb(
         multirun: Whether this is one job of several.
 
     Raises:
-        ConfigError: A mandatory value is missing.
+        ConfigError: A mandatory value is missing, or a key was added that nothing reads.
     """
     try:
         OmegaConf.resolve(config)
@@ -29,8 +32,20 @@ def run_verb(
     except MissingMandatoryValue as error:
         key = getattr(error, "full_key", None) or "a key"
         raise ConfigError(f"{key} is missing: add {key}=...") from None
+    _refuse_additions(verb, config, type(typed))
     command = importlib.import_module(f"srlab.commands.{verb}")
     if verb == "train":
         output = runtime.output_dir if multirun else None
         return command.run(typed, dict(runtime.choices), list(overrides), output)
     return command.run(typed)
+
+
+def _refuse_additions(verb: str, config: DictConfig, schema: type) -> None:
+    """Refuse keys that ``+key=value`` added where only those of the schema are read."""
+    known = {item.name for item in fields(schema)}
+    added = [str(key) for key in config if key not in known]
+    if "trainer" in known:
+        inner = {item.name for item in fields(TrainerConfig)}
+        added += [f"trainer.{key}" for key in config["trainer"] if key not in inner]
+    if added:
+        raise ConfigError(unknown_key(verb, added[0]))

@@ -1,6 +1,7 @@
 """Folders for results: made once, never reused."""
 
 import datetime
+import itertools
 from pathlib import Path
 
 from srlab.errors import UserError
@@ -23,9 +24,21 @@ def make_folder(path: Path) -> Path:
 
 
 def dated(parent: Path) -> Path:
-    """Return a path under ``parent`` named by the present time that does not exist yet."""
+    """Make a new folder under ``parent`` that is named by the present time.
+
+    Raises:
+        UserError: It cannot be made.
+    """
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    path, number = parent / stamp, 2
-    while path.exists():
-        path, number = parent / f"{stamp}-{number}", number + 1
-    return path
+    for number in itertools.count(1):
+        path = parent / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if path.exists():
+                continue
+            raise UserError(f"cannot make the folder {path}: a file is in the way") from None
+        except OSError as error:
+            raise UserError(f"cannot make the folder {path}: {error.strerror}") from None
+        return path
+    raise AssertionError("unreachable")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from srlab import __version__
 from srlab.commands.device import choose_device
-from srlab.commands.network import method_of
+from srlab.commands.network import check_network, method_of
 from srlab.commands.showcase import Showcase, open_showcase
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.build import build
@@ -20,6 +20,7 @@ from srlab.config.schema import Precision, TrainConfig, check_ranges, check_scal
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
+from srlab.errors import UserError
 from srlab.evaluation.tables import Result
 from srlab.inference.tiles import upscale_tiled
 from srlab.training.parameters import parameter_groups
@@ -88,6 +89,15 @@ class Job:
         scale, colour = self.config.scale, self.config.colour
         return judge(self.showcase.bicubic, self.pairs, scale, colour, "bicubic", "bicubic")
 
+    def environment(self) -> dict[str, Any]:
+        """Return what the bits of the run depend on, besides its config."""
+        return {
+            "srlab": __version__,
+            "torch": str(torch.__version__),
+            "threads": torch.get_num_threads(),
+            "device": self.device.type,
+        }
+
     def checkpoint(self, resumable: bool) -> dict[str, Any]:
         """Return what a checkpoint of the run holds now."""
         content = {
@@ -95,7 +105,7 @@ class Job:
             "weights": self.state.network.state_dict(),
             "step": self.state.step,
             "fingerprint": self.pack.fingerprint,
-            "info": {"srlab": __version__, "torch": str(torch.__version__)},
+            "info": self.environment(),
         }
         return content | ({"training": self.state.state_dict()} if resumable else {})
 
@@ -117,18 +127,15 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
     Raises:
         UserError: Something must be mended; nothing was written but packs in the cache.
     """
-    check_scale(config.scale)
-    check_ranges(config)
-    _check_components(config, roots)
-    device = choose_device(config.device)
+    device = _check_everything(config, roots)
     trainer = config.trainer
-    if trainer.precision != Precision.fp32 and device.type != "cuda":
-        raise ConfigError(f"trainer.precision={trainer.precision.value} needs CUDA, not {device}")
     if trainer.threads:
         torch.set_num_threads(trainer.threads)
 
     torch.manual_seed(config.seed)
-    model = build(config.model, "model").to(device)
+    model = build(config.model, "model")
+    check_network(model, config.scale, config.colour)
+    model.to(device)
     if not any(p.requires_grad for p in model.parameters()):
         raise ConfigError("this model has no weights to train; use it with srlab evaluate")
     objective = build(config.loss, "loss").to(device)
@@ -148,6 +155,32 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
     showcase = open_showcase(testsets[0].paths[0], config.scale, config.colour)
     method = method_of(config.model)
     return Job(config, device, state, objective, schedule, pack, pairs, showcase, method)
+
+
+def _check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> torch.device:
+    """Return the device; tell all faults of the config at once.
+
+    Raises:
+        ConfigError: There are faults.
+    """
+    faults: list[str] = []
+
+    def attempt(check_part: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return check_part(*arguments)
+        except UserError as error:
+            faults.append(str(error))
+
+    attempt(check_scale, config.scale)
+    attempt(check_ranges, config)
+    attempt(_check_components, config, roots)
+    device = attempt(choose_device, config.device)
+    precision = config.trainer.precision
+    if precision != Precision.fp32 and device is not None and device.type != "cuda":
+        faults.append(f"trainer.precision={precision.value} needs CUDA, not {device}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return device
 
 
 def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> None:

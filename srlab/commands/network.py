@@ -13,6 +13,7 @@ from srlab.config.build import build
 from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
 from srlab.config.schema import Colour, UseConfig, check_scale
 from srlab.errors import UserError
+from srlab.imaging.colour import CHANNELS
 from srlab.inference.ensemble import self_ensemble
 from srlab.inference.tiles import upscale_tiled
 from srlab.models import Model
@@ -67,11 +68,28 @@ def load_network(config: UseConfig, device: torch.device) -> Network:
     scale = check_scale(config.scale)
     check({"model": config.model})
     check_upsampler_used(config.model, config.upsampler)
+    colour = config.colour or Colour.y
     module = build(config.model, "model").eval().to(device)
+    check_network(module, scale, colour)
     if any(True for _ in module.parameters()):
         raise UserError("this model has weights: train it and give checkpoint=RUN/last.pt")
     method = method_of(config.model)
-    return Network(module, scale, config.colour, method or "baseline", method, None)
+    return Network(module, scale, colour, method or "baseline", method, None)
+
+
+def check_network(module: Any, scale: int, colour: Colour) -> None:
+    """Check that a built model is a network for a scale and a colour.
+
+    Raises:
+        ConfigError: It says otherwise of itself, or says nothing.
+    """
+    missing = [key for key in ("scale", "channels", "halo") if not hasattr(module, key)]
+    if missing:
+        raise ConfigError(f"model: {type(module).__name__} has no {', '.join(missing)}")
+    if module.scale != scale:
+        raise ConfigError(f"model.scale is {module.scale}, but scale={scale}")
+    if module.channels != CHANNELS[colour.value]:
+        raise ConfigError(f"model.channels is {module.channels}, but colour={colour.value}")
 
 
 def checkpoint_file(path: str | Path) -> Path:
@@ -96,12 +114,11 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
     try:
         check({"model": config["model"]}, trusted_roots(trust))
         module = build(config["model"], "model")
+        check_network(module, check_scale(config["scale"]), Colour(config["colour"]))
         module.load_state_dict(checkpoint["weights"])
-        check_scale(config["scale"])
-        Colour(config["colour"])
     except ConfigError as error:
         raise UserError(f"{path} cannot be built: {error}") from None
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is damaged, weights and config differ: {reason}") from None
     return module.eval(), config
@@ -112,6 +129,11 @@ def _from_checkpoint(config: UseConfig, path: Path, device: torch.device) -> Net
     scale, colour, model = made_with["scale"], Colour(made_with["colour"]), made_with["model"]
     if config.scale is not None and config.scale != scale:
         raise UserError(f"{path} was trained for scale {scale}, but scale={config.scale} is asked")
+    if config.colour is not None and config.colour != colour:
+        raise UserError(
+            f"{path} was trained for colour {colour.value}, "
+            f"but colour={config.colour.value} is asked"
+        )
     label = f"{made_with.get('name') or 'run'} ({path.stem})"
     return Network(module.eval().to(device), scale, colour, label, method_of(model), path)
 
@@ -121,10 +143,10 @@ def method_of(model: dict[str, Any]) -> str | None:
     upsampler = model.get("upsampler") or {}
     kind = str(model.get("_target_", "")).rpartition(".")[2]
     head = str(upsampler.get("_target_", "")).rpartition(".")[2]
-    if kind == "Plain" and head == "Interpolate":
-        return str(upsampler.get("mode"))
     if model.get("residual", "none") != "none" or model.get("channels") != 1:
         return None
+    if kind == "Plain" and head == "Interpolate":
+        return str(upsampler.get("mode"))
     if kind == "SRCNN" and head == "Interpolate" and upsampler.get("mode") == "bicubic":
         return f"SRCNN {model.get('kernels')}"
     if kind == "ESPCN" and head == "PixelShuffle" and upsampler.get("kernel_size") == 3:

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -18,19 +19,21 @@ from srlab.commands.folders import make_folder
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
 
-# What may change when a run is resumed: nothing that it computes.
-RESUMABLE = ("resume", "device", "trust", "trainer.workers", "trainer.threads")
+# What may change when a run is resumed: where it is computed and who loads, not what.
+RESUMABLE = ("resume", "device", "trust", "trainer.workers")
 
 
 def create_run(folder: Path, config: dict[str, Any]) -> Path:
-    """Make a run folder with its config and its environment.
+    """Make a run folder with its config and its environment, and lock it.
 
     Raises:
         UserError: It is there already with something in it, or it cannot be made.
     """
     if (folder / "config.yaml").exists():
-        raise UserError(f"{folder} is a run already: continue it with resume={folder}")
+        raise UserError(f"{folder} is a run already: continue it with resume={quote(str(folder))}")
     make_folder(folder)
+    lock(folder)
+    make_folder(folder)  # still empty, now that nobody else can be writing to it
     environment = json.dumps(_environment(), indent=2) + "\n"
     write_atomically(folder / "environment.json", environment.encode())
     text = OmegaConf.to_yaml(OmegaConf.create(config))
@@ -58,8 +61,11 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
             )
     path = folder / "config.yaml"
     try:
+        text = path.read_text()
+        if "${" in text:
+            raise UserError(f"{path} is not trusted: it holds an interpolation, ${{...}}")
         schema = OmegaConf.structured(TrainConfig)
-        config = OmegaConf.to_object(OmegaConf.merge(schema, OmegaConf.load(path)))
+        config = OmegaConf.to_object(OmegaConf.merge(schema, OmegaConf.create(text)))
     except OSError:
         raise UserError(f"{folder} is not a run: it has no config.yaml") from None
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
@@ -70,8 +76,6 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
         config.device = present.device
     if "trainer.workers" in given:
         config.trainer.workers = present.trainer.workers
-    if "trainer.threads" in given:
-        config.trainer.threads = present.trainer.threads
     return config
 
 

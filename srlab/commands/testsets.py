@@ -27,6 +27,10 @@ def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
     testsets = [build(node, f"testset.{key}") for key, node in config.items()]
     if not testsets:
         raise UserError("testset is empty: add testset=set5 or testset=[set5,set14]")
+    names = [testset.name for testset in testsets]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UserError(f"two test sets are called {twice.pop()}: rename a folder")
     return testsets
 
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import math
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from srlab.atomic import write_atomically
@@ -14,7 +16,7 @@ from srlab.commands.run_folder import create_run, lock, read_run
 from srlab.config.schema import TrainConfig
 from srlab.data.patches import loader
 from srlab.errors import Interrupted, UserError
-from srlab.evaluation.tables import as_csv, as_json, console_table
+from srlab.evaluation.tables import as_csv, as_json, console_table, finite
 from srlab.training.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.signals import Stopper
@@ -42,16 +44,26 @@ def run(
         _take_up(job, folder)
     else:
         config.name = config.name or _name(choices, config.scale)
+        if Path(config.name).name != config.name:
+            raise UserError(f"name must not hold folders, got {config.name}; use run_dir=FOLDER")
+        _make_paths_absolute(config)
         job = prepare(config, None)
         place = config.run_dir or output or dated(Path("runs") / config.name)
         folder = create_run(Path(place).expanduser(), plain(job.config))
-        lock(folder)
     if not job.done:
         _train(job, folder)
     elif (folder / "results.json").exists():
         print(f"{folder} is finished: {job.state.step:,} steps are done")
-        return job.state.history[-1]["psnr"]
+        return _last_score(job)
     return _finish(job, folder)
+
+
+def _make_paths_absolute(config: TrainConfig) -> None:
+    """Let a run be resumed from another folder."""
+    for node in (config.data, *config.testset.values()):
+        for key in ("path", "root"):
+            if isinstance(node, dict) and isinstance(node.get(key), str) and node[key]:
+                node[key] = str(Path(node[key]).expanduser().absolute())
 
 
 def _name(choices: dict[str, Any], scale: int) -> str:
@@ -69,12 +81,15 @@ def _take_up(job: Job, folder: Path) -> None:
     checkpoint = load(path)
     if "training" not in checkpoint:
         raise UserError(f"{path} holds no training state, so it cannot be resumed")
-    if checkpoint["fingerprint"] != job.pack.fingerprint:
+    if checkpoint.get("fingerprint") != job.pack.fingerprint:
         raise UserError(f"the training images have changed since {folder} was begun")
     try:
         job.state.load_state_dict(checkpoint["training"])
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path} does not fit its run: {str(error).splitlines()[0]}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise UserError(f"{path} does not fit its run: {error!r}".splitlines()[0]) from None
+    before, now = checkpoint.get("info"), job.environment()
+    if before != now:
+        print(f"the bits may differ from here on: saved with {before}, resumed with {now}")
 
 
 def _train(job: Job, folder: Path) -> None:
@@ -105,7 +120,8 @@ def _train(job: Job, folder: Path) -> None:
         monitor.close()
     if ending == "signal" and not job.done:
         raise Interrupted(
-            f"stopped at step {state.step:,} and saved; go on with: srlab train resume={folder}",
+            f"stopped at step {state.step:,} and saved; "
+            f"go on with: srlab train resume={quote(str(folder))}",
             128 + int(stopper.signal or 0),
         )
     if ending == "patience":
@@ -122,14 +138,22 @@ def _advice(folder: Path) -> str:
 def _finish(job: Job, folder: Path) -> float:
     """Judge the final weights beside bicubic, and write the tables and the picture."""
     results = [r for pair in zip(job.judge_bicubic(), job.judge(), strict=True) for r in pair]
-    write_atomically(folder / "results.json", as_json(results).encode())
     write_atomically(folder / "results.csv", as_csv(results).encode())
-    metrics = json.dumps({"step": job.state.step, "history": job.state.history}, indent=2) + "\n"
+    history = [record | {"psnr": finite(record["psnr"])} for record in job.state.history]
+    metrics = json.dumps({"step": job.state.step, "history": history}, indent=2) + "\n"
     write_atomically(folder / "metrics.json", metrics.encode())
     drawn = io.BytesIO()
     job.showcase.sheet(job.upscaler(), job.name).save(drawn, format="PNG")
     write_atomically(folder / "comparison.png", drawn.getbuffer())
+    # Last: it is the mark of a run that is finished.
+    write_atomically(folder / "results.json", as_json(results).encode())
     print(f"\n{console_table(results, per_image=False)}\n")
     print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
-    print(f"use it:     srlab upscale checkpoint={folder}/last.pt input=PICTURE output=LARGER.png")
-    return job.state.history[-1]["psnr"]
+    checkpoint = quote(f"checkpoint={folder}/last.pt")
+    print(f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png")
+    return _last_score(job)
+
+
+def _last_score(job: Job) -> float:
+    history = job.state.history
+    return history[-1]["psnr"] if history else math.nan

@@ -31,13 +31,20 @@ def run(config: UpscaleConfig) -> None:
     waiting = [(source, target) for source, target in jobs if not target.exists()]
     if len(waiting) < len(jobs):
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} pictures are there already, left alone")
+    failures = []
     for number, (source, target) in enumerate(waiting, 1):
         start = time.perf_counter()
-        picture = upscale_picture(read_picture(source), upscale, network)
-        write_atomically(target, encode_picture(picture, target.suffix))
+        try:
+            picture = upscale_picture(read_picture(source), upscale, network)
+            write_atomically(target, encode_picture(picture, target.suffix))
+        except UserError as error:
+            failures.append(str(error))
+            continue
         height, width = picture.image.shape[-2:]
         count = f"[{number}/{len(waiting)}] " if len(jobs) > 1 else ""
         print(f"{count}{target}  {width}x{height}  {time.perf_counter() - start:.2f} s", flush=True)
+    if failures:
+        raise UserError("\n".join(failures))
 
 
 @torch.inference_mode()
@@ -58,9 +65,11 @@ def _jobs(source: Path, target: Path, scale: int) -> list[tuple[Path, Path]]:
     Raises:
         UserError: The input is missing, the output exists, or two outputs would be the same file.
     """
-    if not source.exists():
-        raise UserError(f"input {source} does not exist")
+    if not source.is_file() and not source.is_dir():
+        raise UserError(f"input {source} is no file and no folder")
     if source.is_dir():
+        if target.resolve() == source.resolve():
+            raise UserError("input and output are the same folder: name another output")
         if target.exists() and not target.is_dir():
             raise UserError(f"input is a folder, so output must be one too, but {target} is a file")
         jobs = [(path, target / f"{path.stem}_x{scale}.png") for path in list_images(source)]

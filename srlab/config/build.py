@@ -27,7 +27,7 @@ def build(node: dict[str, Any], key: str) -> Any:
         cause = error.__cause__
         while isinstance(cause, HydraException):
             cause = cause.__cause__
-        if isinstance(cause, UserError):
+        if isinstance(cause, UserError | OSError):
             raise cause from None
         if isinstance(cause, ValueError | TypeError):
             raise ConfigError(f"{key}: {cause}") from None

@@ -17,6 +17,10 @@ from srlab.errors import UserError
 TRUSTED = ("srlab.models", "srlab.upsamplers", "torch.nn")
 
 
+# What a config that came inside a file may consist of: whatever else Hydra might make of it.
+_PLAIN = (dict, list, str, int, float, bool, type(None))
+
+
 class ConfigError(UserError):
     """A config that does not fit the code."""
 
@@ -81,8 +85,9 @@ def _within(path: str, roots: Sequence[str]) -> bool:
 
 
 def _faults(node: Any, key: str, roots: Sequence[str] | None) -> typing.Iterator[str]:
-    if isinstance(node, str) and roots is not None and "${" in node:
-        yield f"{key}: {node!r} is not trusted: a file must hold plain values"
+    if roots is not None and (type(node) not in _PLAIN or (type(node) is str and "${" in node)):
+        yield f"{key}: {type(node).__name__} {node!r} is not trusted: files hold plain values only"
+        return
     if isinstance(node, list):
         for index, item in enumerate(node):
             yield from _faults(item, f"{key}[{index}]", roots)

@@ -4,6 +4,7 @@ Components (model, upsampler, loss, optim, schedule, data, testset) are open dic
 ``_target_``; ``config.check`` holds them against the signature of what they name.
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -77,7 +78,7 @@ class UseConfig:
 
     checkpoint: str | None = None
     scale: int | None = None
-    colour: Colour = Colour.y
+    colour: Colour | None = None
     device: str = "auto"
     tile: int = 0
     ensemble: bool = False
@@ -123,10 +124,10 @@ def check_ranges(config: TrainConfig) -> None:
     positive = ("steps", "batch_size", "patch_size", "log_every", "eval_every", "save_every")
     faults = [f"trainer.{k} must be at least 1" for k in positive if getattr(trainer, k) < 1]
     for key in ("clip", "patience", "workers", "threads"):
-        if getattr(trainer, key) < 0:
+        if not 0 <= getattr(trainer, key) < math.inf:
             faults.append(f"trainer.{key} must not be negative")
-    if config.seed < 0:
-        faults.append("seed must not be negative")
+    if not 0 <= config.seed < 2**63:
+        faults.append("seed must be at least 0 and under 2**63")
     if not 0 <= trainer.ema < 1:
         faults.append("trainer.ema must be at least 0 and under 1")
     faults += [f"trainer.lr_factors.{k} must not be negative"

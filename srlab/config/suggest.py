@@ -24,7 +24,8 @@ def explain(verb: str, complaint: str) -> str | None:
         options = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
         if not options:
             return f"there is no group {group!r}{_meant(group, _groups())}"
-        return f"{group} has no option {name!r}{_meant(name, options)}; it has {', '.join(options)}"
+        meant = _meant(name, options) or ";"
+        return f"{group} has no option {name!r}{meant} it has {', '.join(options)}"
     key = re.search(r"Could not override '([^']+)'", complaint)
     if key is None:
         key = re.search(
@@ -37,8 +38,15 @@ def explain(verb: str, complaint: str) -> str | None:
         name = full.group(1) if full else key.group(1)
         where = f" (in {place.group(1)}.yaml)" if place else ""
         return f"there is no key {name!r}{_meant(name, known_keys(verb))}{where}"
-    name = key.group(1)
-    return f"there is no group or key {name!r}{_meant(name, known_keys(verb))}"
+    return unknown_key(verb, key.group(1))
+
+
+def unknown_key(verb: str, name: str) -> str:
+    """Say that a verb has no such key, and which one may have been meant."""
+    known = known_keys(verb)
+    if name in known:
+        return f"{name} takes new keys only with a plus: +{name}=..."
+    return f"there is no group or key {name!r}{_meant(name, known)}"
 
 
 def known_keys(verb: str) -> set[str]:

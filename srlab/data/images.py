@@ -37,4 +37,5 @@ def folder(path: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
     if not path:
         raise UserError("no folder is given: add ...path=FOLDER")
     place = Path(path).expanduser()
-    return ImageSet(place.resolve().name, tuple(list_images(place)), tuple(shrink))
+    # The slash keeps a folder that happens to be called Set5 apart from Set5.
+    return ImageSet(f"{place.resolve().name}/", tuple(list_images(place)), tuple(shrink))

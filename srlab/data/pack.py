@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +71,9 @@ def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> P
         UserError: A file is unreadable or too small, or the cache cannot be written.
     """
     place = cache_folder() / "packs" / _key(images, scale, colour, min_patch)
-    if not all((place / name).is_file() for name in ("pixels.bin", "index.npz")):
-        shutil.rmtree(place, ignore_errors=True)  # somebody tidied half of it away
+    pack = _load(place, scale, colour)
+    if pack is None:
+        shutil.rmtree(place, ignore_errors=True)  # a power cut or somebody's tidying damaged it
         try:
             _build(place, images, scale, colour, min_patch)
         except OSError as error:
@@ -79,16 +81,29 @@ def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> P
                 f"cannot write the decoded images to {place.parent}: {error.strerror}; "
                 f"set SRLAB_CACHE to a folder with space"
             ) from None
-    index = np.load(place / "index.npz")
-    return Pack(
-        pixels=np.memmap(place / "pixels.bin", dtype=np.uint8, mode="r"),
-        lr_offset=index["lr_offset"],
-        hr_offset=index["hr_offset"],
-        size=index["size"],
-        scale=scale,
-        channels=CHANNELS[colour],
-        fingerprint=str(index["fingerprint"]),
-    )
+        pack = _load(place, scale, colour)
+    if pack is None:
+        raise UserError(f"cannot read back {place}: set SRLAB_CACHE to another folder")
+    return pack
+
+
+def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
+    """Open a pack, or return None where there is no whole one."""
+    try:
+        with np.load(place / "index.npz") as index:
+            pack = Pack(
+                pixels=np.memmap(place / "pixels.bin", dtype=np.uint8, mode="r"),
+                lr_offset=index["lr_offset"],
+                hr_offset=index["hr_offset"],
+                size=index["size"],
+                scale=scale,
+                channels=CHANNELS[colour],
+                fingerprint=str(index["fingerprint"]),
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    last = pack.hr_offset[-1] + pack.size[-1].prod() * scale**2 * pack.channels
+    return pack if len(pack.pixels) == last else None
 
 
 def _key(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> str:
@@ -96,7 +111,7 @@ def _key(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> str:
     for path in images.paths:
         status = path.stat()
         digest.update(repr((str(path.resolve()), status.st_size, status.st_mtime_ns)).encode())
-    return f"{images.name}-x{scale}-{colour}-{digest.hexdigest()[:16]}"
+    return f"{images.name.rstrip('/')}-x{scale}-{colour}-{digest.hexdigest()[:16]}"
 
 
 def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch: int) -> None:
@@ -114,6 +129,8 @@ def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch:
                     data = pixels.tobytes()
                     file.write(data)
                     digest.update(data)
+            file.flush()
+            os.fsync(file.fileno())
         if not sizes:
             raise UserError(
                 f"no image of {images.name} is left: shrunk by {list(images.shrink)}, all are too "
@@ -127,6 +144,9 @@ def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch:
             size=np.array(sizes, dtype=np.int64),
             fingerprint=np.array(digest.hexdigest()),
         )
+        umask = os.umask(0)
+        os.umask(umask)
+        work.chmod(0o777 & ~umask)  # mkdtemp's are private, caches may be shared
         work.rename(place)
     except OSError:
         if not place.is_dir():  # else another process was faster with the same pack

@@ -13,7 +13,10 @@ from srlab.imaging.resample import crop_to_multiple, shrink
 
 @dataclass(frozen=True)
 class Pair:
-    """One test image: uint8 pixels ``lr (H, W, C)`` and ``hr (sH, sW, C)``."""
+    """One test image: uint8 pixels ``lr (H, W, C)`` and ``hr (sH, sW, C)``.
+
+    A greyscale picture keeps the one channel of its ``hr`` also where the network sees RGB.
+    """
 
     name: str
     lr: np.ndarray
@@ -31,11 +34,13 @@ def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> l
     """
     pairs = []
     for path in images.paths:
-        hr = crop_to_multiple(to_channels(to_tensor(read_pixels(path)), colour), scale)
+        whole = crop_to_multiple(to_tensor(read_pixels(path)), scale)
+        hr = to_channels(whole, colour)
         if min(hr.shape[-2:]) < min_side:
             raise UserError(
                 f"{path} is too small to be judged at scale {scale}: it needs {min_side} pixels "
                 f"a side"
             )
-        pairs.append(Pair(path.stem, to_pixels(quantise(shrink(hr, scale))), to_pixels(hr)))
+        truth = whole if whole.shape[1] == 1 else hr
+        pairs.append(Pair(path.stem, to_pixels(quantise(shrink(hr, scale))), to_pixels(truth)))
     return pairs

@@ -50,7 +50,10 @@ def score_images(
     for name, lr, hr in pairs:
         with torch.inference_mode():
             sr = quantise(upscale(to_tensor(lr).float()).cpu().double())
-        sr_y, hr_y = (crop(_judged(x), scale) for x in (sr, to_tensor(hr)))
+        truth = to_tensor(hr)
+        if truth.shape[1] == 1:  # grey is Y, whatever the network made of it
+            sr = quantise(sr.mean(dim=1, keepdim=True))
+        sr_y, hr_y = (crop(_judged(x), scale) for x in (sr, truth))
         scores.append(Score(name, psnr(sr_y, hr_y).item(), ssim(sr_y, hr_y).item()))
     return scores
 

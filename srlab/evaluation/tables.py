@@ -77,7 +77,7 @@ def _lines(result: Result) -> list[tuple[Score, str]]:
     return [(score, "") for score in result.scores] + [(mean_score(result.scores), _known(result))]
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
     """Return None for the PSNR of identical images: JSON has no infinity."""
     return value if math.isfinite(value) else None
 
@@ -98,10 +98,10 @@ def _record(result: Result) -> dict[str, Any]:
         "scale": result.scale,
         "method": result.label,
         "protocol": protocol(result.scale, result.colour),
-        "psnr": _finite(mean.psnr),
+        "psnr": finite(mean.psnr),
         "ssim": mean.ssim,
         "published": figure and {"psnr": figure.psnr, "ssim": figure.ssim, "source": figure.source},
         "images": [
-            {"image": s.image, "psnr": _finite(s.psnr), "ssim": s.ssim} for s in result.scores
+            {"image": s.image, "psnr": finite(s.psnr), "ssim": s.ssim} for s in result.scores
         ],
     }

@@ -23,6 +23,15 @@ _ORIENTATION = 0x0112
 # What a TIFF says of its picture, not of how its pixels are stored: description, camera, software,
 # date, artist, copyright, the EXIF and GPS blocks.
 _TIFF_TAGS = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825}
+_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+}
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -75,11 +84,9 @@ def output_format(kind: str) -> str:
     Raises:
         UserError: No picture can be written as such a file.
     """
-    Image.init()
-    form = Image.EXTENSION.get(kind.lower())
-    if form is None or form not in Image.SAVE:
-        raise UserError(f"cannot write type {kind!r}; use .png, .jpg, .tif, .webp or .bmp")
-    return form
+    if kind.lower() not in _FORMATS:
+        raise UserError(f"cannot write type {kind!r}; use {', '.join(_FORMATS)}")
+    return _FORMATS[kind.lower()]
 
 
 def encode_picture(picture: Picture, kind: str) -> bytes:

@@ -1,5 +1,7 @@
 """What training minimises: a pixel loss plus an optional total-variation term."""
 
+import math
+
 from torch import Tensor, nn
 
 from srlab.losses.total_variation import Kind, total_variation
@@ -16,7 +18,7 @@ class Objective(nn.Module):
 
     def __init__(self, pixel: nn.Module, tv_weight: float = 0.0, tv: Kind = "anisotropic"):
         super().__init__()
-        if tv_weight < 0:
+        if not 0 <= tv_weight < math.inf:
             raise ValueError(f"tv_weight must not be negative, got {tv_weight}")
         if tv not in ("anisotropic", "isotropic", "squared"):
             raise ValueError(f"tv must be anisotropic, isotropic or squared, got {tv!r}")

@@ -39,6 +39,10 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"checkpoint {path} does not exist")
     try:
+        path.open("rb").close()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (
         RuntimeError,

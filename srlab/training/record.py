@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from srlab.errors import UserError
+
 
 class Record:
     """TensorBoard scalars and pictures of a run.
@@ -16,7 +18,10 @@ class Record:
     """
 
     def __init__(self, folder: Path, step: int):
-        self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        try:
+            self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        except OSError as error:
+            raise UserError(f"cannot write {folder}/tensorboard: {error.strerror}") from None
 
     def losses(self, step: int, terms: dict[str, float], lr: float, rate: float) -> None:
         """Record the mean of each loss term, their sum, the learning rate and steps a second."""
