@@ -39,11 +39,13 @@ Tab completion:  eval "$(srlab completion bash)"    or zsh, in ~/.bashrc or ~/.z
 
 _COMPLETION = """\
 _srlab() {
-    local word="${COMP_WORDS[COMP_CWORD]}"
+    local word="${COMP_WORDS[COMP_CWORD]}" entry
     COMPREPLY=($(compgen -W "$(COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" \\
         srlab completion query 2>/dev/null)" -- "$word"))
     if [ ${#COMPREPLY[@]} -eq 0 ] && [ "$word" != "${word#*=}" ]; then
-        COMPREPLY=($(compgen -f -P "${word%%=*}=" -- "${word#*=}"))
+        for entry in $(compgen -f -- "${word#*=}"); do
+            COMPREPLY+=("${word%%=*}=$entry")
+        done
     fi
 }
 COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
