@@ -39,7 +39,8 @@ Tab completion:  eval "$(srlab completion bash)"    or zsh, in ~/.bashrc or ~/.z
 
 _COMPLETION = """\
 _srlab() {
-    local word="${COMP_WORDS[COMP_CWORD]}" entry
+    local line="${COMP_LINE:0:$COMP_POINT}" entry
+    local word="${line##* }"
     COMPREPLY=($(compgen -W "$(COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" \\
         srlab completion query 2>/dev/null)" -- "$word"))
     if [ ${#COMPREPLY[@]} -eq 0 ] && [ "$word" != "${word#*=}" ]; then
@@ -47,8 +48,10 @@ _srlab() {
             COMPREPLY+=("${word%%=*}=$entry")
         done
     fi
+    if [ "$word" != "${word#*=}" ] && [ "$COMP_WORDBREAKS" != "${COMP_WORDBREAKS#*=}" ]; then
+        COMPREPLY=("${COMPREPLY[@]#"${word%%=*}="}")
+    fi
 }
-COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
 complete -o nospace -o default -F _srlab srlab
 """
 
@@ -140,6 +143,9 @@ def _hydra(verb: str, arguments: list[str]) -> None:
             overrides = list(hydra_config.overrides.task)
             return run_verb(verb, config, hydra_config.runtime, overrides, multirun)
         except (UserError, Interrupted) as error:
+            if multirun and isinstance(error, Interrupted):  # leave the other jobs alone, too
+                print(error, file=sys.stderr)
+                sys.exit(error.exit_code)
             if multirun:
                 raise
             endings.append(error)  # raised again below, past Hydra's own report
@@ -168,7 +174,11 @@ def _run(verb: str, arguments: list[str]) -> None:
         print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)
     except KeyboardInterrupt:
+        print("srlab: interrupted before there was anything to save", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (HydraException, OmegaConfBaseException) as error:
         if full_error:
             raise
@@ -202,9 +212,9 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
     if explained is not None:
         return explained
     if text.startswith("Error merging override"):
-        return f"{text.splitlines()[0].removeprefix('Error merging override ')}: {cause}".split(
-            "\n"
-        )[0]
+        override = text.splitlines()[0].removeprefix("Error merging override ")
+        hint = "; write whole numbers as 10_000" if "to Integer" in cause else ""
+        return f"{override}: {cause.splitlines()[0] if cause else 'it does not fit'}{hint}"
     return text.strip()
 
 

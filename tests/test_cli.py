@@ -219,16 +219,63 @@ def test_completion_knows_verbs_groups_and_keys(srlab, monkeypatch, line, answer
 def test_the_completion_script_works_in_bash(trained, tmp_path):
     (tmp_path / "srlab").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m srlab "$@"\n')
     (tmp_path / "srlab").chmod(0o755)
-    script = (
-        'eval "$(srlab completion bash)"; COMP_LINE="srlab train upsampler=de"; '
-        "COMP_POINT=${#COMP_LINE}; COMP_WORDS=(srlab train upsampler=de); COMP_CWORD=2; "
-        '_srlab; echo "${COMPREPLY[@]}"'
-    )
+    (tmp_path / "photo.png").touch()
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    answer = subprocess.run(
-        ["bash", "-c", script], env=os.environ | {"PATH": path}, capture_output=True, text=True
+
+    def completed(line, breaks):
+        script = (
+            f'eval "$(srlab completion bash)"; COMP_WORDBREAKS="{breaks}"; COMP_LINE="{line}"; '
+            'COMP_POINT=${#COMP_LINE}; _srlab; echo "${COMPREPLY[@]}"'
+        )
+        return subprocess.run(
+            ["bash", "-c", script], env=os.environ | {"PATH": path},
+            capture_output=True, text=True, cwd=tmp_path,
+        ).stdout.strip()  # fmt: skip
+
+    assert completed("srlab train upsampler=de", " :") == "upsampler=deconv"
+    assert completed("srlab train upsampler=de", " =:") == "deconv"  # bash splits words at =
+    assert completed("srlab upscale input=pho", " =:") == "photo.png"
+    assert completed("srlab ev", " =:") == "evaluate"
+
+
+MINE = """
+import torch.nn.functional as F
+from torch import nn
+
+class Mine(nn.Module):
+    def __init__(self, in_channels, out_channels, scale, kernel_size: int = 3, padding: int = 0):
+        super().__init__()
+        self.scale, self.halo = scale, kernel_size // 2
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding)
+
+    def forward(self, framed):
+        return F.interpolate(self.conv(framed), scale_factor=self.scale)
+"""
+
+
+def test_an_upsampler_of_the_users_is_two_files(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "conf" / "upsampler").mkdir(parents=True)
+    (tmp_path / "conf" / "upsampler" / "mine.yaml").write_text(
+        "_target_: mine.Mine\n_partial_: true\nkernel_size: 5\n"
     )
-    assert answer.stdout.strip() == "upsampler=deconv"
+
+    def srlab(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "srlab", *arguments], cwd=tmp_path, capture_output=True,
+            text=True, env=os.environ | {"SRLAB_CACHE": str(tmp_path / "cache")},
+        )  # fmt: skip
+
+    train = ("train", "--config-dir", "conf", "upsampler=mine", "trainer.steps=2", "device=cpu",
+             "trainer.batch_size=2", "run_dir=run")  # fmt: skip
+    padded = srlab(*train, "+upsampler.padding=2")
+    assert padded.returncode == 2
+    assert "makes 39x42 of 9x10 pixels, not 27x30" in padded.stderr
+    assert srlab(*train).returncode == 0
+    untrusted = srlab("evaluate", "checkpoint=run")
+    assert untrusted.returncode == 2
+    assert "trust=[mine]" in untrusted.stderr
+    assert srlab("evaluate", "checkpoint=run", "trust=[mine]", "tile=20").returncode == 0
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

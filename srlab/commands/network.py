@@ -69,8 +69,9 @@ def load_network(config: UseConfig, device: torch.device) -> Network:
     check({"model": config.model})
     check_upsampler_used(config.model, config.upsampler)
     colour = config.colour or Colour.y
-    module = build(config.model, "model").eval().to(device)
+    module = build(config.model, "model").eval()
     check_network(module, scale, colour)
+    module.to(device)
     if any(True for _ in module.parameters()):
         raise UserError("this model has weights: train it and give checkpoint=RUN/last.pt")
     method = method_of(config.model)
@@ -90,6 +91,17 @@ def check_network(module: Any, scale: int, colour: Colour) -> None:
         raise ConfigError(f"model.scale is {module.scale}, but scale={scale}")
     if module.channels != CHANNELS[colour.value]:
         raise ConfigError(f"model.channels is {module.channels}, but colour={colour.value}")
+    wanted = (1, module.channels, 9 * scale, 10 * scale)
+    try:
+        with torch.inference_mode():
+            got = tuple(module(torch.zeros(1, module.channels, 9, 10)).shape)
+    except RuntimeError as error:
+        raise ConfigError(f"the network fails: {str(error).splitlines()[0]}") from None
+    if got != wanted:
+        raise ConfigError(
+            f"the network makes {got[-2]}x{got[-1]} of 9x10 pixels, not {wanted[-2]}x{wanted[-1]}: "
+            f"does its upsampler use up its frame of halo pixels?"
+        )
 
 
 def checkpoint_file(path: str | Path) -> Path:

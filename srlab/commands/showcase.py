@@ -10,9 +10,8 @@ from torch import Tensor
 
 from srlab.config.schema import Colour
 from srlab.evaluation.comparison import comparison
-from srlab.evaluation.score import score_images
 from srlab.imaging.colour import quantise
-from srlab.imaging.files import read_pixels, to_pixels, to_tensor
+from srlab.imaging.files import read_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, enlarge, shrink
 from srlab.inference.colour import upscale_colour
 
@@ -44,22 +43,10 @@ class Showcase:
         top, left = max(0, height // 2 - 96), max(0, width // 2 - 96)
         return {k: v[..., top : top + 192, left : left + 192] for k, v in everything.items()}
 
-    def sheet(self, upscale: Callable[[Tensor], Tensor], name: str) -> Image.Image:
-        """Draw LR, bicubic, SR and HR side by side, with the PSNR of this image."""
-        sr = self.upscaled(upscale)
-        return comparison(
-            self.lr, sr, self.hr, self.scale,
-            [
-                f"LR x{self.scale}",
-                f"bicubic {self._psnr(self.bicubic(self.lr)):.2f} dB",
-                f"{name} {self._psnr(sr):.2f} dB",
-                "truth",
-            ],
-        )  # fmt: skip
-
-    def _psnr(self, sr: Tensor) -> float:
-        pair = (self.name, to_pixels(self.lr), to_pixels(self.hr))
-        return score_images(lambda _: sr, [pair], self.scale)[0].psnr
+    def sheet(self, upscale: Callable[[Tensor], Tensor], bicubic: str, sr: str) -> Image.Image:
+        """Draw LR, bicubic, SR and HR side by side, the middle two under the given captions."""
+        captions = [f"LR x{self.scale}", bicubic, sr, "truth"]
+        return comparison(self.lr, self.upscaled(upscale), self.hr, self.scale, captions)
 
 
 def open_showcase(path: Path, scale: int, colour: Colour) -> Showcase:

@@ -143,7 +143,8 @@ def _finish(job: Job, folder: Path) -> float:
     metrics = json.dumps({"step": job.state.step, "history": history}, indent=2) + "\n"
     write_atomically(folder / "metrics.json", metrics.encode())
     drawn = io.BytesIO()
-    job.showcase.sheet(job.upscaler(), job.name).save(drawn, format="PNG")
+    captions = [f"{r.label} {r.scores[0].psnr:.2f} dB" for r in results[:2]]
+    job.showcase.sheet(job.upscaler(), *captions).save(drawn, format="PNG")
     write_atomically(folder / "comparison.png", drawn.getbuffer())
     # Last: it is the mark of a run that is finished.
     write_atomically(folder / "results.json", as_json(results).encode())

@@ -44,8 +44,10 @@ def explain(verb: str, complaint: str) -> str | None:
 def unknown_key(verb: str, name: str) -> str:
     """Say that a verb has no such key, and which one may have been meant."""
     known = known_keys(verb)
+    if name == "trainer.lr_factors":
+        return f"{name} takes new keys with a plus: '+{name}={{body.0: 0.1}}'"
     if name in known:
-        return f"{name} takes new keys only with a plus: +{name}=..."
+        return f"{name} is a key of another {name.split('.')[0]} than the one that is chosen"
     return f"there is no group or key {name!r}{_meant(name, known)}"
 
 

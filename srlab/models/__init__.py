@@ -28,3 +28,18 @@ class Model(nn.Module):
     scale: int
     channels: int
     halo: int
+
+
+def halo_of(upsampler: nn.Module) -> int:
+    """Return the frame, in low-resolution pixels, that an upsampler uses up.
+
+    Raises:
+        ValueError: It does not say.
+    """
+    halo = getattr(upsampler, "halo", None)
+    if not isinstance(halo, int) or halo < 0:
+        raise ValueError(
+            f"the upsampler {type(upsampler).__name__} needs an attribute halo: how many pixels "
+            f"of its input's frame it uses up on each side"
+        )
+    return halo

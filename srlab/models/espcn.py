@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
-from srlab.models import MID_GREY, Model, UpsamplerFactory
+from srlab.models import MID_GREY, Model, UpsamplerFactory, halo_of
 from srlab.models.identity import Start, check_start, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 
@@ -55,7 +55,7 @@ class ESPCN(Model):
             start_as_identity([first, second], [carrier, carrier], gains)
         self.body = nn.Sequential(first, nonlinearity(), second, nonlinearity())
         self.upsampler = upsampler(32, channels, scale)
-        self._frame = 3 + getattr(self.upsampler, "halo", 0)
+        self._frame = 3 + halo_of(self.upsampler)
         self.halo = max(self._frame, residual_reach(residual))
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from srlab.imaging.resample import reframe
-from srlab.models import Model, UpsamplerFactory
+from srlab.models import Model, UpsamplerFactory, halo_of
 
 
 class Plain(Model):
@@ -20,7 +20,7 @@ class Plain(Model):
         self.scale = scale
         self.channels = channels
         self.upsampler = upsampler(channels, channels, scale)
-        self.halo = getattr(self.upsampler, "halo", 0)
+        self.halo = halo_of(self.upsampler)
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop, reframe
-from srlab.models import MID_GREY, Model, UpsamplerFactory
+from srlab.models import MID_GREY, Model, UpsamplerFactory, halo_of
 from srlab.models.identity import Start, check_start, relu_carriers, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 
@@ -50,7 +50,7 @@ class SRCNN(Model):
         context = extract // 2 + combine // 2 + reconstruct // 2
         frame = -(-context // scale)
         self._surplus = scale * frame - context
-        self._frame = frame + getattr(self.upsampler, "halo", 0)
+        self._frame = frame + halo_of(self.upsampler)
         self.halo = max(self._frame, residual_reach(residual))
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
