@@ -262,11 +262,19 @@ def test_a_residual_that_looks_farther_than_the_network_widens_the_halo():
 
 
 @either_network
-def test_an_upsampler_from_elsewhere_needs_no_halo(network):
+def test_an_upsampler_from_elsewhere_needs_nothing_but_a_halo(network):
     def repeat(inputs, outputs, scale):
         return nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.Upsample(scale_factor=scale))
 
-    model = network(repeat, 2).double()
+    with pytest.raises(ValueError, match="Sequential needs an attribute halo"):
+        network(repeat, 2)
+
+    def framed(*sizes):
+        module = repeat(*sizes)
+        module.halo = 0
+        return module
+
+    model = network(framed, 2).double()
     lr = picture(1, 1, 4, 5)
     assert model(lr).shape == (1, 1, 8, 10)
     assert largest(model(mirror_pad(lr, 9), halo=9) - model(lr)) < 1e-12
