@@ -100,14 +100,13 @@ def encode_picture(picture: Picture, kind: str) -> bytes:
         UserError: The format is unknown, or cannot hold the picture.
     """
     form = output_format(kind)
-    planes = [picture.image] if picture.alpha is None or form in ("JPEG", "BMP") else [
-        picture.image, picture.alpha,
-    ]  # fmt: skip
-    merged = torch.cat([p.cpu().to(torch.float64) for p in planes], dim=1)[0].permute(1, 2, 0)
+    planes = list(picture.image[0])
+    if picture.alpha is not None and form not in ("JPEG", "BMP"):
+        planes.append(picture.alpha[0, 0])
     if picture.bits == 16 and form == "PNG":
-        levels = torch.floor(merged * 65535 + 0.5).clamp(0, 65535).numpy().astype(np.uint16)
+        levels = np.stack([_levels(plane, np.uint16) for plane in planes], axis=2)
         return _encode_deep_png(levels, picture.icc, picture.exif)
-    levels = torch.floor(merged * 255 + 0.5).clamp(0, 255).to(torch.uint8).numpy()
+    levels = np.stack([_levels(plane, np.uint8) for plane in planes], axis=2)
     image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
     extras = {"icc_profile": picture.icc, "exif": picture.exif}
     quality = {"quality": 95} if form in ("JPEG", "WEBP") else {}
@@ -117,6 +116,12 @@ def encode_picture(picture: Picture, kind: str) -> bytes:
     except (OSError, ValueError) as error:
         raise UserError(f"a {form} file cannot hold this picture: {error}") from None
     return out.getvalue()
+
+
+def _levels(plane: Tensor, kind: type[np.unsignedinteger]) -> np.ndarray:
+    """Round a plane ``(H, W)`` in ``[0, 1]`` to the levels of an integer type, halves upward."""
+    top = np.iinfo(kind).max
+    return (plane * top).add_(0.5).floor_().clamp_(0, top).cpu().numpy().astype(kind)
 
 
 def _pixels(image: Image.Image, path: Path) -> tuple[np.ndarray, int]:
