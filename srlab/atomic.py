@@ -7,6 +7,13 @@ from pathlib import Path
 from srlab.errors import UserError
 
 
+def share(path: Path, mode: int) -> None:
+    """Give a temporary file or folder, which is made private, ``mode`` less the user's umask."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(mode & ~umask)
+
+
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write a file under a temporary name, flush it to disk, and rename it to ``path``.
 
@@ -21,9 +28,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's are private
+        share(temporary, 0o666)
         temporary.replace(path)
     except OSError as error:
         raise UserError(

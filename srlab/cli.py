@@ -70,10 +70,9 @@ def main() -> None:
     elif arguments[0] in VERBS:
         _run(arguments[0], arguments[1:])
     else:
-        import difflib
+        from srlab.config.check import did_you_mean
 
-        near = difflib.get_close_matches(arguments[0], VERBS, n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
+        meant = did_you_mean(arguments[0], VERBS)
         _fail(f"srlab has no verb {arguments[0]!r}{meant} It has {', '.join(VERBS)}.")
 
 
@@ -135,6 +134,7 @@ def _hydra(verb: str, arguments: list[str]) -> None:
 
     @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)
     def task(config: DictConfig):
+        """Hand the composed config on, and keep what ends a single run from Hydra's own report."""
         from srlab.commands.entry import run_verb
 
         hydra_config = HydraConfig.get()

@@ -7,6 +7,7 @@ from srlab.commands.device import choose_device
 from srlab.commands.folders import dated, make_folder
 from srlab.commands.network import load_network
 from srlab.commands.testsets import build_testsets, judge, read_testsets
+from srlab.config.check import check
 from srlab.config.schema import EvaluateConfig
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import as_csv, as_json, console_table
@@ -15,6 +16,7 @@ from srlab.evaluation.tables import as_csv, as_json, console_table
 def run(config: EvaluateConfig) -> float:
     """Print a table, write it as JSON and CSV, and return the mean PSNR of the first test set."""
     network = load_network(config, choose_device(config.device))
+    check({"testset": config.testset})
     testsets = build_testsets(config.testset)
     pairs = read_testsets(testsets, network.scale, network.colour)
     if config.output is not None:

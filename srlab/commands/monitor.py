@@ -4,6 +4,7 @@ from pathlib import Path
 
 from srlab.commands.job import Job
 from srlab.evaluation.score import mean_score
+from srlab.evaluation.tables import Result
 from srlab.training.progress import Progress
 from srlab.training.record import Record
 
@@ -19,6 +20,7 @@ class Monitor:
     def __init__(self, job: Job, folder: Path):
         steps, step = job.config.trainer.steps, job.state.step
         self.job = job
+        self.results: list[Result] = []  # of the latest evaluation
         self.record = Record(folder, step)
         self.progress = Progress(steps, step)
         done = f", {step:,} done" if step else ""
@@ -34,7 +36,8 @@ class Monitor:
     def evaluate(self) -> float:
         """Judge the network, report it, and return the mean PSNR of the first test set."""
         step = self.job.state.step
-        means = {r.testset: mean_score(r.scores) for r in self.job.judge()}
+        self.results = self.job.judge()
+        means = {r.testset: mean_score(r.scores) for r in self.results}
         first, score = next(iter(means.items()))
         self.job.state.history.append({"step": step, "psnr": score.psnr, "ssim": score.ssim})
         for name, mean in means.items():

@@ -147,7 +147,7 @@ def _from_checkpoint(config: UseConfig, path: Path, device: torch.device) -> Net
             f"but colour={config.colour.value} is asked"
         )
     label = f"{made_with.get('name') or 'run'} ({path.stem})"
-    return Network(module.eval().to(device), scale, colour, label, method_of(model), path)
+    return Network(module.to(device), scale, colour, label, method_of(model), path)
 
 
 def method_of(model: dict[str, Any]) -> str | None:

@@ -8,7 +8,6 @@ import numpy as np
 from torch import Tensor
 
 from srlab.config.build import build
-from srlab.config.check import check
 from srlab.config.schema import Colour
 from srlab.data.images import ImageSet
 from srlab.data.pairs import Pair, read_pairs
@@ -18,12 +17,11 @@ from srlab.evaluation.tables import Result
 
 
 def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
-    """Find the images of each test set.
+    """Find the images of each test set of a checked config.
 
     Raises:
         UserError: There is none, or one of them is missing.
     """
-    check({"testset": config})
     testsets = [build(node, f"testset.{key}") for key, node in config.items()]
     if not testsets:
         raise UserError("testset is empty: add testset=set5 or testset=[set5,set14]")

@@ -16,7 +16,7 @@ from srlab.commands.run_folder import create_run, lock, read_run
 from srlab.config.schema import TrainConfig
 from srlab.data.patches import loader
 from srlab.errors import Interrupted, UserError
-from srlab.evaluation.tables import as_csv, as_json, console_table, finite
+from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
 from srlab.training.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.signals import Stopper
@@ -50,12 +50,10 @@ def run(
         job = prepare(config, None)
         place = config.run_dir or output or dated(Path("runs") / config.name)
         folder = create_run(Path(place).expanduser(), plain(job.config))
-    if not job.done:
-        _train(job, folder)
-    elif (folder / "results.json").exists():
+    if job.done and (folder / "results.json").exists():
         print(f"{folder} is finished: {job.state.step:,} steps are done")
         return _last_score(job)
-    return _finish(job, folder)
+    return _finish(job, folder, job.judge() if job.done else _train(job, folder))
 
 
 def _make_paths_absolute(config: TrainConfig) -> None:
@@ -92,7 +90,8 @@ def _take_up(job: Job, folder: Path) -> None:
         print(f"the bits may differ from here on: saved with {before}, resumed with {now}")
 
 
-def _train(job: Job, folder: Path) -> None:
+def _train(job: Job, folder: Path) -> list[Result]:
+    """Train to the end and return the scores of the final weights."""
     state, trainer = job.state, job.config.trainer
     settings = LoopSettings(
         trainer.steps, trainer.log_every, trainer.eval_every, trainer.save_every, trainer.clip,
@@ -126,6 +125,7 @@ def _train(job: Job, folder: Path) -> None:
         )
     if ending == "patience":
         print(f"stopped early: no better score in {trainer.patience} evaluations")
+    return monitor.results
 
 
 def _advice(folder: Path) -> str:
@@ -135,9 +135,9 @@ def _advice(folder: Path) -> str:
     return f"{good}; try a lower optim.lr, trainer.clip=1, a longer schedule.warmup or fp32"
 
 
-def _finish(job: Job, folder: Path) -> float:
-    """Judge the final weights beside bicubic, and write the tables and the picture."""
-    results = [r for pair in zip(job.judge_bicubic(), job.judge(), strict=True) for r in pair]
+def _finish(job: Job, folder: Path, ours: list[Result]) -> float:
+    """Write the tables of the final weights beside bicubic, and the picture."""
+    results = [r for pair in zip(job.judge_bicubic(), ours, strict=True) for r in pair]
     write_atomically(folder / "results.csv", as_csv(results).encode())
     history = [record | {"psnr": finite(record["psnr"])} for record in job.state.history]
     metrics = json.dumps({"step": job.state.step, "history": history}, indent=2) + "\n"

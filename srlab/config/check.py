@@ -8,7 +8,7 @@ import importlib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 from srlab.errors import UserError
@@ -16,13 +16,18 @@ from srlab.errors import UserError
 # What a config that came inside a file may name.
 TRUSTED = ("srlab.models", "srlab.upsamplers", "torch.nn")
 
-
 # What a config that came inside a file may consist of: whatever else Hydra might make of it.
 _PLAIN = (dict, list, str, int, float, bool, type(None))
 
 
 class ConfigError(UserError):
     """A config that does not fit the code."""
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Return ``; did you mean 'option'?`` for the option nearest to a name, or nothing."""
+    near = difflib.get_close_matches(name, sorted(options), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def locate(path: str, roots: Sequence[str] | None = None) -> Callable[..., Any]:
@@ -118,8 +123,7 @@ def _signature_faults(
             continue
         if name not in parameters:
             if not open_ended:
-                near = difflib.get_close_matches(str(name), parameters, n=1)
-                meant = f"; did you mean {near[0]!r}?" if near else ""
+                meant = did_you_mean(str(name), parameters)
                 takes = ", ".join(parameters)
                 yield f"{key}.{name}: {short} has no {name!r}{meant} (it takes {takes})"
         elif not _fits(value, hints.get(name, Any)):

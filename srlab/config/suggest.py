@@ -1,12 +1,12 @@
 """Plain sentences for what Hydra finds wrong with names."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 
 import yaml
 
+from srlab.config.check import did_you_mean
 from srlab.config.paths import config_dir
 from srlab.config.schema import EvaluateConfig, TrainConfig, UpscaleConfig
 
@@ -23,8 +23,8 @@ def explain(verb: str, complaint: str) -> str | None:
         group, name = option.groups()
         options = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
         if not options:
-            return f"there is no group {group!r}{_meant(group, _groups())}"
-        meant = _meant(name, options) or ";"
+            return f"there is no group {group!r}{did_you_mean(group, _groups())}"
+        meant = did_you_mean(name, options) or ";"
         return f"{group} has no option {name!r}{meant} it has {', '.join(options)}"
     key = re.search(r"Could not override '([^']+)'", complaint)
     if key is None:
@@ -37,7 +37,7 @@ def explain(verb: str, complaint: str) -> str | None:
         full = re.search(r"full_key: (\S+)", complaint)
         name = full.group(1) if full else key.group(1)
         where = f" (in {place.group(1)}.yaml)" if place else ""
-        return f"there is no key {name!r}{_meant(name, known_keys(verb))}{where}"
+        return f"there is no key {name!r}{did_you_mean(name, known_keys(verb))}{where}"
     return unknown_key(verb, key.group(1))
 
 
@@ -48,7 +48,7 @@ def unknown_key(verb: str, name: str) -> str:
         return f"{name} takes new keys with a plus: '+{name}={{body.0: 0.1}}'"
     if name in known:
         return f"{name} is a key of another {name.split('.')[0]} than the one that is chosen"
-    return f"there is no group or key {name!r}{_meant(name, known)}"
+    return f"there is no group or key {name!r}{did_you_mean(name, known)}"
 
 
 def known_keys(verb: str) -> set[str]:
@@ -70,8 +70,3 @@ def _schema_keys(schema: type, prefix: str) -> Iterable[str]:
 
 def _groups() -> list[str]:
     return [path.name for path in config_dir().iterdir() if path.is_dir()]
-
-
-def _meant(name: str, options: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(options), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""

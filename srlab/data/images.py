@@ -1,7 +1,7 @@
 """An image set: the name and the files of a data set, wherever it lies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from srlab.errors import UserError
@@ -21,7 +21,7 @@ class ImageSet:
 
     name: str
     paths: tuple[Path, ...]
-    shrink: tuple[float, ...] = field(default=(1.0,))
+    shrink: tuple[float, ...] = (1.0,)
 
     def __post_init__(self):
         if not self.shrink or not all(0 < f <= 1 for f in self.shrink):

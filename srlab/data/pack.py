@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from srlab.atomic import share
 from srlab.data.images import ImageSet
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS, Colour, quantise, to_channels
@@ -144,9 +145,7 @@ def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch:
             size=np.array(sizes, dtype=np.int64),
             fingerprint=np.array(digest.hexdigest()),
         )
-        umask = os.umask(0)
-        os.umask(umask)
-        work.chmod(0o777 & ~umask)  # mkdtemp's are private, caches may be shared
+        share(work, 0o777)  # several users may have one cache
         work.rename(place)
     except OSError:
         if not place.is_dir():  # else another process was faster with the same pack
