@@ -16,3 +16,7 @@ class Interrupted(Exception):
     def __init__(self, message: str, exit_code: int):
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class CheckerboardWarning(UserWarning):
+    """An upsampler is set up so that it tends to leave a checkerboard."""

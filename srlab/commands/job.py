@@ -71,7 +71,7 @@ class Job:
             self.pack,
             trainer.batch_size,
             trainer.patch_size,
-            self.state.model.halo,
+            self.state.model.frame,
             self.config.seed,
         )
 

@@ -84,7 +84,7 @@ def check_network(module: Any, scale: int, colour: Colour) -> None:
     Raises:
         ConfigError: It says otherwise of itself, or says nothing.
     """
-    missing = [key for key in ("scale", "channels", "halo") if not hasattr(module, key)]
+    missing = [key for key in ("scale", "channels", "halo", "frame") if not hasattr(module, key)]
     if missing:
         raise ConfigError(f"model: {type(module).__name__} has no {', '.join(missing)}")
     if module.scale != scale:

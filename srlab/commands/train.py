@@ -111,7 +111,7 @@ def _train(job: Job, folder: Path) -> list[Result]:
             )
             ending = fit(
                 state, job.objective, batches, job.schedule, settings, callbacks, job.device,
-                state.model.halo,
+                state.model.frame,
             )  # fmt: skip
     except Diverged as error:
         raise UserError(f"{error}; {_advice(folder)}") from None

@@ -45,6 +45,18 @@ def named(name: str, root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
     )
 
 
+def several(names: Sequence[str], root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
+    """Return the images of several data sets as one; see ``named``.
+
+    Raises:
+        UserError: No name is given, or one of the sets is unknown, not there or incomplete.
+    """
+    if not names:
+        raise UserError("data.names is empty: name a data set, as in data.names=[T91]")
+    paths = [path for name in names for path in named(name, root).paths]
+    return ImageSet("+".join(names), tuple(paths), tuple(shrink))
+
+
 def _complete(name: str, folder: Path, count: int) -> tuple[Path, ...]:
     inner = folder / "HR"
     paths = list_images(inner if inner.is_dir() else folder)

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
-from srlab.models import MID_GREY, Model, UpsamplerFactory, halo_of
+from srlab.models import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import Start, check_start, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
+from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
@@ -55,11 +56,17 @@ class ESPCN(Model):
             start_as_identity([first, second], [carrier, carrier], gains)
         self.body = nn.Sequential(first, nonlinearity(), second, nonlinearity())
         self.upsampler = upsampler(32, channels, scale)
-        self._frame = 3 + halo_of(self.upsampler)
-        self.halo = max(self._frame, residual_reach(residual))
+        self.whole = is_whole(self.upsampler)
+        self._context = 3 + halo_of(self.upsampler)
+        self.halo = max(
+            self._context, picture_reach(self.upsampler), residual_reach(residual)
+        )
+        self.frame = self.halo
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
         framed = reframe(lr, halo, self.halo) - self.mean
-        sr = self.upsampler(self.body(reframe(framed, self.halo, self._frame)))
+        features = self.body(reframe(framed, self.halo, self._context))
+        left = self._context - 3
+        sr = upsample(self.upsampler, features, left, framed, self.halo, self.scale)
         return add_residual(sr, framed, self.halo, self.scale, self.residual) + self.mean

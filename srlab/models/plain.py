@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from srlab.imaging.resample import reframe
-from srlab.models import Model, UpsamplerFactory, halo_of
+from srlab.models import Model, UpsamplerFactory
+from srlab.models.upsampling import is_whole, picture_reach, upsample
 
 
 class Plain(Model):
@@ -20,8 +21,10 @@ class Plain(Model):
         self.scale = scale
         self.channels = channels
         self.upsampler = upsampler(channels, channels, scale)
-        self.halo = halo_of(self.upsampler)
+        self.whole = is_whole(self.upsampler)
+        self.halo = self.frame = picture_reach(self.upsampler)
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        return self.upsampler(reframe(lr, halo, self.halo))
+        framed = reframe(lr, halo, self.halo)
+        return upsample(self.upsampler, framed, self.halo, framed, self.halo, self.scale)

@@ -5,9 +5,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop, reframe
-from srlab.models import MID_GREY, Model, UpsamplerFactory, halo_of
+from srlab.models import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import Start, check_start, relu_carriers, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
+from srlab.models.upsampling import is_whole, picture_reach, upsample
 
 
 class SRCNN(Model):
@@ -50,12 +51,16 @@ class SRCNN(Model):
         context = extract // 2 + combine // 2 + reconstruct // 2
         frame = -(-context // scale)
         self._surplus = scale * frame - context
-        self._frame = frame + halo_of(self.upsampler)
-        self.halo = max(self._frame, residual_reach(residual))
+        self._spare = frame
+        self.whole = is_whole(self.upsampler)
+        self.halo = max(picture_reach(self.upsampler, frame), residual_reach(residual))
+        self.frame = self.halo
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
         framed = reframe(lr, halo, self.halo) - MID_GREY
-        enlarged = self.upsampler(reframe(framed, self.halo, self._frame))
+        enlarged = upsample(
+            self.upsampler, framed, self.halo, framed, self.halo, self.scale, self._spare
+        )
         sr = self.body(crop(enlarged, self._surplus))
         return add_residual(sr, framed, self.halo, self.scale, self.residual) + MID_GREY

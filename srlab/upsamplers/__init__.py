@@ -4,4 +4,34 @@ A factory ``(in_channels, out_channels, scale) -> nn.Module`` makes one. The mod
 ``halo`` and maps a framed image ``(N, in_channels, H + 2 halo, W + 2 halo)`` to
 ``(N, out_channels, scale H, scale W)``: it never invents a border. Whoever calls it supplies the
 frame, once, so that every upsampler sees the same border and equal kernels mean equal outputs.
+
+Two kinds ask for something else and say so:
+
+- ``guided``: ``forward(framed, guide)`` also takes an image of the size of the enlarged frame,
+  ``(N, 1 or in_channels, scale (H + 2 halo), scale (W + 2 halo))``, that shows where detail lies;
+- ``whole``: the output depends on the size of the picture, so that it takes no frame (``halo`` is
+  0) and cannot be computed in tiles.
 """
+
+from torch import nn
+
+
+class Upsampler(nn.Module):
+    """What every upsampler says about itself.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        scale: The factor s.
+        halo: The frame, in low-resolution pixels, that it uses up on each side.
+    """
+
+    guided = False
+    whole = False
+
+    def __init__(self, in_channels: int, out_channels: int, scale: int, halo: int):
+        super().__init__()
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.scale = scale
+        self.halo = halo

@@ -1,25 +1,37 @@
 """Transposed convolution, the 'deconvolution' of FSRCNN (Dong et al., ECCV 2016) and FCN."""
 
+import warnings
+
+import torch
 from torch import Tensor, nn
 
-from srlab.upsamplers.kernels import Init, initial_kernel, subpixel_to_deconv
+from srlab.errors import CheckerboardWarning
+from srlab.upsamplers import Upsampler
+from srlab.upsamplers.kernels import Init, channel_match, initial_deconv, projection
 
 
-class Deconv(nn.Module):
+class Deconv(Upsampler):
     """Scatter a kernel of size K at stride s.
 
     With K = k s this is the same layer as a sub-pixel convolution of kernel k (arXiv 1609.07009):
     same numbers, same multiply-adds, one bias per output channel where that has s^2. A K that s
     does not divide covers some output pixels more often than others and so leaves a checkerboard
-    (Odena et al., Distill 2016).
+    (Odena et al., Distill 2016); it is allowed, with a warning.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         scale: The stride s.
         kernel_size: K, at least s; by default 3 s, the capacity of a 3x3 sub-pixel convolution.
-        init: ``default`` is that of ``nn.ConvTranspose2d``; ``icnr`` and ``bilinear`` are those of
-            the sub-pixel form and need K = k s with odd k.
+        padding: How many rows and columns are cut off the top and the left of what is scattered, as
+            in ``nn.ConvTranspose2d``; by default ``(K - s + 1) // 2``, which centres the kernel on
+            its pixel. At the other end the output is cut to s times the input.
+        init: ``default`` is that of ``nn.ConvTranspose2d``; ``icnr``, ``bilinear`` (the filler of
+            FCN and Caffe) and ``nearest`` are those of ``kernels.initial_kernel``.
+        frozen: Keep the kernel as it starts. Where the channels differ a trained 3x3 convolution
+            at low resolution then maps one to the other first, as in ``Interpolate``.
+        phase_bias: A bias for each of the s^2 phases of an output channel, as a sub-pixel
+            convolution has it, instead of one for all.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
     """
@@ -30,30 +42,53 @@ class Deconv(nn.Module):
         out_channels: int,
         scale: int,
         kernel_size: int | None = None,
+        padding: int | None = None,
         init: Init = "default",
+        frozen: bool = False,
+        phase_bias: bool = False,
     ):
-        super().__init__()
         size = 3 * scale if kernel_size is None else kernel_size
         if size < scale:
             raise ValueError(f"kernel_size must be at least the scale {scale}, got {size}")
-        self.scale = scale
-        self.padding = (size - scale + 1) // 2
-        self.halo = (self.padding + scale - 1) // scale
-        self.deconv = nn.ConvTranspose2d(in_channels, out_channels, size, stride=scale)
+        cut = (size - scale + 1) // 2 if padding is None else padding
+        if not 0 <= cut < size:
+            raise ValueError(f"padding must be at least 0 and under {size}, got {cut}")
+        if size % scale:
+            warnings.warn(
+                f"a transposed convolution whose kernel size {size} is not a multiple of the scale "
+                f"{scale} tends to leave a checkerboard; kernel_size={size - size % scale} or "
+                f"{size + scale - size % scale} would not",
+                CheckerboardWarning,
+                stacklevel=2,
+            )
+        projected = frozen and in_channels != out_channels
+        # The furthest pixels above and below that reach into one block of s output pixels.
+        reach = max((size - 1 - cut) // scale, (cut + scale - 1) // scale)
+        super().__init__(in_channels, out_channels, scale, reach + int(projected))
+        self.padding = cut
+        self._reach = reach
+        self.project = (
+            projection(in_channels, out_channels, init) if projected else nn.Identity()
+        )
+        inputs = out_channels if projected else in_channels
+        self.deconv = nn.ConvTranspose2d(
+            inputs, out_channels, size, stride=scale, bias=not (frozen or phase_bias)
+        )
         if init != "default":
-            if init not in ("icnr", "bilinear"):
-                raise ValueError(f"init must be default, icnr or bilinear, got {init!r}")
-            if size % scale or size // scale % 2 == 0:
-                raise ValueError(
-                    f"init={init} needs a kernel_size of the scale times an odd number, "
-                    f"got {size} at scale {scale}"
-                )
-            kernel = initial_kernel(in_channels, out_channels, scale, size // scale, init)
-            self.deconv.weight.data.copy_(subpixel_to_deconv(kernel, scale))
-            nn.init.zeros_(self.deconv.get_parameter("bias"))
+            kernel = initial_deconv(inputs, out_channels, scale, size, cut, init)
+            self.deconv.weight.data.copy_(kernel)
+            if self.deconv.bias is not None:
+                nn.init.zeros_(self.deconv.bias)
+        self.deconv.requires_grad_(not frozen)
+        biases = torch.zeros(out_channels, scale, scale)
+        self.phase_bias = nn.Parameter(biases) if phase_bias else None
 
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
-        height, width = (self.scale * (n - 2 * self.halo) for n in framed.shape[-2:])
-        start = self.scale * self.halo + self.padding
-        return self.deconv(framed)[..., start : start + height, start : start + width]
+        s, start = self.scale, self.scale * self._reach + self.padding
+        framed = self.project(framed)
+        rows, columns = (n - 2 * self._reach for n in framed.shape[-2:])
+        sr = self.deconv(framed)[..., start : start + s * rows, start : start + s * columns]
+        if self.phase_bias is None:
+            return sr
+        return sr + self.phase_bias.repeat(1, rows, columns)

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, Interpolation, interpolate
-from srlab.upsamplers.kernels import channel_match
+from srlab.upsamplers import Upsampler
 
 
 class Interpolate(nn.Module):

@@ -11,7 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Init = Literal["default", "icnr", "bilinear"]
+Init = Literal["default", "icnr", "nearest", "bilinear"]
+INITS = ("default", "icnr", "nearest", "bilinear")
 
 
 def subpixel_to_deconv(kernel: Tensor, scale: int) -> Tensor:
@@ -48,41 +49,95 @@ def channel_match(in_channels: int, out_channels: int) -> Tensor:
     return matched
 
 
-def initial_kernel(
-    in_channels: int, out_channels: int, scale: int, size: int, init: Init
+def interpolation_taps(scale: int, init: Init) -> tuple[Tensor, int]:
+    """Return nearest or bilinear interpolation as a transposed kernel, and its padding."""
+    taps = bilinear_taps(scale) if init == "bilinear" else torch.ones(scale, scale)
+    return taps, (taps.shape[0] - scale + 1) // 2
+
+
+def check_init(init: str) -> None:
+    """Raise ValueError unless ``init`` is known."""
+    if init not in INITS:
+        raise ValueError(f"init must be {', '.join(INITS[:-1])} or {INITS[-1]}, got {init!r}")
+
+
+def projection(in_channels: int, out_channels: int, init: str) -> nn.Conv2d:
+    """Return a 3x3 convolution between channel counts; it pads nothing.
+
+    Unless ``init`` is ``default``, torch's, output channel c starts as input channel c mod i.
+    """
+    conv = nn.Conv2d(in_channels, out_channels, 3)
+    if init != "default":
+        nn.init.zeros_(conv.weight)
+        nn.init.zeros_(conv.get_parameter("bias"))
+        conv.weight.data[:, :, 1, 1] = channel_match(in_channels, out_channels)
+    return conv
+
+
+def initial_deconv(
+    in_channels: int, out_channels: int, scale: int, size: int, padding: int, init: Init
 ) -> Tensor:
-    """Draw a sub-pixel kernel ``(o s^2, i, size, size)``.
+    """Draw a transposed kernel ``(i, o, size, size)`` for a deconvolution cut by ``padding``.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        scale: The factor s.
-        size: Kernel size on the low-resolution grid; odd.
-        init: ``default`` is that of ``nn.Conv2d``; ``icnr`` (Aitken et al. 2017, arXiv 1707.02937)
-            gives all s^2 phases of an output channel one kernel, so that the layer starts as a
-            convolution followed by nearest-neighbour resizing, free of checkerboard; ``bilinear``
-            (the filler of FCN and Caffe) makes output channel c start as the bilinear interpolation
-            of input channel c, the other weights as zeros.
+        scale: The stride s.
+        size: Kernel size.
+        padding: What is cut off the top and the left of the output.
+        init: ``default`` is that of ``nn.ConvTranspose2d``; ``icnr`` (Aitken et al. 2017, arXiv
+            1707.02937) repeats each weight of a small kernel over s x s, so that the layer starts
+            as a convolution followed by nearest-neighbour resizing, free of checkerboard;
+            ``nearest`` and ``bilinear`` (the filler of FCN and Caffe) make output channel c start
+            as the interpolation of input channel ``c mod i``, the other weights as zeros.
 
     Raises:
-        ValueError: ``bilinear`` with a kernel of size 1, which cannot hold it.
+        ValueError: The kernel cannot hold the start.
     """
+    check_init(init)
+    if init == "default":
+        return nn.ConvTranspose2d(in_channels, out_channels, size, scale).weight.detach()
+    if init == "icnr":
+        if size % scale or padding % scale:
+            raise ValueError(
+                f"init=icnr needs a kernel_size and a padding of whole multiples of the scale, "
+                f"got {size} and {padding} at scale {scale}"
+            )
+        shared = _conv_weight(in_channels, out_channels, size // scale)
+        blocks = torch.ones(scale, scale)
+        return torch.kron(shared.flip(-1, -2).transpose(0, 1).contiguous(), blocks)
+    taps, cut = interpolation_taps(scale, init)
+    before = padding - cut
+    after = size - before - taps.shape[0]
+    if before < 0 or after < 0:
+        raise ValueError(
+            f"init={init} at scale {scale} needs a kernel_size of at least {taps.shape[0]} with "
+            f"{cut} of padding, or larger and centred; got {size} and {padding}"
+        )
+    padded = nn.functional.pad(taps, (before, after, before, after))
+    return channel_match(in_channels, out_channels).T[:, :, None, None] * padded
+
+
+def initial_kernel(
+    in_channels: int, out_channels: int, scale: int, size: int, init: Init
+) -> Tensor:
+    """Draw a sub-pixel kernel ``(o s^2, i, size, size)``, size odd; see ``initial_deconv``.
+
+    ``default`` is that of ``nn.Conv2d``.
+
+    Raises:
+        ValueError: The kernel cannot hold the start.
+    """
+    check_init(init)
     if init == "default":
         return _conv_weight(in_channels, out_channels * scale**2, size)
-    if init == "icnr":
-        shared = _conv_weight(in_channels, out_channels, size)
-        return shared.repeat_interleave(scale**2, dim=0)
-    if init == "bilinear":
-        if size < 3:
-            raise ValueError(
-                f"init=bilinear needs a kernel of at least 3 low-resolution pixels, got {size}"
-            )
-        taps = bilinear_taps(scale)
-        margin = (size * scale - taps.shape[0]) // 2
-        padded = nn.functional.pad(taps, [margin] * 4)
-        matched = channel_match(in_channels, out_channels).T[:, :, None, None]
-        return deconv_to_subpixel(matched * padded, scale)
-    raise ValueError(f"init must be default, icnr or bilinear, got {init!r}")
+    if init == "bilinear" and size < 3:
+        raise ValueError(
+            f"init=bilinear needs a kernel of at least 3 low-resolution pixels, got {size}"
+        )
+    padding = scale * (size - 1) // 2
+    kernel = initial_deconv(in_channels, out_channels, scale, size * scale, padding, init)
+    return deconv_to_subpixel(kernel, scale)
 
 
 def _conv_weight(in_channels: int, out_channels: int, size: int) -> Tensor:

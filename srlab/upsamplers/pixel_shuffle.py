@@ -3,10 +3,11 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from srlab.upsamplers import Upsampler
 from srlab.upsamplers.kernels import Init, initial_kernel
 
 
-class PixelShuffle(nn.Module):
+class PixelShuffle(Upsampler):
     """Convolve at low resolution to ``s^2`` channels per output channel and interleave them.
 
     Channel ``c s^2 + a s + b`` becomes pixel ``(s y + a, s x + b)`` of channel ``c``.
@@ -16,7 +17,7 @@ class PixelShuffle(nn.Module):
         out_channels: Channels of the output.
         scale: The factor s.
         kernel_size: Size of the kernel on the low-resolution grid; odd.
-        init: ``default``, ``icnr`` or ``bilinear``; see ``kernels.initial_kernel``.
+        init: ``default``, ``icnr``, ``nearest`` or ``bilinear``; see ``kernels.initial_deconv``.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``, halo = kernel_size // 2.
     """
@@ -29,11 +30,9 @@ class PixelShuffle(nn.Module):
         kernel_size: int = 3,
         init: Init = "default",
     ):
-        super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd and positive, got {kernel_size}")
-        self.scale = scale
-        self.halo = kernel_size // 2
+        super().__init__(in_channels, out_channels, scale, kernel_size // 2)
         self.conv = nn.Conv2d(in_channels, out_channels * scale**2, kernel_size)
         if init != "default":
             kernel = initial_kernel(in_channels, out_channels, scale, kernel_size, init)

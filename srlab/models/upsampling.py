@@ -1,0 +1,70 @@
+"""How a network calls its upsampler, whichever it is."""
+
+from torch import Tensor, nn
+
+from srlab.imaging.resample import REACH, interpolate, mirror_pad, reframe
+
+
+def halo_of(upsampler: nn.Module) -> int:
+    """Return the frame, in low-resolution pixels, that an upsampler uses up.
+
+    Raises:
+        ValueError: It does not say.
+    """
+    halo = getattr(upsampler, "halo", None)
+    if not isinstance(halo, int) or halo < 0:
+        raise ValueError(
+            f"the upsampler {type(upsampler).__name__} needs an attribute halo: how many pixels "
+            f"of its input's frame it uses up on each side"
+        )
+    return halo
+
+
+def is_guided(upsampler: nn.Module) -> bool:
+    """Tell whether an upsampler takes a guide beside its input."""
+    return bool(getattr(upsampler, "guided", False))
+
+
+def is_whole(upsampler: nn.Module) -> bool:
+    """Tell whether an upsampler's output depends on the size of the picture."""
+    return bool(getattr(upsampler, "whole", False))
+
+
+def picture_reach(upsampler: nn.Module, spare: int = 0) -> int:
+    """Return the frame of the network's input that ``upsample`` looks at, leaving ``spare``."""
+    return spare + halo_of(upsampler) + (REACH["bicubic"] if is_guided(upsampler) else 0)
+
+
+def upsample(
+    upsampler: nn.Module,
+    features: Tensor,
+    have: int,
+    picture: Tensor,
+    picture_have: int,
+    scale: int,
+    spare: int = 0,
+) -> Tensor:
+    """Enlarge features, framed by ``have`` pixels, and leave a frame of ``spare`` of them.
+
+    A guided upsampler borrows its guide from the network's input, enlarged by bicubic.
+
+    Args:
+        upsampler: The upsampler.
+        features: ``(N, i, H + 2 have, W + 2 have)``.
+        have: Their frame.
+        picture: The network's input ``(N, C, H + 2 picture_have, W + 2 picture_have)``.
+        picture_have: Its frame.
+        scale: The factor s.
+        spare: Low-resolution pixels of frame that the result keeps.
+
+    Returns:
+        ``(N, o, s (H + 2 spare), s (W + 2 spare))``.
+    """
+    if is_whole(upsampler):
+        return mirror_pad(upsampler(reframe(features, have, 0)), scale * spare)
+    frame = spare + halo_of(upsampler)
+    framed = reframe(features, have, frame)
+    if not is_guided(upsampler):
+        return upsampler(framed)
+    small = reframe(picture, picture_have, frame + REACH["bicubic"]).mean(dim=1, keepdim=True)
+    return upsampler(framed, interpolate(small, scale, "bicubic"))
