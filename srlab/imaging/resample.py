@@ -27,7 +27,12 @@ def mirror_indices(size: int, halo: int, device: torch.device | None = None) -> 
     The edge pixel is repeated: ``1 0 | 0 1 2 | 2 1``. Any halo is allowed, also one that is larger
     than the image.
     """
-    index = torch.arange(-halo, size + halo, device=device) % (2 * size)
+    return fold(torch.arange(-halo, size + halo, device=device), size)
+
+
+def fold(index: Tensor, size: int) -> Tensor:
+    """Mirror indices back into ``0 .. size-1`` about the outer edges of the first and the last."""
+    index = index % (2 * size)
     return torch.minimum(index, 2 * size - 1 - index)
 
 
@@ -63,7 +68,15 @@ def phase_taps(scale: int, mode: Interpolation) -> Tensor:
     """
     reach = REACH[mode]
     place = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
-    t = (torch.arange(-reach, reach + 1) - place[:, None]).abs()
+    return weights(torch.arange(-reach, reach + 1) - place[:, None], mode)
+
+
+def weights(t: Tensor, mode: Interpolation) -> Tensor:
+    """Return the interpolation kernel at distances ``t``, in low-resolution pixels.
+
+    Nearest counts every distance as within reach: whoever calls it picks the pixel.
+    """
+    t = t.abs()
     if mode == "nearest":
         return torch.ones_like(t)
     if mode == "bilinear":
@@ -90,6 +103,43 @@ def interpolate(framed: Tensor, scale: int, mode: Interpolation) -> Tensor:
 def enlarge(x: Tensor, scale: int, mode: Interpolation = "bicubic") -> Tensor:
     """Enlarge ``(N, C, H, W)`` to ``(N, C, sH, sW)``; bicubic equals MATLAB's ``imresize``."""
     return interpolate(mirror_pad(x, REACH[mode]), scale, mode)
+
+
+def stretch(
+    x: Tensor, height: int, width: int, mode: Interpolation, align_corners: bool = False
+) -> Tensor:
+    """Interpolate ``(N, C, H, W)`` to any size ``(N, C, height, width)``, as ``nn.Upsample`` does.
+
+    Nearest and bilinear give its numbers; bicubic has MATLAB's kernel and mirrored border where
+    torch has a = -3/4 and a clamped one. No antialiasing: it is meant for enlarging.
+
+    Args:
+        x: The image.
+        height: Rows of the result.
+        width: Columns of the result.
+        mode: The kernel.
+        align_corners: Let the centres of the corner pixels coincide, not the outer edges of the
+            image: pixel i then lies at ``i (n - 1) / (m - 1)`` instead of ``(i + 1/2) n / m - 1/2``.
+    """
+    rows = _stretching(x.shape[-2], height, mode, align_corners).to(x)
+    columns = _stretching(x.shape[-1], width, mode, align_corners).to(x)
+    return rows @ x @ columns.T
+
+
+def _stretching(size: int, new: int, mode: Interpolation, align_corners: bool) -> Tensor:
+    """Return the matrix ``(new, size)``, float64, that interpolates a line."""
+    index = torch.arange(new, dtype=torch.float64)
+    matrix = torch.zeros(new, size, dtype=torch.float64)
+    if mode == "nearest":
+        source = torch.arange(new) * size // new
+        return matrix.scatter_(1, source[:, None], 1.0)
+    if align_corners:
+        place = index * (size - 1) / max(new - 1, 1)
+    else:
+        place = (index + 0.5) * size / new - 0.5
+    reach = REACH[mode]
+    taps = place.floor().long()[:, None] + torch.arange(1 - reach, 1 + reach)
+    return matrix.scatter_add_(1, fold(taps, size), weights(taps - place[:, None], mode))
 
 
 def shrink(x: Tensor, scale: int) -> Tensor:

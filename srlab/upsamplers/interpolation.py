@@ -1,19 +1,24 @@
-"""Fixed interpolation: nearest, bilinear or bicubic."""
+"""Fixed interpolation: nearest (also called unsampling), bilinear or bicubic."""
 
 from typing import Literal
 
 from torch import Tensor, nn
 
-from srlab.imaging.resample import REACH, Interpolation, interpolate
+from srlab.imaging.resample import REACH, Interpolation, interpolate, mirror_pad, stretch
 from srlab.upsamplers import Upsampler
+from srlab.upsamplers.kernels import projection
 
 
-class Interpolate(nn.Module):
+class Interpolate(Upsampler):
     """Enlarge by a fixed kernel that is not trained.
 
     Where the channel counts differ (as the last layer of an ESPCN) a 3x3 convolution on the
     low-resolution grid first maps one to the other; where they agree (as the first layer of an
     SRCNN) there is nothing to train.
+
+    With ``align_corners``, as in ``nn.Upsample``, the centres of the corner pixels stay where they
+    are. The phases of the kernel then drift across the picture, by an amount that depends on its
+    size: it takes no frame, cannot be computed in tiles, and is no convolution.
 
     Args:
         in_channels: Channels of the input.
@@ -22,6 +27,7 @@ class Interpolate(nn.Module):
         mode: nearest, bilinear or bicubic, which is MATLAB's.
         init: Of the convolution, where there is one: ``default`` is torch's; ``bilinear`` is
             named as in the other upsamplers: output channel c starts as input channel c, enlarged.
+        align_corners: See above; not with nearest.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
     """
@@ -33,22 +39,27 @@ class Interpolate(nn.Module):
         scale: int,
         mode: Interpolation = "bicubic",
         init: Literal["default", "bilinear"] = "default",
+        align_corners: bool = False,
     ):
-        super().__init__()
         if mode not in REACH:
             raise ValueError(f"mode must be one of {', '.join(REACH)}, got {mode!r}")
-        same = in_channels == out_channels
-        self.project = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 3)
         if init not in ("default", "bilinear"):
             raise ValueError(f"init must be default or bilinear, got {init!r}")
-        if init == "bilinear" and isinstance(self.project, nn.Conv2d):
-            nn.init.zeros_(self.project.weight)
-            nn.init.zeros_(self.project.get_parameter("bias"))
-            self.project.weight.data[:, :, 1, 1] = channel_match(in_channels, out_channels)
-        self.scale = scale
+        if align_corners and mode == "nearest":
+            raise ValueError("align_corners is for bilinear and bicubic, not for nearest")
+        same = in_channels == out_channels
+        reach = REACH[mode] + (0 if same else 1)
+        super().__init__(in_channels, out_channels, scale, 0 if align_corners else reach)
+        self.project = nn.Identity() if same else projection(in_channels, out_channels, init)
         self.mode: Interpolation = mode
-        self.halo = REACH[mode] + (0 if same else 1)
+        self.whole = align_corners
 
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
-        return interpolate(self.project(framed), self.scale, self.mode)
+        if not self.whole:
+            return interpolate(self.project(framed), self.scale, self.mode)
+        rows, columns = framed.shape[-2:]
+        if not isinstance(self.project, nn.Identity):
+            framed = self.project(mirror_pad(framed, 1))
+        size = (self.scale * rows, self.scale * columns)
+        return stretch(framed, *size, self.mode, align_corners=True)

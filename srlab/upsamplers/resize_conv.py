@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, Interpolation, phase_taps
+from srlab.upsamplers import Upsampler
 from srlab.upsamplers.kernels import channel_match
 
 
-class ResizeConv(nn.Module):
+class ResizeConv(Upsampler):
     """Enlarge by a fixed kernel and convolve at high resolution.
 
     The two are linear, so they are done as the one sub-pixel convolution that they amount to: the
@@ -43,16 +44,14 @@ class ResizeConv(nn.Module):
         mode: Interpolation = "nearest",
         init: Literal["default", "bilinear"] = "default",
     ):
-        super().__init__()
         size = 2 * scale + 1 if kernel_size is None else kernel_size
         if size < 1 or size % 2 == 0:
             raise ValueError(f"kernel_size must be odd and positive, got {size}")
         if mode not in REACH:
             raise ValueError(f"mode must be one of {', '.join(REACH)}, got {mode!r}")
-        self.scale = scale
+        halo = REACH[mode] + -(-(size // 2) // scale)
+        super().__init__(in_channels, out_channels, scale, halo)
         self.mode: Interpolation = mode
-        reach = -(-(size // 2) // scale)
-        self.halo = REACH[mode] + reach
         self.conv = nn.Conv2d(in_channels, out_channels, size)
         if init not in ("default", "bilinear"):
             raise ValueError(f"init must be default or bilinear, got {init!r}")
