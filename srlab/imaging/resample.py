@@ -119,7 +119,8 @@ def stretch(
         width: Columns of the result.
         mode: The kernel.
         align_corners: Let the centres of the corner pixels coincide, not the outer edges of the
-            image: pixel i then lies at ``i (n - 1) / (m - 1)`` instead of ``(i + 1/2) n / m - 1/2``.
+            image: of n pixels made m, pixel i lies at ``i (n - 1) / (m - 1)`` instead of
+            ``(i + 1/2) n / m - 1/2``.
     """
     rows = _stretching(x.shape[-2], height, mode, align_corners).to(x)
     columns = _stretching(x.shape[-1], width, mode, align_corners).to(x)

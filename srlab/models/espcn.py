@@ -58,9 +58,7 @@ class ESPCN(Model):
         self.upsampler = upsampler(32, channels, scale)
         self.whole = is_whole(self.upsampler)
         self._context = 3 + halo_of(self.upsampler)
-        self.halo = max(
-            self._context, picture_reach(self.upsampler), residual_reach(residual)
-        )
+        self.halo = max(self._context, picture_reach(self.upsampler), residual_reach(residual))
         self.frame = self.halo
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:

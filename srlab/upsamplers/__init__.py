@@ -13,6 +13,8 @@ Two kinds ask for something else and say so:
   0) and cannot be computed in tiles.
 """
 
+from collections.abc import Callable
+
 from torch import nn
 
 
@@ -35,3 +37,6 @@ class Upsampler(nn.Module):
         self.out_channels = out_channels
         self.scale = scale
         self.halo = halo
+
+
+Factory = Callable[[int, int, int], Upsampler]

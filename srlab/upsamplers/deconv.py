@@ -1,13 +1,16 @@
 """Transposed convolution, the 'deconvolution' of FSRCNN (Dong et al., ECCV 2016) and FCN."""
 
 import warnings
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.errors import CheckerboardWarning
 from srlab.upsamplers import Upsampler
-from srlab.upsamplers.kernels import Init, channel_match, initial_deconv, projection
+from srlab.upsamplers.kernels import Init, initial_deconv, projection
+from srlab.upsamplers.linear import SubPixel, shared_bias, transposed_form
 
 
 class Deconv(Upsampler):
@@ -67,9 +70,7 @@ class Deconv(Upsampler):
         super().__init__(in_channels, out_channels, scale, reach + int(projected))
         self.padding = cut
         self._reach = reach
-        self.project = (
-            projection(in_channels, out_channels, init) if projected else nn.Identity()
-        )
+        self.project = projection(in_channels, out_channels, init) if projected else nn.Identity()
         inputs = out_channels if projected else in_channels
         self.deconv = nn.ConvTranspose2d(
             inputs, out_channels, size, stride=scale, bias=not (frozen or phase_bias)
@@ -92,3 +93,35 @@ class Deconv(Upsampler):
         if self.phase_bias is None:
             return sr
         return sr + self.phase_bias.repeat(1, rows, columns)
+
+    @staticmethod
+    def options_for(form: SubPixel) -> dict[str, Any]:
+        """Return the options that a layer needs to hold a form; see ``linear.take_over``."""
+        smallest = transposed_form(form)
+        return {
+            "kernel_size": smallest.size,
+            "padding": smallest.padding,
+            "phase_bias": not smallest.one_bias,
+        }
+
+    def hold(self, form: SubPixel) -> None:
+        """Set the weights to a form; see ``linear.take_over``.
+
+        Raises:
+            ValueError: The kernel is too small or frozen.
+        """
+        if not self.deconv.weight.requires_grad:
+            raise ValueError("its kernel is frozen")
+        kernel, size = transposed_form(form), self.deconv.kernel_size[0]
+        before = self.padding - kernel.padding
+        after = size - before - kernel.size
+        if before < 0 or after < 0:
+            raise ValueError(
+                f"it takes a kernel_size of {kernel.size} with padding {kernel.padding}, and "
+                f"there are {size} and {self.padding}"
+            )
+        self.deconv.weight.data.copy_(F.pad(kernel.kernel, [before, after] * 2))
+        if self.phase_bias is not None:
+            self.phase_bias.data.copy_(kernel.bias)
+        elif self.deconv.bias is not None:
+            self.deconv.bias.data.copy_(shared_bias(form))

@@ -1,12 +1,22 @@
 """Fixed interpolation: nearest (also called unsampling), bilinear or bicubic."""
 
-from typing import Literal
+from typing import Any, Literal
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.imaging.resample import REACH, Interpolation, interpolate, mirror_pad, stretch
+from srlab.imaging.resample import (
+    REACH,
+    Interpolation,
+    interpolate,
+    mirror_pad,
+    phase_taps,
+    stretch,
+)
 from srlab.upsamplers import Upsampler
 from srlab.upsamplers.kernels import projection
+from srlab.upsamplers.linear import SubPixel, fit_separable, shared_bias
 
 
 class Interpolate(Upsampler):
@@ -63,3 +73,20 @@ class Interpolate(Upsampler):
             framed = self.project(mirror_pad(framed, 1))
         size = (self.scale * rows, self.scale * columns)
         return stretch(framed, *size, self.mode, align_corners=True)
+
+    @staticmethod
+    def options_for(form: SubPixel) -> dict[str, Any]:
+        """Return the options that a layer needs to hold a form, if it can: none but its mode."""
+        return {}
+
+    def hold(self, form: SubPixel) -> None:
+        """Set the weights to those that come nearest to a form; see ``linear.take_over``."""
+        if isinstance(self.project, nn.Conv2d):
+            self.project.weight.data.copy_(fit_separable(form, _merging(self.scale, self.mode)))
+            self.project.get_parameter("bias").data.copy_(shared_bias(form))
+
+
+def _merging(scale: int, mode: Interpolation) -> Tensor:
+    """Return ``(s, 2 halo + 1, 3)``: how the lines of the projection become those of each phase."""
+    taps = phase_taps(scale, mode)
+    return torch.stack([F.pad(taps, (m, 2 - m)) for m in range(3)], dim=-1)

@@ -42,6 +42,17 @@ def bilinear_taps(scale: int) -> Tensor:
     return torch.outer(line, line)
 
 
+def box_line(scale: int) -> Tensor:
+    """Return the centred average of s pixels: s equal weights, or s + 1 with the ends halved.
+
+    It turns nearest into bilinear interpolation, and whatever it smooths loses its checkerboard.
+    """
+    line = torch.ones(scale + 1 - scale % 2)
+    if scale % 2 == 0:
+        line[0] = line[-1] = 0.5
+    return line / scale
+
+
 def channel_match(in_channels: int, out_channels: int) -> Tensor:
     """Return the ``(o, i)`` matrix that hands input channel ``c mod i`` to output channel ``c``."""
     matched = torch.zeros(out_channels, in_channels)

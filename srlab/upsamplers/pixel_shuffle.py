@@ -1,10 +1,13 @@
 """Sub-pixel convolution (ESPCN: Shi et al., CVPR 2016, section 2.2)."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.upsamplers import Upsampler
 from srlab.upsamplers.kernels import Init, initial_kernel
+from srlab.upsamplers.linear import SubPixel
 
 
 class PixelShuffle(Upsampler):
@@ -42,3 +45,13 @@ class PixelShuffle(Upsampler):
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
         return F.pixel_shuffle(self.conv(framed), self.scale)
+
+    @staticmethod
+    def options_for(form: SubPixel) -> dict[str, Any]:
+        """Return the options that a layer needs to hold a form; see ``linear.take_over``."""
+        return {"kernel_size": form.size}
+
+    def hold(self, form: SubPixel) -> None:
+        """Set the weights to a form; see ``linear.take_over``."""
+        self.conv.weight.data.copy_(form.padded(2 * self.halo + 1))
+        self.conv.get_parameter("bias").data.copy_(form.bias)

@@ -1,6 +1,6 @@
 """Resize-convolution (Odena, Dumoulin, Olah: Distill 2016): interpolate, then convolve."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, Interpolation, phase_taps
 from srlab.upsamplers import Upsampler
-from srlab.upsamplers.kernels import channel_match
+from srlab.upsamplers.kernels import box_line, channel_match
+from srlab.upsamplers.linear import SubPixel, fit_separable, shared_bias
 
 
 class ResizeConv(Upsampler):
@@ -56,15 +57,16 @@ class ResizeConv(Upsampler):
         if init not in ("default", "bilinear"):
             raise ValueError(f"init must be default or bilinear, got {init!r}")
         if init == "bilinear":
-            taps = _smoothing_taps(scale) if mode == "nearest" else torch.ones(1, 1)
-            margin = (size - taps.shape[0]) // 2
+            line = box_line(scale) if mode == "nearest" else torch.ones(1)
+            margin = (size - len(line)) // 2
             if margin < 0:
                 raise ValueError(
                     f"init=bilinear at scale {scale} needs a kernel_size of at least "
-                    f"{taps.shape[0]}, got {size}"
+                    f"{len(line)}, got {size}"
                 )
+            taps = F.pad(torch.outer(line, line), [margin] * 4)
             matched = channel_match(in_channels, out_channels)[:, :, None, None]
-            self.conv.weight.data.copy_(matched * nn.functional.pad(taps, [margin] * 4))
+            self.conv.weight.data.copy_(matched * taps)
             nn.init.zeros_(self.conv.get_parameter("bias"))
 
         self.merge: Tensor
@@ -77,6 +79,16 @@ class ResizeConv(Upsampler):
         kernel = torch.einsum("aum,bvn,oimn->oabiuv", merge, merge, conv.weight)
         bias = conv.get_parameter("bias").repeat_interleave(s**2)
         return F.pixel_shuffle(F.conv2d(framed, kernel.flatten(0, 2), bias), s)
+
+    @staticmethod
+    def options_for(form: SubPixel) -> dict[str, Any]:
+        """Return the options that a layer needs to hold a form, if it can; see ``take_over``."""
+        return {"kernel_size": 2 * form.scale * (form.size // 2) + 1}
+
+    def hold(self, form: SubPixel) -> None:
+        """Set the weights to those that come nearest to a form; see ``linear.take_over``."""
+        self.conv.weight.data.copy_(fit_separable(form, self.merge))
+        self.conv.get_parameter("bias").data.copy_(shared_bias(form))
 
 
 def _merging(scale: int, mode: Interpolation, size: int) -> Tensor:
@@ -94,14 +106,3 @@ def _merging(scale: int, mode: Interpolation, size: int) -> Tensor:
             first = halo + offset - reach
             merge[a, first : first + 2 * reach + 1, m] = taps[phase]
     return merge
-
-
-def _smoothing_taps(scale: int) -> Tensor:
-    """Return the kernel that turns nearest-neighbour into bilinear interpolation.
-
-    A box as wide as a repeated pixel; for even scales, to be centred, with its two ends halved.
-    """
-    line = torch.ones(scale + 1 - scale % 2)
-    if scale % 2 == 0:
-        line[0] = line[-1] = 0.5
-    return torch.outer(line, line) / scale**2

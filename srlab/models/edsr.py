@@ -1,0 +1,86 @@
+"""EDSR (Lim et al., CVPR workshops 2017, arXiv 1707.02921): residual blocks at low resolution."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from srlab.imaging.resample import crop, reframe
+from srlab.models import MID_GREY, Model, UpsamplerFactory
+from srlab.models.residual import Residual, add_residual, residual_reach
+from srlab.models.upsampling import halo_of, is_guided, is_whole, picture_reach, upsample
+
+
+class EDSR(Model):
+    """A convolution, residual blocks with a long skip around them, the upsampler, a convolution.
+
+    EDSR-baseline, 16 blocks of 64 features, has 1,369,859, 1,554,499 and 1,517,571 parameters for
+    RGB at x2, x3 and x4, where its upsampler is two stages of PixelShuffle. EDSR itself is 32
+    blocks of 256 features with ``block_scale`` 0.1. Every convolution pads with zeros, and so does
+    the frame of the upsampler. The papers subtract the mean colour of DIV2K; here it is mid-grey.
+
+    Args:
+        upsampler: Factory ``(in_channels, out_channels, scale) -> nn.Module``.
+        scale: The factor s.
+        channels: 1 for Y, 3 for RGB.
+        blocks: Number of residual blocks.
+        features: Channels within them.
+        block_scale: What the outcome of a block is multiplied by before it is added.
+        residual: What is interpolated from the input and added to the output; the paper has none.
+    """
+
+    def __init__(
+        self,
+        upsampler: UpsamplerFactory,
+        scale: int,
+        channels: int = 1,
+        blocks: int = 16,
+        features: int = 64,
+        block_scale: float = 1.0,
+        residual: Residual = "none",
+    ):
+        super().__init__()
+        if blocks < 1 or features < 1:
+            raise ValueError(f"blocks and features must be at least 1, got {blocks}, {features}")
+        self.scale = scale
+        self.channels = channels
+        self.residual: Residual = residual
+        self.head = nn.Conv2d(channels, features, 3, padding=1)
+        self.blocks = nn.ModuleList(Block(features, block_scale) for _ in range(blocks))
+        self.join = nn.Conv2d(features, features, 3, padding=1)
+        self.upsampler = upsampler(features, features, scale)
+        self.tail = nn.Conv2d(features, channels, 3, padding=1)
+        self.whole = is_whole(self.upsampler)
+        guide = picture_reach(self.upsampler) if is_guided(self.upsampler) else 0
+        self.frame = max(guide, residual_reach(residual))
+        # Head, two for each block, join, upsampler, tail (a fraction of a pixel).
+        self.halo = self.frame + 1 + 2 * blocks + 1 + halo_of(self.upsampler) + 1
+
+    def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
+        """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
+        framed = reframe(lr, halo, self.frame) - MID_GREY
+        first = self.head(crop(framed, self.frame))
+        features = first
+        for block in self.blocks:
+            features = block(features)
+        features = self.join(features) + first
+        frame = halo_of(self.upsampler)
+        padded = F.pad(features, [frame] * 4)
+        enlarged = upsample(self.upsampler, padded, frame, framed, self.frame, self.scale)
+        sr = self.tail(enlarged)
+        return add_residual(sr, framed, self.frame, self.scale, self.residual) + MID_GREY
+
+
+class Block(nn.Module):
+    """Convolution, ReLU, convolution, added to the input; no batch normalisation (section 3.1).
+
+    Shapes: ``(N, features, H, W) -> (N, features, H, W)``.
+    """
+
+    def __init__(self, features: int, scale: float):
+        super().__init__()
+        self.first = nn.Conv2d(features, features, 3, padding=1)
+        self.second = nn.Conv2d(features, features, 3, padding=1)
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the sum."""
+        return x + self.scale * self.second(F.relu(self.first(x)))

@@ -1,0 +1,76 @@
+"""A fixed box filter after any upsampler, against the checkerboard.
+
+Sugawara, Shiota and Kiya (ICIP 2018, arXiv 1806.02658): an upsampler leaves no checkerboard on flat
+areas if and only if its kernel contains the zero-order hold, a box as wide as the scale, as a
+factor. Convolving its output with that box makes it so, whatever the weights are.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from srlab.imaging.resample import crop
+from srlab.upsamplers import Factory, Upsampler
+from srlab.upsamplers.kernels import box_line, deconv_to_subpixel, subpixel_to_deconv
+from srlab.upsamplers.linear import SubPixel, shared_bias, take_over
+
+
+class Boxed(Upsampler):
+    """Average what an upsampler makes over a box of s x s pixels.
+
+    For even s the box is s + 1 wide with its two ends halved, so that it is centred; it is the
+    zero-order hold convolved with [1/2, 1/2]. The average comes after the biases and so evens them
+    out, too. It costs nothing once the upsampler is simplified: it is part of the kernel.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        scale: The factor s.
+        inner: Factory ``(in_channels, out_channels, scale) -> nn.Module`` of the upsampler.
+
+    Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        scale: int,
+        inner: Factory,
+    ):
+        module = inner(in_channels, out_channels, scale)
+        if getattr(module, "guided", False) or getattr(module, "whole", False):
+            raise ValueError(f"{type(module).__name__} cannot be put under a box filter")
+        super().__init__(in_channels, out_channels, scale, module.halo + 1)
+        self.inner = module
+        self.line: Tensor
+        self.register_buffer("line", box_line(scale).double(), persistent=False)
+
+    def forward(self, framed: Tensor) -> Tensor:
+        """Map a framed image to one ``scale`` times as large."""
+        sr = self.inner(framed)
+        line = self.line.to(sr.dtype)
+        channels, radius = sr.shape[1], len(line) // 2
+        sr = crop(sr, self.scale - radius)
+        rows = line.view(1, 1, -1, 1).expand(channels, -1, -1, -1)
+        columns = line.view(1, 1, 1, -1).expand(channels, -1, -1, -1)
+        return F.conv2d(F.conv2d(sr, rows, groups=channels), columns, groups=channels)
+
+    def hold(self, form: SubPixel) -> None:
+        """Set the weights to a form of which the box is a factor; see ``linear.take_over``."""
+        s = self.scale
+        size = max(form.size, 3)
+        inverse = torch.linalg.pinv(_spreading(self.line, s, size - 2))
+        kernel = inverse @ subpixel_to_deconv(form.padded(size), s) @ inverse.T
+        bias = shared_bias(form).repeat_interleave(s**2)
+        take_over(self.inner, SubPixel(deconv_to_subpixel(kernel, s), bias, s))
+
+
+def _spreading(line: Tensor, scale: int, size: int) -> Tensor:
+    """Return the matrix that convolves ``s size`` values with a line into ``s (size + 2)``."""
+    values = scale * size
+    matrix = line.new_zeros(values + 2 * scale, values)
+    start = scale - len(line) // 2
+    for value in range(values):
+        matrix[start + value : start + value + len(line), value] = line
+    return matrix
