@@ -6,15 +6,18 @@ Nothing here imports torch, so that help and completion are quick.
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 VERBS = {
     "train": "train a network; ends with a table and a picture",
     "evaluate": "PSNR and SSIM of a checkpoint or a baseline",
     "upscale": "enlarge a picture or a folder of pictures",
+    "describe": "what a network and its upsampler are, cost and can do, in words and pictures",
+    "convert": "give a checkpoint another upsampler that computes the same",
 }
 
-_PATH_KEY = re.compile(r"\+{0,2}(input|output|checkpoint|run_dir|resume|(\w+\.)+(path|root))")
+_PATH_KEY = re.compile(r"\+{0,2}(input|output|checkpoint|run_dir|resume|plot|(\w+\.)+(path|root))")
 
 _HELP = """\
 srlab: super-resolution networks whose upsampling is a choice
@@ -60,6 +63,7 @@ def main() -> None:
     """Run ``srlab``; exit with 0, 2 for a mistake of the user's, 128 + n by signal n."""
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
+        _tell_plugin_faults()
         print(_help(), end="")
     elif arguments[0] == "--version":
         from importlib.metadata import version
@@ -68,6 +72,7 @@ def main() -> None:
     elif arguments[0] == "completion":
         _completion(arguments[1:])
     elif arguments[0] in VERBS:
+        _tell_plugin_faults()
         _run(arguments[0], arguments[1:])
     else:
         from srlab.config.check import did_you_mean
@@ -77,12 +82,9 @@ def main() -> None:
 
 
 def _help() -> str:
-    from srlab.config.paths import config_dir
+    from srlab.config.plugins import option_files
 
-    groups = []
-    for folder in sorted(p for p in config_dir().iterdir() if p.is_dir()):
-        options = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
-        groups.append(f"  {folder.name + ':':<12}{options}")
+    groups = [f"  {group + ':':<12}{', '.join(names)}" for group, names in option_files().items()]
     verbs = "\n".join(f"  {verb:<12}{text}" for verb, text in VERBS.items())
     return _HELP.format(verbs=verbs, groups="\n".join(groups))
 
@@ -124,9 +126,11 @@ def _hydra(verb: str, arguments: list[str]) -> None:
 
     from srlab.config.paths import config_dir
     from srlab.config.schema import register
+    from srlab.config.search_path import register_plugins
     from srlab.errors import Interrupted, UserError
 
     register()
+    register_plugins()
     endings: list[Exception] = []
     sys.argv = [f"srlab {verb}", *arguments]
     if str(Path.cwd()) not in sys.path:
@@ -164,6 +168,7 @@ def _run(verb: str, arguments: list[str]) -> None:
     from srlab.errors import Interrupted, UserError
 
     arguments = [_quoted(argument) for argument in arguments]
+    warnings.showwarning = _show_warning
     full_error = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
     try:
@@ -187,6 +192,16 @@ def _run(verb: str, arguments: list[str]) -> None:
         if full_error or error.filename is None:
             raise
         _fail(f"cannot read or write {error.filename}: {error.strerror}")
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    """Tell our own warnings in a sentence, and others as Python does."""
+    from srlab.errors import CheckerboardWarning
+
+    if issubclass(category, CheckerboardWarning):
+        print(f"srlab: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno, line), file=sys.stderr)
 
 
 def _quoted(argument: str) -> str:
@@ -216,6 +231,13 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
         hint = "; write whole numbers as 10_000" if "to Integer" in cause else ""
         return f"{override}: {cause.splitlines()[0] if cause else 'it does not fit'}{hint}"
     return text.strip()
+
+
+def _tell_plugin_faults() -> None:
+    from srlab.config.plugins import plugin_faults
+
+    for fault in plugin_faults():
+        print(f"srlab: {fault}", file=sys.stderr)
 
 
 def _fail(message: str) -> None:

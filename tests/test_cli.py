@@ -78,6 +78,9 @@ def test_a_run_folder_explains_itself(trained):
                      "results.json", "results.csv", "comparison.png", "tensorboard"}  # fmt: skip
     history = json.loads((run / "metrics.json").read_text())["history"]
     assert [record["step"] for record in history] == [75, 150]
+    ours = json.loads((run / "results.json").read_text())[1]
+    assert history[-1]["ripple"] == ours["ripple"] < 0.3
+    assert 0 <= history[-1]["flat_ripple"] < 1
     rows = list(csv.DictReader((run / "results.csv").read_text().splitlines()))
     assert len(rows) == 8
     with Image.open(run / "comparison.png") as picture:
@@ -93,7 +96,8 @@ def test_tensorboard_has_every_curve_and_the_pictures(trained):
     tags = events.Tags()
     for curve in ("loss/total", "loss/pixel", "train/learning_rate", "train/steps_per_second"):
         assert curve in tags["scalars"]
-    assert {"psnr/photos", "ssim/photos"} <= set(tags["scalars"])
+    judged = {"psnr/photos", "ssim/photos", "checkerboard/photos", "checkerboard/flat"}
+    assert judged <= set(tags["scalars"])
     assert set(tags["images"]) == {"astronaut/bicubic", "astronaut/sr", "astronaut/hr"}
     assert [event.step for event in events.Scalars("psnr/photos")] == [75, 150]
 

@@ -14,10 +14,12 @@ PACKAGE = Path(srlab.__file__).parent
 FLOORS = {
     "__main__": 6,
     "cli": 5,
+    "testing": 5,
     "commands": 4,
     "training": 3,
     "inference": 3,
     "evaluation": 3,
+    "reporting": 3,
     "models": 2,
     "upsamplers": 1,
     "losses": 1,
@@ -26,6 +28,7 @@ FLOORS = {
     "imaging": 0,
     "config": 0,
     "atomic": 0,
+    "cost": 0,
     "errors": -1,
 }
 

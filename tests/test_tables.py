@@ -11,14 +11,15 @@ from srlab.evaluation.score import Score, mean_score, protocol, score_images, sm
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table
 from srlab.imaging.files import to_pixels, to_tensor
 from srlab.imaging.resample import crop, enlarge, shrink
+from srlab.metrics.checkerboard import picture_ripple
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
 
 BICUBIC = Result(
     "bicubic", "bicubic", "Set5", 3, "y",
-    [Score("baby", 34.126, 0.92359), Score("bird", 32.55, 0.93001)],
+    [Score("baby", 34.126, 0.92359, 0.021), Score("bird", 32.55, 0.93001, 0.043)],
 )  # fmt: skip
-OURS = Result("mine, at last", None, "photos", 3, "rgb", [Score("cat", 31.5, 0.9)])
+OURS = Result("mine, at last", None, "photos", 3, "rgb", [Score("cat", 31.5, 0.9, 1.25)])
 PAPER = "30.39 / 0.8682 (bicubic)"  # VDSR, table 2: Set5, x3
 
 
@@ -93,18 +94,18 @@ def test_published_figures_are_plausible():
 def test_the_table_has_a_row_for_each_image_and_one_for_their_mean():
     rows = cells(rows_of([BICUBIC], per_image=True))
     assert rows == [
-        ["test set", "scale", "method", "image", "PSNR", "SSIM", "published"],
-        ["Set5", "x3", "bicubic", "baby", "34.13", "0.9236"],
-        ["Set5", "x3", "bicubic", "bird", "32.55", "0.9300"],
-        ["Set5", "x3", "bicubic", "mean", "33.34", "0.9268", PAPER],
+        ["test set", "scale", "method", "image", "PSNR", "SSIM", "ripple", "published"],
+        ["Set5", "x3", "bicubic", "baby", "34.13", "0.9236", "0.02"],
+        ["Set5", "x3", "bicubic", "bird", "32.55", "0.9300", "0.04"],
+        ["Set5", "x3", "bicubic", "mean", "33.34", "0.9268", "0.03", PAPER],
     ]
 
 
 def test_without_images_the_table_has_the_means_alone():
     rows = cells(rows_of([BICUBIC, OURS], per_image=False))
     assert rows[1:] == [
-        ["Set5", "x3", "bicubic", "mean", "33.34", "0.9268", PAPER],
-        ["photos", "x3", "mine, at last", "mean", "31.50", "0.9000"],
+        ["Set5", "x3", "bicubic", "mean", "33.34", "0.9268", "0.03", PAPER],
+        ["photos", "x3", "mine, at last", "mean", "31.50", "0.9000", "1.25"],
     ]
 
 
@@ -114,7 +115,7 @@ def test_where_nothing_is_published_there_is_no_column_for_it():
 
 
 def test_a_paper_that_gives_no_ssim_is_quoted_without_one():
-    result = Result("x", "ESPCN tanh", "Set5", 3, "y", [Score("baby", 32.0, 0.9)])
+    result = Result("x", "ESPCN tanh", "Set5", 3, "y", [Score("baby", 32.0, 0.9, 0.0)])
     assert rows_of([result], per_image=False).endswith("32.55 (ESPCN tanh, T91)")
 
 
@@ -142,10 +143,11 @@ def test_json_has_protocol_mean_images_and_the_published_figure():
         "protocol": protocol(3, "y"),
         "psnr": pytest.approx(33.338),
         "ssim": pytest.approx(0.9268),
+        "ripple": pytest.approx(0.032),
         "published": {"psnr": 30.39, "ssim": 0.8682, "source": "bicubic"},
         "images": [
-            {"image": "baby", "psnr": 34.126, "ssim": 0.92359},
-            {"image": "bird", "psnr": 32.55, "ssim": 0.93001},
+            {"image": "baby", "psnr": 34.126, "ssim": 0.92359, "ripple": 0.021},
+            {"image": "bird", "psnr": 32.55, "ssim": 0.93001, "ripple": 0.043},
         ],
     }
     assert second["published"] is None
@@ -158,6 +160,7 @@ def test_csv_has_a_row_for_each_image_and_each_mean_with_the_protocol():
     assert [row["method"] for row in rows] == ["bicubic"] * 3 + ["mine, at last"] * 2
     assert [float(row["psnr"]) for row in rows] == [34.126, 32.55, 33.338, 31.5, 31.5]
     assert [float(row["ssim"]) for row in rows] == [0.92359, 0.93001, 0.9268, 0.9, 0.9]
+    assert [float(row["ripple"]) for row in rows] == [0.021, 0.043, 0.032, 1.25, 1.25]
     assert {row["scale"] for row in rows} == {"3"}
     assert [row["testset"] for row in rows] == ["Set5"] * 3 + ["photos"] * 2
     assert [row["protocol"] for row in rows] == [protocol(3, "y")] * 3 + [protocol(3, "rgb")] * 2
@@ -169,7 +172,7 @@ def test_csv_has_the_published_figure_beside_the_mean():
 
 
 def test_a_perfect_picture_does_not_spoil_the_files():
-    perfect = Result("truth", None, "photos", 3, "y", [Score("cat", math.inf, 1.0)])
+    perfect = Result("truth", None, "photos", 3, "y", [Score("cat", math.inf, 1.0, 0.0)])
     (record,) = strict(as_json([perfect]))
     assert record["psnr"] is record["images"][0]["psnr"] is None
     assert record["ssim"] == 1
@@ -179,7 +182,7 @@ def test_a_perfect_picture_does_not_spoil_the_files():
 def test_no_result_gives_an_empty_file():
     assert strict(as_json([])) == []
     assert list(csv.reader(io.StringIO(as_csv([])))) == [
-        ["testset", "scale", "method", "image", "psnr", "ssim", "published", "protocol"]
+        ["testset", "scale", "method", "image", "psnr", "ssim", "ripple", "published", "protocol"]
     ]
 
 
@@ -190,6 +193,7 @@ def test_the_protocol_says_colour_border_rounding_and_degradation():
     for scale in (2, 3):
         text = protocol(scale, "y")
         for word in ("Y of BT.601", "16-235", "rounded to 8 bits", "peak 255", "SSIM 11x11",
+                     f"ripple = checkerboard of period {scale} px", "in grey levels",
                      f"MATLAB bicubic / {scale}", f"border of {scale} px"):  # fmt: skip
             assert word in text
         assert "RGB" not in text
@@ -198,8 +202,10 @@ def test_the_protocol_says_colour_border_rounding_and_degradation():
 
 
 def test_the_mean_is_over_images_not_over_pixels():
-    mean = mean_score([Score("a", 30.0, 0.8), Score("b", 40.0, 1.0), Score("c", 20.0, 0.3)])
-    assert (mean.image, mean.psnr, mean.ssim) == ("mean", 30.0, pytest.approx(0.7))
+    scores = [Score("a", 30.0, 0.8, 0.1), Score("b", 40.0, 1.0, 0.0), Score("c", 20.0, 0.3, 0.5)]
+    mean = mean_score(scores)
+    assert (mean.image, mean.psnr) == ("mean", 30.0)
+    assert (mean.ssim, mean.ripple) == (pytest.approx(0.7), pytest.approx(0.2))
 
 
 def pair(seed, side=32):
@@ -208,7 +214,7 @@ def pair(seed, side=32):
     return f"image {seed}", to_pixels(shrink(hr, 2)), to_pixels(hr)
 
 
-def test_a_score_is_psnr_and_ssim_of_rounded_pixels_within_the_border():
+def test_a_score_is_of_rounded_pixels_within_the_border():
     name, lr, hr = pair(1)
     (score,) = score_images(lambda x: enlarge(x, 2), [(name, lr, hr)], 2)
     sr = to_tensor(to_pixels(enlarge(to_tensor(lr), 2)))
@@ -216,6 +222,7 @@ def test_a_score_is_psnr_and_ssim_of_rounded_pixels_within_the_border():
     assert score.image == name
     assert score.psnr == pytest.approx(psnr(a, b).item(), abs=1e-9)
     assert score.ssim == pytest.approx(ssim(a, b).item(), abs=1e-9)
+    assert score.ripple == pytest.approx(picture_ripple(a, 2).item(), abs=1e-9)
     by_hand = 10 * math.log10(1 / (a - b).square().mean().item())
     assert score.psnr == pytest.approx(by_hand, abs=1e-9)
 
@@ -268,7 +275,7 @@ def test_the_upscaler_sees_single_precision_without_a_graph():
     assert len(score_images(upscale, [pair(5), pair(6)], 2)) == 2
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
 def test_the_smallest_side_is_the_smallest_that_can_be_judged(scale):
     side = smallest_side(scale)
     for size, possible in ((side, True), (side - 1, False)):
@@ -277,5 +284,5 @@ def test_the_smallest_side_is_the_smallest_that_can_be_judged(scale):
         if possible:
             assert score_images(lambda x: x * 0.5, pairs, scale)[0].ssim < 1
         else:
-            with pytest.raises(ValueError, match="SSIM"):
+            with pytest.raises(ValueError, match="images of at least"):
                 score_images(lambda x: x * 0.5, pairs, scale)

@@ -23,11 +23,13 @@ from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
 from srlab.evaluation.tables import Result
 from srlab.inference.tiles import upscale_tiled
+from srlab.metrics.checkerboard import flat_ripple
 from srlab.training.parameters import parameter_groups
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState, average_of
 
 _TILE = 256
+_BORDER = 64  # low-resolution pixels that count as border in flat pictures, at most
 _TRAINING_PARTS = (
     "srlab.losses",
     "srlab.training.schedule",
@@ -83,6 +85,12 @@ class Job:
         """Score the network as it is now on every test set."""
         scale, colour = self.config.scale, self.config.colour
         return judge(self.upscaler(), self.pairs, scale, colour, self.name, self.method)
+
+    def flat_ripple(self) -> float:
+        """Return the ripple of what the network as it is now makes of flat pictures."""
+        model = self.state.model
+        border = min(model.halo, _BORDER)
+        return flat_ripple(self.upscaler(), model.scale, model.channels, border)
 
     def judge_bicubic(self) -> list[Result]:
         """Score bicubic on every test set."""

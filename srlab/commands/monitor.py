@@ -39,9 +39,12 @@ class Monitor:
         self.results = self.job.judge()
         means = {r.testset: mean_score(r.scores) for r in self.results}
         first, score = next(iter(means.items()))
-        self.job.state.history.append({"step": step, "psnr": score.psnr, "ssim": score.ssim})
+        flat = self.job.flat_ripple()
+        judged = {"psnr": score.psnr, "ssim": score.ssim, "ripple": score.ripple}
+        self.job.state.history.append({"step": step, **judged, "flat_ripple": flat})
         for name, mean in means.items():
-            self.record.score(step, name, mean.psnr, mean.ssim)
+            self.record.score(step, name, mean.psnr, mean.ssim, mean.ripple)
+        self.record.flat_ripple(step, flat)
         showcase = self.job.showcase
         for name, image in showcase.pictures(self.job.upscaler()).items():
             self.record.picture(step, f"{showcase.name}/{name}", image)

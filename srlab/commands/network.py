@@ -1,5 +1,6 @@
 """The network of a command: from a checkpoint, or a model without weights."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from torch import Tensor
 from srlab.config.build import build
 from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
 from srlab.config.schema import Colour, UseConfig, check_scale
-from srlab.errors import UserError
+from srlab.errors import CheckerboardWarning, UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.inference.ensemble import self_ensemble
 from srlab.inference.tiles import upscale_tiled
@@ -125,7 +126,8 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
     config = checkpoint["config"]
     try:
         check({"model": config["model"]}, trusted_roots(trust))
-        module = build(config["model"], "model")
+        with warnings.catch_warnings(action="ignore", category=CheckerboardWarning):
+            module = build(config["model"], "model")
         check_network(module, check_scale(config["scale"]), Colour(config["colour"]))
         module.load_state_dict(checkpoint["weights"])
     except ConfigError as error:
@@ -155,7 +157,13 @@ def method_of(model: dict[str, Any]) -> str | None:
     upsampler = model.get("upsampler") or {}
     kind = str(model.get("_target_", "")).rpartition(".")[2]
     head = str(upsampler.get("_target_", "")).rpartition(".")[2]
-    if model.get("residual", "none") != "none" or model.get("channels") != 1:
+    if model.get("residual", "none") != "none":
+        return None
+    if kind == "EDSR" and head == "Staged" and model.get("channels") == 3:
+        size = [model.get(key) for key in ("blocks", "features", "block_scale")]
+        stage = str(upsampler.get("stage", {}).get("_target_", "")).rpartition(".")[2]
+        return "EDSR-baseline" if size == [16, 64, 1.0] and stage == "PixelShuffle" else None
+    if model.get("channels") != 1:
         return None
     if kind == "Plain" and head == "Interpolate":
         return str(upsampler.get("mode"))
@@ -163,4 +171,9 @@ def method_of(model: dict[str, Any]) -> str | None:
         return f"SRCNN {model.get('kernels')}"
     if kind == "ESPCN" and head == "PixelShuffle" and upsampler.get("kernel_size") == 3:
         return f"ESPCN {model.get('activation')}"
+    if kind == "FSRCNN" and head == "Deconv" and upsampler.get("kernel_size") == 9:
+        size = [model.get(key) for key in ("features", "shrunk", "depth")]
+        return "FSRCNN" if size == [56, 12, 4] else None
+    if kind == "VDSR" and head == "Interpolate" and upsampler.get("mode") == "bicubic":
+        return "VDSR" if [model.get("depth"), model.get("features")] == [20, 64] else None
     return None

@@ -17,6 +17,7 @@ from srlab.imaging.files import list_images
 from srlab.imaging.picture import Picture, encode_picture, output_format, read_picture
 from srlab.imaging.resample import enlarge
 from srlab.inference.colour import upscale_colour
+from srlab.upsamplers.simplify import simplify
 
 
 def run(config: UpscaleConfig) -> None:
@@ -26,6 +27,7 @@ def run(config: UpscaleConfig) -> None:
         UserError: Input, output or network cannot be used.
     """
     network = load_network(config, choose_device(config.device))
+    network = replace(network, module=simplify(network.module))
     jobs = _jobs(Path(config.input).expanduser(), Path(config.output).expanduser(), network.scale)
     upscale = network.upscaler(config.tile, config.ensemble)
     waiting = [(source, target) for source, target in jobs if not target.exists()]

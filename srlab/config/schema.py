@@ -73,18 +73,24 @@ class TrainConfig:
 
 
 @dataclass
-class UseConfig:
-    """What evaluating and upscaling share: a checkpoint, or a model without weights."""
+class NetworkConfig:
+    """A network: from a checkpoint, or as a model that is named."""
 
     checkpoint: str | None = None
     scale: int | None = None
     colour: Colour | None = None
-    device: str = "auto"
-    tile: int = 0
-    ensemble: bool = False
     trust: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
     upsampler: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class UseConfig(NetworkConfig):
+    """What evaluating and upscaling share."""
+
+    device: str = "auto"
+    tile: int = 0
+    ensemble: bool = False
 
 
 @dataclass
@@ -103,12 +109,32 @@ class UpscaleConfig(UseConfig):
     output: str = MISSING
 
 
+@dataclass
+class DescribeConfig(NetworkConfig):
+    """A description of a network, in words and as a picture."""
+
+    seed: int = 0
+    plot: str | None = None
+
+
+@dataclass
+class ConvertConfig:
+    """A conversion of a checkpoint to another upsampler."""
+
+    checkpoint: str = MISSING
+    output: str | None = None
+    trust: list[str] = field(default_factory=list)
+    upsampler: dict[str, Any] = field(default_factory=dict)
+
+
 def register() -> None:
     """Make the schemas and the resolvers known to Hydra."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     store.store(name="evaluate_schema", node=EvaluateConfig)
     store.store(name="upscale_schema", node=UpscaleConfig)
+    store.store(name="describe_schema", node=DescribeConfig)
+    store.store(name="convert_schema", node=ConvertConfig)
     OmegaConf.register_new_resolver(
         "channels", lambda colour: 3 if colour in (Colour.rgb, "rgb") else 1, replace=True
     )

@@ -3,14 +3,28 @@
 import re
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from srlab.config.check import did_you_mean
-from srlab.config.paths import config_dir
-from srlab.config.schema import EvaluateConfig, TrainConfig, UpscaleConfig
+from srlab.config.plugins import option_files
+from srlab.config.schema import (
+    ConvertConfig,
+    DescribeConfig,
+    EvaluateConfig,
+    TrainConfig,
+    UpscaleConfig,
+)
 
-_SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "upscale": UpscaleConfig}
+_SCHEMAS = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "upscale": UpscaleConfig,
+    "describe": DescribeConfig,
+    "convert": ConvertConfig,
+}
 
 
 def explain(verb: str, complaint: str) -> str | None:
@@ -21,15 +35,17 @@ def explain(verb: str, complaint: str) -> str | None:
     option = re.search(r"Could not find '([^']+)/([^'/]+)'", complaint)
     if option:
         group, name = option.groups()
-        options = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+        groups = option_files()
+        options = groups.get(group, {})
         if not options:
-            return f"there is no group {group!r}{did_you_mean(group, _groups())}"
+            return f"there is no group {group!r}{did_you_mean(group, groups)}"
         meant = did_you_mean(name, options) or ";"
         return f"{group} has no option {name!r}{meant} it has {', '.join(options)}"
     key = re.search(r"Could not override '([^']+)'", complaint)
     if key is None:
         key = re.search(
-            r"Key '([^']+)' not in '(?:Train|Evaluate|Upscale|Trainer)Config'", complaint
+            r"Key '([^']+)' not in '(?:Train|Evaluate|Upscale|Describe|Convert|Trainer)Config'",
+            complaint,
         )
         place = re.match(r"In '([^']+)'", complaint)
         if key is None:
@@ -54,11 +70,20 @@ def unknown_key(verb: str, name: str) -> str:
 def known_keys(verb: str) -> set[str]:
     """Return the dotted keys that a verb's config may have, with whatever options are chosen."""
     keys = set(_schema_keys(_SCHEMAS[verb], ""))
-    for group in keys & set(_groups()):
-        for path in (config_dir() / group).glob("*.yaml"):
-            content = yaml.safe_load(path.read_text()) or {}
-            keys |= {f"{group}.{key}" for key in content if not str(key).startswith("_")}
+    for group, options in option_files().items():
+        if group in keys:
+            found = {str(key) for path in options.values() for key in _top_keys(path)}
+            keys |= {f"{group}.{key}" for key in found if not key.startswith("_")}
     return keys
+
+
+def _top_keys(path: Path) -> Iterable[Any]:
+    """Return the keys of a YAML file; none if it cannot be read: Hydra will say so, if chosen."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return []
+    return content if isinstance(content, dict) else []
 
 
 def _schema_keys(schema: type, prefix: str) -> Iterable[str]:
@@ -66,7 +91,3 @@ def _schema_keys(schema: type, prefix: str) -> Iterable[str]:
         yield prefix + item.name
         if is_dataclass(item.type) and isinstance(item.type, type):
             yield from _schema_keys(item.type, f"{prefix}{item.name}.")
-
-
-def _groups() -> list[str]:
-    return [path.name for path in config_dir().iterdir() if path.is_dir()]

@@ -1,1 +1,1 @@
-"""Judging: PSNR and SSIM by the protocol of the literature, tables, published figures."""
+"""Judging: PSNR and SSIM by the literature's protocol, checkerboard, tables, published figures."""

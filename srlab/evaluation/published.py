@@ -2,7 +2,9 @@
 
 Sources: bicubic and SRCNN 9-5-5 as re-evaluated by VDSR (Kim et al., CVPR 2016) and MemNet (Tai et
 al., ICCV 2017); SRCNN 9-1-5 from Dong et al., ECCV 2014; ESPCN from Shi et al., CVPR 2016, table 1
-(trained on T91) and table 2 (on ImageNet).
+(trained on T91) and table 2 (on ImageNet); FSRCNN from Dong et al., ECCV 2016, table 4 (T91 and
+General-100); VDSR from Kim et al., CVPR 2016; EDSR-baseline from Lim et al., CVPRW 2017, as listed
+by later papers (x2 and x4).
 """
 
 from dataclasses import dataclass
@@ -49,6 +51,28 @@ FIGURES: dict[str, dict[tuple[str, int], Published]] = {
     | _row("ESPCN tanh, ImageNet", ("Set5", 4, 30.90, None), ("Set14", 4, 27.73, None)),
     "ESPCN relu": _row(
         "ESPCN relu, T91", ("Set5", 3, 32.39, None), ("Set14", 3, 28.97, None)
+    ),
+    "FSRCNN": _row(
+        "FSRCNN, T91 + General-100",
+        ("Set5", 2, 37.00, 0.9558), ("Set5", 3, 33.16, 0.9140), ("Set5", 4, 30.71, 0.8657),
+        ("Set14", 2, 32.63, 0.9088), ("Set14", 3, 29.43, 0.8242), ("Set14", 4, 27.59, 0.7535),
+        ("B100", 2, 31.53, 0.8920), ("B100", 4, 26.98, 0.7128),
+        ("Urban100", 2, 29.88, 0.9020), ("Urban100", 4, 24.62, 0.7280),
+    ),
+    "VDSR": _row(
+        "VDSR, 291",
+        ("Set5", 2, 37.53, 0.9587), ("Set5", 3, 33.66, 0.9213), ("Set5", 4, 31.35, 0.8838),
+        ("Set14", 2, 33.03, 0.9124), ("Set14", 3, 29.77, 0.8314), ("Set14", 4, 28.01, 0.7674),
+        ("B100", 2, 31.90, 0.8960), ("B100", 3, 28.82, 0.7976), ("B100", 4, 27.29, 0.7251),
+        ("Urban100", 2, 30.76, 0.9140), ("Urban100", 3, 27.14, 0.8279),
+        ("Urban100", 4, 25.18, 0.7524),
+    ),
+    "EDSR-baseline": _row(
+        "EDSR-baseline, DIV2K",
+        ("Set5", 2, 37.99, 0.9604), ("Set5", 4, 32.09, 0.8938),
+        ("Set14", 2, 33.57, 0.9175), ("Set14", 4, 28.58, 0.7813),
+        ("B100", 2, 32.16, 0.8994), ("B100", 4, 27.57, 0.7357),
+        ("Urban100", 2, 31.98, 0.9272), ("Urban100", 4, 26.04, 0.7849),
     ),
 }  # fmt: skip
 

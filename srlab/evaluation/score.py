@@ -10,17 +10,19 @@ from torch import Tensor
 from srlab.imaging.colour import luma, quantise
 from srlab.imaging.files import to_tensor
 from srlab.imaging.resample import crop
+from srlab.metrics.checkerboard import picture_ripple
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
 
 
 @dataclass(frozen=True)
 class Score:
-    """PSNR in dB and SSIM of one image."""
+    """PSNR in dB, SSIM, and checkerboard in grey levels of one image."""
 
     image: str
     psnr: float
     ssim: float
+    ripple: float
 
 
 def protocol(scale: int, colour: str) -> str:
@@ -30,6 +32,7 @@ def protocol(scale: int, colour: str) -> str:
         f"{seen} of BT.601 YCbCr (16-235) rounded to 8 bits, peak 255; "
         f"LR = MATLAB bicubic / {scale}, rounded; border of {scale} px shaved; "
         f"SSIM 11x11 Gaussian, sigma 1.5, valid; "
+        f"ripple = checkerboard of period {scale} px in SR alone, rms in grey levels of 255; "
         f"mean over images"
     )
 
@@ -54,7 +57,8 @@ def score_images(
         if truth.shape[1] == 1:  # grey is Y, whatever the network made of it
             sr = quantise(sr.mean(dim=1, keepdim=True))
         sr_y, hr_y = (crop(_judged(x), scale) for x in (sr, truth))
-        scores.append(Score(name, psnr(sr_y, hr_y).item(), ssim(sr_y, hr_y).item()))
+        metrics = (psnr(sr_y, hr_y), ssim(sr_y, hr_y), picture_ripple(sr_y, scale))
+        scores.append(Score(name, *(metric.item() for metric in metrics)))
     return scores
 
 
@@ -64,12 +68,16 @@ def mean_score(scores: list[Score]) -> Score:
         "mean",
         sum(s.psnr for s in scores) / len(scores),
         sum(s.ssim for s in scores) / len(scores),
+        sum(s.ripple for s in scores) / len(scores),
     )
 
 
 def smallest_side(scale: int) -> int:
-    """Return the fewest HR pixels a side that can be judged: SSIM's window and the border."""
-    return 11 + 2 * scale
+    """Return the fewest HR pixels a side that can be judged.
+
+    SSIM's window, or three blocks for the ripple, and the border.
+    """
+    return max(11, 3 * scale) + 2 * scale
 
 
 def _judged(image: Tensor) -> Tensor:

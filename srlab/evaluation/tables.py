@@ -11,7 +11,9 @@ from typing import Any
 from srlab.evaluation.published import published
 from srlab.evaluation.score import Score, mean_score, protocol
 
-_COLUMNS = ("testset", "scale", "method", "image", "psnr", "ssim", "published", "protocol")
+_COLUMNS = (
+    "testset", "scale", "method", "image", "psnr", "ssim", "ripple", "published", "protocol"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,22 @@ def console_table(results: Sequence[Result], per_image: bool) -> str:
 
     The mean of each result, after its images if ``per_image``.
     """
-    rows = [("test set", "scale", "method", "image", "PSNR", "SSIM", "published")]
+    rows = [("test set", "scale", "method", "image", "PSNR", "SSIM", "ripple", "published")]
     for result in results:
         for score, known in _lines(result)[0 if per_image else -1 :]:
             rows.append((result.testset, f"x{result.scale}", result.label, score.image,
-                         f"{score.psnr:.2f}", f"{score.ssim:.4f}", known))  # fmt: skip
+                         f"{score.psnr:.2f}", f"{score.ssim:.4f}", f"{score.ripple:.2f}",
+                         known))  # fmt: skip
     if not any(row[-1] for row in rows[1:]):
         rows = [(*row[:-1], "") for row in rows]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
     protocols = dict.fromkeys(protocol(result.scale, result.colour) for result in results)
-    return "\n".join(
-        [*(line.rstrip() for line in lines), "", *(f"protocol: {text}" for text in protocols)]
-    )
+    return "\n".join([*aligned(rows), "", *(f"protocol: {text}" for text in protocols)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows of a table as lines whose columns are aligned."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -68,7 +73,8 @@ def as_csv(results: Sequence[Result]) -> str:
     for r in results:
         for s, known in _lines(r):
             writer.writerow([r.testset, r.scale, r.label, s.image, f"{s.psnr:.4f}",
-                             f"{s.ssim:.6f}", known, protocol(r.scale, r.colour)])  # fmt: skip
+                             f"{s.ssim:.6f}", f"{s.ripple:.4f}", known,
+                             protocol(r.scale, r.colour)])  # fmt: skip
     return text.getvalue()
 
 
@@ -100,8 +106,10 @@ def _record(result: Result) -> dict[str, Any]:
         "protocol": protocol(result.scale, result.colour),
         "psnr": finite(mean.psnr),
         "ssim": mean.ssim,
+        "ripple": mean.ripple,
         "published": figure and {"psnr": figure.psnr, "ssim": figure.ssim, "source": figure.source},
         "images": [
-            {"image": s.image, "psnr": finite(s.psnr), "ssim": s.ssim} for s in result.scores
+            {"image": s.image, "psnr": finite(s.psnr), "ssim": s.ssim, "ripple": s.ripple}
+            for s in result.scores
         ],
     }

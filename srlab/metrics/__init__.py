@@ -1,1 +1,1 @@
-"""PSNR and SSIM as the literature computes them."""
+"""PSNR and SSIM as the literature computes them, and a measure of checkerboard artefacts."""

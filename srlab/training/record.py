@@ -31,10 +31,15 @@ class Record:
         self.writer.add_scalar("train/learning_rate", lr, step)
         self.writer.add_scalar("train/steps_per_second", rate, step)
 
-    def score(self, step: int, testset: str, psnr: float, ssim: float) -> None:
-        """Record the mean PSNR and SSIM of a test set."""
+    def score(self, step: int, testset: str, psnr: float, ssim: float, ripple: float) -> None:
+        """Record the mean PSNR, SSIM and ripple of a test set."""
         self.writer.add_scalar(f"psnr/{testset}", psnr, step)
         self.writer.add_scalar(f"ssim/{testset}", ssim, step)
+        self.writer.add_scalar(f"checkerboard/{testset}", ripple, step)
+
+    def flat_ripple(self, step: int, ripple: float) -> None:
+        """Record the ripple of what the network makes of flat pictures."""
+        self.writer.add_scalar("checkerboard/flat", ripple, step)
 
     def picture(self, step: int, name: str, image: Tensor) -> None:
         """Record an image ``(1, C, H, W)`` in ``[0, 1]``."""

@@ -1,0 +1,160 @@
+"""``srlab convert``: give a checkpoint another upsampler that computes the same."""
+
+import copy
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srlab.commands.network import checkpoint_file, load_checkpoint
+from srlab.config.build import build
+from srlab.config.check import check, locate
+from srlab.config.schema import Colour, ConvertConfig
+from srlab.data import photos
+from srlab.data.pairs import read_pairs
+from srlab.errors import CheckerboardWarning, UserError
+from srlab.evaluation.score import smallest_side
+from srlab.imaging.files import to_tensor
+from srlab.models import Model
+from srlab.training.checkpoint import load, save
+from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, take_over
+from srlab.upsamplers.simplify import upsamplers_of
+
+_EQUAL = 1e-5  # how far the two networks may be apart, of the pixel range [0, 1]
+
+
+def run(config: ConvertConfig) -> float:
+    """Write the converted checkpoint and return the largest difference that was found.
+
+    Raises:
+        UserError: The checkpoint cannot be read, or the upsampler cannot represent its kernels.
+    """
+    if not config.upsampler:
+        raise UserError("upsampler is missing: add upsampler=pixel_shuffle, deconv, ...")
+    source = checkpoint_file(config.checkpoint)
+    before, made_with = load_checkpoint(source, config.trust)
+    check({"upsampler": config.upsampler}, None)
+    kind = str(config.upsampler["_target_"]).split(".")[-2]
+    output = Path(config.output).expanduser() if config.output else _beside(source, kind)
+    if output.exists():
+        raise UserError(f"{output} exists: name another file by output=FILE")
+
+    after, node = _converted(before, made_with, config.upsampler)
+    for name, old, new in _paired(before, after):
+        print(f"{name}: {_layer(old)} -> {_layer(new)}")
+    print("as " + " ".join([f"upsampler={kind}", *_overrides(node)]))
+    worst = _compare(before, after, int(made_with["scale"]), Colour(made_with["colour"]))
+    if worst > _EQUAL:
+        raise UserError(f"the networks differ by {worst:.2g}: nothing was written")
+
+    checkpoint = load(source)
+    changed = made_with | {"model": made_with["model"] | {"upsampler": node}, "upsampler": node}
+    kept = {key: checkpoint[key] for key in ("step", "info") if key in checkpoint}
+    save(output, {"config": changed, "weights": after.state_dict()} | kept)
+    print(f"written: {output}")
+    return worst
+
+
+def _overrides(node: dict[str, Any]) -> Iterator[str]:
+    """Yield a config's options as overrides; how the weights began does not matter any more."""
+    for key, value in node.items():
+        if not key.startswith("_") and key != "init" and value is not None:
+            yield f"upsampler.{key}={str(value).lower()}"
+
+
+@torch.inference_mode()
+def _compare(before: Model, after: Model, scale: int, colour: Colour) -> float:
+    """Print and return the largest difference of two networks, on several pictures."""
+    exact = [copy.deepcopy(model).double() for model in (before, after)]
+    worst = 0.0
+    for what, lr in _pictures(scale, colour):
+        double = float((exact[0](lr.double()) - exact[1](lr.double())).abs().max())
+        single = float((before(lr) - after(lr)).abs().max())
+        print(f"largest difference on {what}: {single:.1e} in float32, {double:.1e} in float64")
+        worst = max(worst, single, double)
+    return worst
+
+
+def _beside(source: Path, kind: str) -> Path:
+    return source.with_name(f"{source.stem}-{kind}{source.suffix}")
+
+
+def _layer(module: Any) -> str:
+    weights = sum(p.numel() for p in module.parameters())
+    channels = f"{module.in_channels} -> {module.out_channels}"
+    return f"{type(module).__name__} {channels} x{module.scale}, {weights:,} parameters"
+
+
+def _paired(before: Model, after: Model) -> Iterator[tuple[str, Any, Any]]:
+    for name, module in upsamplers_of(before):
+        yield name, module, after.get_submodule(name)
+
+
+def _converted(
+    before: Model, made_with: dict[str, Any], upsampler: dict[str, Any]
+) -> tuple[Model, dict[str, Any]]:
+    """Return the network with the other upsampler, and the config of that upsampler."""
+    try:
+        forms = {name: subpixel_form(module) for name, module in upsamplers_of(before)}
+    except NotLinear as error:
+        raise UserError(f"this network's upsampler has no equal: {error}") from None
+    if not forms:
+        raise UserError("this network has no upsampler of srlab.upsamplers to convert")
+    try:
+        return _with(before, made_with, upsampler, forms), upsampler
+    except ValueError as error:
+        fault = error
+    fitting = _fitting(upsampler, list(forms.values()))
+    if fitting is None:
+        raise UserError(str(fault))
+    try:
+        return _with(before, made_with, fitting, forms), fitting
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _fitting(upsampler: dict[str, Any], forms: list[SubPixel]) -> dict[str, Any] | None:
+    """Return the upsampler's config with a kernel that fits all forms, if one config does."""
+    options_for = getattr(locate(str(upsampler["_target_"])), "options_for", None)
+    if options_for is None:
+        return None
+    wanted = [options_for(form) for form in forms]
+    if any(options != wanted[0] for options in wanted):
+        return None
+    start = {"init": "default"} if "init" in upsampler else {}
+    return upsampler | start | wanted[0]
+
+
+def _with(
+    before: Model,
+    made_with: dict[str, Any],
+    upsampler: dict[str, Any],
+    forms: dict[str, SubPixel],
+) -> Model:
+    """Build the network with the other upsampler and give it the weights.
+
+    Raises:
+        ValueError: The upsampler cannot represent the forms.
+    """
+    node = made_with["model"] | {"upsampler": upsampler}
+    with warnings.catch_warnings(action="ignore", category=CheckerboardWarning):
+        after = build(node, "model").eval()
+    weights = after.state_dict()
+    heads = tuple(f"{name}." for name in forms)
+    body = {k: v for k, v in before.state_dict().items() if not k.startswith(heads)}
+    after.load_state_dict(weights | body)
+    for name, form in forms.items():
+        take_over(after.get_submodule(name), form)
+    return after
+
+
+def _pictures(scale: int, colour: Colour) -> Iterator[tuple[str, Tensor]]:
+    """Yield what the two networks are compared on: noise, and the held-out photographs."""
+    channels = 3 if colour is Colour.rgb else 1
+    noise = torch.rand(1, channels, 37, 50, generator=torch.Generator().manual_seed(0))
+    yield "50x37 pixels of noise", noise
+    for pair in read_pairs(photos.held_out(), scale, colour.value, smallest_side(scale)):
+        yield f"the photograph {pair.name}", to_tensor(pair.lr).float()

@@ -1,0 +1,222 @@
+"""``srlab describe``: what a network and its upsampler are, cost and can do."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from srlab.atomic import write_atomically
+from srlab.commands.network import check_network, load_checkpoint
+from srlab.commands.relatives import make, matched, name_of, relatives, small_channels, some_form
+from srlab.config.build import build
+from srlab.config.check import check, check_upsampler_used
+from srlab.config.schema import Colour, DescribeConfig, check_scale
+from srlab.cost import multiply_adds
+from srlab.errors import UserError
+from srlab.evaluation.tables import aligned
+from srlab.metrics.checkerboard import flat_ripple, kernel_ripple
+from srlab.models import Model
+from srlab.reporting.drawing import draw_upsampler
+from srlab.upsamplers import Upsampler
+from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, transposed_form
+from srlab.upsamplers.simplify import upsamplers_of
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is described: a network, its last upsampler, that one's config, and their names."""
+
+    title: str
+    network: Model
+    head: Upsampler
+    node: dict[str, Any]
+    kind: str
+
+
+def run(config: DescribeConfig) -> None:
+    """Print the description, and draw it where ``plot`` names a file.
+
+    Raises:
+        UserError: The network cannot be built, or the picture cannot be drawn.
+    """
+    plot = None if config.plot is None else Path(config.plot).expanduser()
+    if plot is not None and plot.exists():
+        raise UserError(f"{plot} exists: name another file by plot=FILE.png")
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise UserError(f"plot wants a file name that ends in .png, got {plot}")
+    subject = _subject(config)
+    print(f"{subject.title}\n")
+    print("\n".join(_layers(subject)))
+    form = _form(subject.head)
+    for line in (*_facts(subject, form), *_family(subject, form)):
+        print(line)
+    if plot is not None:
+        write_atomically(plot, _drawn(subject, form))
+        print(f"drawn: {plot}")
+
+
+def _subject(config: DescribeConfig) -> Subject:
+    if config.checkpoint is not None:
+        if config.model:
+            raise UserError("give checkpoint=FILE or model=NAME, not both")
+        network, made_with = load_checkpoint(config.checkpoint, config.trust)
+        model, colour = made_with["model"], made_with["colour"]
+        name = f"{made_with.get('name') or 'run'}: "
+    elif config.model:
+        scale, colour = check_scale(config.scale), (config.colour or Colour.y).value
+        check_upsampler_used(config.model, config.upsampler)
+        check({"model": config.model})
+        torch.manual_seed(config.seed)
+        network, model = build(config.model, "model").eval(), config.model
+        check_network(network, scale, Colour(colour))
+        name = ""
+    else:
+        raise UserError("give model=NAME scale=3, or checkpoint=FILE")
+    heads = dict(upsamplers_of(network))
+    if not heads:
+        raise UserError("this network has no upsampler of srlab.upsamplers to describe")
+    head = heads.get("upsampler") or list(heads.values())[-1]
+    kind = name_of(model["upsampler"], head.scale)
+    title = f"{name}{type(network).__name__} with {kind}, x{network.scale}, {colour.upper()}"
+    return Subject(title, network, head, model["upsampler"], kind)
+
+
+def _layers(subject: Subject) -> Iterator[str]:
+    """Yield the lines of the table of layers."""
+    network, s = subject.network, subject.network.scale
+
+    def run_network(module: nn.Module, rows: int, columns: int) -> Tensor:
+        return module(torch.empty(1, network.channels, rows, columns, device="meta"))
+
+    costs = multiply_adds(network, run_network)
+    rows = [("layer", "", "parameters", "multiply-adds per SR pixel")]
+    for name, layer in _parts(network):
+        cost = (
+            "depends on the picture's size"
+            if isinstance(layer, Upsampler) and layer.whole
+            else f"{costs.get(name, 0) / s**2:,.1f}"
+        )
+        rows.append((name, _kind(layer), f"{_count(layer):,}", cost))
+    total = "" if network.whole else f"{costs[''] / s**2:,.1f}"
+    rows.append(("total", "", f"{_count(network):,}", total))
+    yield from aligned(rows)
+
+
+def _parts(network: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Yield the upsamplers and, elsewhere, the innermost layers that have parameters."""
+    for name, child in network.named_children():
+        if isinstance(child, Upsampler) or not list(child.children()):
+            if isinstance(child, Upsampler) or _count(child):
+                yield prefix + name, child
+        else:
+            yield from _parts(child, f"{prefix}{name}.")
+
+
+def _kind(layer: nn.Module) -> str:
+    name = type(layer).__name__
+    if isinstance(layer, Upsampler):
+        return f"{name} {layer.in_channels} -> {layer.out_channels}, x{layer.scale}"
+    if isinstance(layer, nn.Conv2d):
+        size = "x".join(map(str, layer.kernel_size))
+        return f"{name} {layer.in_channels} -> {layer.out_channels}, {size}"
+    return name
+
+
+def _count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def _form(head: Upsampler) -> SubPixel | str:
+    """Return the upsampler's sub-pixel form, or the sentence why it has none."""
+    try:
+        return subpixel_form(head)
+    except NotLinear as error:
+        return str(error)
+
+
+def _facts(subject: Subject, form: SubPixel | str) -> Iterator[str]:
+    network, head = subject.network, subject.head
+    side, s = 2 * network.halo + 1, network.scale
+    seen = (
+        "the whole picture" if network.whole else f"at most {side} x {side} low-resolution pixels"
+    )
+    yield f"\nan output pixel depends on {seen}"
+    if isinstance(form, str):
+        yield form
+    else:
+        shape = _structure(subject)
+        deconv = transposed_form(shape)
+        yield (
+            f"its upsampler is a sub-pixel convolution of kernel {shape.size}x{shape.size}, or a "
+            f"transposed convolution of kernel {deconv.size}x{deconv.size} with padding "
+            f"{deconv.padding}"
+        )
+    ripple = flat_ripple(network, s, network.channels, network.halo)
+    yield f"checkerboard on flat pictures: {ripple:.2f} grey levels"
+    if not isinstance(form, str):
+        default = _default_ripple(subject)
+        began = (
+            "" if default is None else f" (with upsampler.init=default it starts at {default:.3f})"
+        )
+        yield f"checkerboard of its kernel: {kernel_ripple(form.kernel, head.scale):.3f}{began}"
+
+
+def _structure(subject: Subject) -> SubPixel:
+    """Return the sub-pixel form of the upsampler when none of its weights is zero."""
+    head = subject.head
+    form = some_form(subject.node, *small_channels(head.in_channels, head.out_channels), head.scale)
+    assert form is not None
+    return form
+
+
+def _default_ripple(subject: Subject) -> float | None:
+    """Return the ripple of the upsampler's kernel as torch's initialisation leaves it."""
+    head = subject.head
+    if subject.node.get("init", "default") == "default" or not _count(head):
+        return None
+    node = subject.node | {"init": "default"}
+    try:
+        form = subpixel_form(make(node, head.in_channels, head.out_channels, head.scale))
+    except NotLinear:
+        return None
+    return kernel_ripple(form.kernel, head.scale)
+
+
+def _family(subject: Subject, form: SubPixel | str) -> Iterator[str]:
+    """Yield how the upsampler relates to the others."""
+    if isinstance(form, str):
+        return
+    head = subject.head
+    channels = (head.in_channels, head.out_channels, head.scale)
+    size = _structure(subject).size
+    yield f"\nof the same reach, {size}x{size} low-resolution pixels:"
+    alike = matched(size, *channels)
+    yield from aligned([(f"  {choice}", f"{_count(m):,} parameters") for choice, m in alike])
+    can, by = relatives(subject.node, *channels)
+    both = [name for name in can if name in by]
+    for text, names in (
+        ("is the same, biases aside, as", both),
+        ("can represent", [name for name in can if name not in both]),
+        ("can be represented by", [name for name in by if name not in both]),
+    ):
+        if names:
+            yield f"{subject.kind} {text}: {', '.join(names)}"
+
+
+def _drawn(subject: Subject, form: SubPixel | str) -> bytes:
+    network, head = subject.network, subject.head
+    deconv = None if isinstance(form, str) else transposed_form(form)
+    numbers = f"{_count(network):,} parameters, {_count(head):,} of them in the upsampler"
+    return draw_upsampler(
+        subject.title,
+        numbers,
+        network.scale,
+        network,
+        channels=network.channels,
+        halo=network.halo,
+        kernel=None if deconv is None else deconv.kernel,
+        padding=0 if deconv is None else deconv.padding,
+    )

@@ -1,0 +1,124 @@
+"""How upsamplers relate: which can represent which, and which settings match in capacity."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from srlab.config.build import build
+from srlab.config.check import locate
+from srlab.config.compose import option_node
+from srlab.config.plugins import option_files
+from srlab.errors import CheckerboardWarning
+from srlab.upsamplers import Upsampler
+from srlab.upsamplers.linear import SubPixel, shared_bias, subpixel_form, take_over
+
+
+def make(node: dict[str, Any], in_channels: int, out_channels: int, scale: int) -> Upsampler:
+    """Build an upsampler from its config, without warnings.
+
+    Raises:
+        ValueError: It cannot be had with these channels, scale or options.
+    """
+    with warnings.catch_warnings(action="ignore", category=CheckerboardWarning):
+        return build(node, "upsampler")(in_channels, out_channels, scale)
+
+
+def options(scale: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and config of every option of the group upsampler."""
+    for name in option_files()["upsampler"]:
+        yield name, option_node("upsampler", name, "upsampler", scale)
+
+
+def some_form(node: dict[str, Any], inputs: int, outputs: int, scale: int) -> SubPixel | None:
+    """Return the sub-pixel form of an upsampler with random weights, or None if it has none.
+
+    The phases of a channel share one bias, which is what all members of the family can have.
+    """
+    try:
+        module = make(node, inputs, outputs, scale)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            for parameter in module.parameters():
+                if parameter.requires_grad:
+                    nn.init.normal_(parameter)
+        form = subpixel_form(module)
+    except ValueError:
+        return None
+    bias = shared_bias(form).repeat_interleave(scale**2)
+    return SubPixel(form.kernel, bias, scale)
+
+
+def can_represent(
+    holder: dict[str, Any], form: SubPixel, inputs: int, outputs: int, scale: int
+) -> bool:
+    """Tell whether an upsampler's weights can be chosen so that it computes a form."""
+    try:
+        take_over(make(holder, inputs, outputs, scale), form)
+    except ValueError:
+        return False
+    return True
+
+
+def small_channels(inputs: int, outputs: int) -> tuple[int, int]:
+    """Return few channels that are equal if these are, and unequal otherwise."""
+    return (2, 2) if inputs == outputs else (3, 2)
+
+
+def name_of(node: dict[str, Any], scale: int) -> str:
+    """Return the option that an upsampler's config is, or what it is made of."""
+    for name, other in options(scale):
+        if other == node:
+            return name
+    kind = str(node["_target_"]).split(".")[-2]
+    base = next((other for name, other in options(scale) if name == kind), {})
+    changed = {k: v for k, v in node.items() if base.get(k) != v and not k.startswith("_")}
+    given = ", ".join(f"{k}={v}" for k, v in changed.items() if not isinstance(v, dict))
+    return f"{kind} ({given})" if given else kind
+
+
+def relatives(
+    node: dict[str, Any], inputs: int, outputs: int, scale: int
+) -> tuple[list[str], list[str]]:
+    """Return which options an upsampler can represent, and by which it is represented.
+
+    Found by trying: random weights of the one are given to the other. Biases that differ between
+    the phases of a channel are left aside.
+    """
+    few = small_channels(inputs, outputs)
+    own = some_form(node, *few, scale)
+    can, by = [], []
+    for name, other in options(scale):
+        if other == node:
+            continue
+        form = some_form(other, *few, scale)
+        if form is not None and can_represent(node, form, *few, scale):
+            can.append(name)
+        if own is not None and can_represent(other, own, *few, scale):
+            by.append(name)
+    return can, by
+
+
+def matched(size: int, inputs: int, outputs: int, scale: int) -> list[tuple[str, Upsampler]]:
+    """Return the options that read ``size`` x ``size`` low-resolution pixels, set up to do so.
+
+    Each as the overrides that choose it, and what they make.
+    """
+    found = []
+    dense = SubPixel(torch.ones(scale**2, 1, size, size), torch.zeros(scale**2), scale)
+    seen = set()
+    for name, node in options(scale):
+        if node["_target_"] in seen:
+            continue
+        seen.add(node["_target_"])
+        options_for = getattr(locate(str(node["_target_"])), "options_for", None)
+        wanted = options_for(dense) if options_for else {}
+        if "kernel_size" not in wanted:
+            continue
+        start = {"init": "default"} if "init" in node else {}
+        module = make(node | start | wanted, inputs, outputs, scale)
+        choice = f"upsampler={name} upsampler.kernel_size={wanted['kernel_size']}"
+        found.append((choice, module))
+    return found

@@ -1,0 +1,1 @@
+"""Reports: pictures and pages that show what runs and upsamplers do."""

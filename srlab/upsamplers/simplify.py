@@ -1,0 +1,71 @@
+"""Networks whose upsamplers are turned into their quickest equal form."""
+
+import copy
+from collections.abc import Iterator
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from srlab.cost import multiply_adds
+from srlab.upsamplers import Upsampler
+from srlab.upsamplers.linear import NotLinear, subpixel_form, take_over
+from srlab.upsamplers.pixel_shuffle import PixelShuffle
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def upsamplers_of(network: nn.Module) -> Iterator[tuple[str, Upsampler]]:
+    """Yield name and module of each upsampler of a network; not those within another."""
+    for name, child in network.named_children():
+        if isinstance(child, Upsampler):
+            yield name, child
+        else:
+            yield from ((f"{name}.{inner}", found) for inner, found in upsamplers_of(child))
+
+
+def simplify(network: Network) -> Network:
+    """Return a copy for use whose linear upsamplers are sub-pixel convolutions where that pays.
+
+    An upsampler is replaced where the one convolution takes no more multiply-adds than it does: a
+    transposed convolution or a resize-convolution always, stages where they are thin, plain
+    interpolation never. The copy computes the same up to rounding and has other weights.
+    """
+    network = copy.deepcopy(network)
+    for name, upsampler in list(upsamplers_of(network)):
+        simple = _simple(upsampler)
+        if simple is not None:
+            parent, _, own = name.rpartition(".")
+            setattr(network.get_submodule(parent), own, simple)
+    return network
+
+
+def upsampler_cost(upsampler: Upsampler) -> float:
+    """Return the multiply-adds of an upsampler for each low-resolution pixel."""
+
+    def run(module: nn.Module, rows: int, columns: int) -> Tensor:
+        halo, s = upsampler.halo, upsampler.scale
+        shape = (rows + 2 * halo, columns + 2 * halo)
+        framed = torch.empty(1, upsampler.in_channels, *shape, device="meta")
+        if not upsampler.guided:
+            return module(framed)
+        return module(framed, torch.empty(1, 1, s * shape[0], s * shape[1], device="meta"))
+
+    return multiply_adds(upsampler, run)[""]
+
+
+def _simple(upsampler: Upsampler) -> PixelShuffle | None:
+    """Return the sub-pixel convolution that is to stand in for an upsampler, if any."""
+    i, o, s, size = (
+        upsampler.in_channels, upsampler.out_channels, upsampler.scale, 2 * upsampler.halo + 1,
+    )  # fmt: skip
+    if isinstance(upsampler, PixelShuffle) or i * o * s**2 * size**2 > upsampler_cost(upsampler):
+        return None
+    try:
+        form = subpixel_form(upsampler)
+    except NotLinear:
+        return None
+    first = next(upsampler.parameters())
+    simple = PixelShuffle(i, o, s, size)  # the size that fits the network's frame
+    take_over(simple, form)
+    return simple.to(first)

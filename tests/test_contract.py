@@ -1,0 +1,335 @@
+"""Every upsampler and model that a config names keeps its contract; what breaks one is found."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from srlab.imaging.resample import crop, mirror_pad
+from srlab.models import Model
+from srlab.testing import check_model, check_upsampler, model_configs, upsampler_configs
+
+UPSAMPLERS = dict(upsampler_configs())
+MODELS = {name: (make, upsampler) for name, make, upsampler in model_configs()}
+
+every_upsampler = pytest.mark.parametrize("upsampler", UPSAMPLERS.values(), ids=UPSAMPLERS)
+
+
+# What the configs name
+
+
+@every_upsampler
+def test_an_upsampler_of_the_configs_keeps_the_contract(upsampler):
+    check_upsampler(upsampler)
+
+
+@pytest.mark.parametrize(("make", "upsampler"), MODELS.values(), ids=MODELS)
+def test_a_model_of_the_configs_keeps_the_contract(make, upsampler):
+    check_model(make, upsampler, scales=(2, 3))
+
+
+@every_upsampler
+def test_an_upsampler_of_the_configs_goes_into_every_model_of_the_configs(upsampler):
+    for make, _ in MODELS.values():
+        model = make(upsampler, 2, 3).eval()
+        with torch.no_grad():
+            assert model(torch.rand(1, 3, 5, 4)).shape == (1, 3, 10, 8)
+
+
+def test_there_are_configs_to_judge():
+    assert {"pixel_shuffle", "deconv", "resize_conv", "bicubic"} <= UPSAMPLERS.keys()
+    assert {"espcn", "srcnn", "bicubic"} <= MODELS.keys()
+
+
+# Each kind of fault is found
+
+
+class Sample(nn.Module):
+    """An upsampler that keeps the contract."""
+
+    size = 3
+
+    def __init__(self, in_channels, out_channels, scale):
+        super().__init__()
+        self.scale, self.halo = scale, self.size // 2
+        self.conv = nn.Conv2d(in_channels, out_channels, self.size)
+        self.prepare()
+
+    def prepare(self):
+        pass
+
+    def forward(self, framed):
+        return self.enlarge(self.conv(framed))
+
+    def enlarge(self, x):
+        return x.repeat_interleave(self.scale, -1).repeat_interleave(self.scale, -2)
+
+
+class SaysNoHalo(Sample):
+    def prepare(self):
+        self.halo = None
+
+
+class Pads(Sample):
+    def forward(self, framed):
+        return super().forward(F.pad(framed, [1] * 4))
+
+
+class PadsWithZeros(Sample):
+    def forward(self, framed):
+        return super().forward(F.pad(crop(framed, self.halo), [self.halo] * 4))
+
+
+class SaysTooLittleHalo(Sample):
+    size = 5
+
+    def prepare(self):
+        self.halo = 1
+
+
+class NormalisesThePicture(Sample):
+    def forward(self, framed):
+        return super().forward(framed - framed.mean((-1, -2), keepdim=True))
+
+
+class DrawsLots(Sample):
+    def forward(self, framed):
+        return super().forward(framed + 1e-3 * torch.rand_like(framed))
+
+
+class MixesTheBatch(Sample):
+    def forward(self, framed):
+        return super().forward(framed - framed.mean(0))
+
+
+class MakesSingles(Sample):
+    def forward(self, framed):
+        return super().forward(framed).float()
+
+
+class MakesInfinities(Sample):
+    def prepare(self):
+        nn.init.constant_(self.conv.bias, torch.inf)
+
+
+class LeavesAParameterOut(Sample):
+    def prepare(self):
+        self.spare = nn.Parameter(torch.zeros(3))
+
+
+class CutsTheGradient(Sample):
+    def forward(self, framed):
+        return super().forward(framed.detach())
+
+
+class HidesItsState(Sample):
+    def prepare(self):
+        self.kernel = torch.rand(1, dtype=torch.float64)
+
+    def forward(self, framed):
+        return super().forward(framed) * self.kernel.to(framed)
+
+
+class CannotBeCopied(Sample):
+    def prepare(self):
+        self.kernel = 2 * self.conv.weight
+
+
+class ReturnsTwo(Sample):
+    def forward(self, framed):
+        return super().forward(framed), framed
+
+
+class IsWholeWithAFrame(Sample):
+    whole = True
+
+
+class NeedsAGuideUnasked(Sample):
+    def forward(self, framed, guide):
+        return super().forward(framed)
+
+
+class TakesOneGuideOnly(Sample):
+    guided = True
+
+    def forward(self, framed, guide):
+        sr = super().forward(framed)
+        return sr + crop(guide.expand(-1, 1, -1, -1), self.scale * self.halo)
+
+
+class DependsOnAnUnevenGuide(Sample):
+    guided = True
+
+    def forward(self, framed, guide):
+        sr = super().forward(framed)
+        return sr + guide.amax((-1, -2, -3), keepdim=True)
+
+
+class BreaksDown(Sample):
+    def prepare(self):
+        raise RuntimeError("scale must be even")
+
+
+class RefusesWithoutAWord(Sample):
+    def prepare(self):
+        raise ValueError
+
+
+class RefusesEverything(Sample):
+    def prepare(self):
+        raise ValueError("scale must be a multiple of seven")
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (SaysNoHalo, "needs an attribute halo"),
+        (Pads, r"Pads\(1, 1, 2\) makes \[2, 1, 6, 6\] of a picture of 1x1 .* pad nothing"),
+        (PadsWithZeros, "depends on where the picture ends: cut off at the top"),
+        (SaysTooLittleHalo, "fails on 2x1x3x3: RuntimeError: .*[Kk]ernel size"),
+        (NormalisesThePicture, "says whole = True"),
+        (DrawsLots, "another output the second time"),
+        (MixesTheBatch, "mixes the pictures of a batch"),
+        (MakesSingles, "makes torch.float32 of torch.float64"),
+        (MakesInfinities, "not finite"),
+        (LeavesAParameterOut, "no gradient reaches spare"),
+        (CutsTheGradient, "no gradient reaches the input"),
+        (HidesItsState, "its state_dict lacks"),
+        (CannotBeCopied, "cannot be copied by copy.deepcopy"),
+        (ReturnsTwo, "returns a tuple, no tensor"),
+        (IsWholeWithAFrame, "its halo must be 0, not 1"),
+        (NeedsAGuideUnasked, "missing 1 required positional argument: 'guide'"),
+        (TakesOneGuideOnly, "fails on .* expand"),
+        (DependsOnAnUnevenGuide, "depends on where the picture ends"),
+        (BreaksDown, "cannot be made: RuntimeError: scale must be even"),
+        (RefusesWithoutAWord, "refused without a word"),
+        (RefusesEverything, "refuses every scale .* as in: scale must be a multiple of seven"),
+        (lambda i, o, s: "deconv", "is a str, no nn.Module"),
+    ],
+)
+def test_a_broken_promise_of_an_upsampler_is_named(make, sentence):
+    with pytest.raises(AssertionError, match=sentence):
+        check_upsampler(make)
+
+
+def test_an_upsampler_that_keeps_the_contract_passes_though_it_refuses_a_scale():
+    def even(inputs, outputs, scale):
+        if scale % 2:
+            raise ValueError(f"the scale must be even, got {scale}")
+        return Sample(inputs, outputs, scale)
+
+    check_upsampler(Sample)
+    check_upsampler(even)
+
+
+def test_a_judgement_leaves_the_random_numbers_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    check_upsampler(Sample, scales=(2,))
+    assert torch.equal(torch.rand(1), expected)
+
+
+class Network(Model):
+    """A model that keeps the contract: zero padding inside, and the frame of its upsampler."""
+
+    def __init__(self, upsampler, scale, channels):
+        super().__init__()
+        self.scale, self.channels = scale, channels
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1)
+        )
+        self.upsampler = upsampler(8 + channels, channels, scale)
+        self.frame = self.upsampler.halo
+        self.halo = 2 + self.upsampler.halo + self.frame
+        self.prepare()
+
+    def prepare(self):
+        pass
+
+    def features(self, picture):
+        return self.body(picture)
+
+    def forward(self, lr, halo=0):
+        framed = mirror_pad(crop(lr, max(halo - self.frame, 0)), max(self.frame - halo, 0))
+        x = F.pad(self.features(crop(framed, self.frame)), [self.frame] * 4)
+        return self.upsampler(torch.cat([x, framed], dim=1))
+
+
+class SaysAnotherScale(Network):
+    def prepare(self):
+        self.scale = 5
+
+
+class SaysAnotherChannelCount(Network):
+    def prepare(self):
+        self.channels += 1
+
+
+class SaysNoGrid(Network):
+    grid = None
+
+
+class WantsAFrameBeyondItsHalo(Network):
+    def prepare(self):
+        self.halo = 0
+
+
+class LooksFarther(Network):
+    def prepare(self):
+        self.halo -= 1
+
+
+class Pools(Network):
+    def prepare(self):
+        self.halo += 2
+
+    def features(self, picture):
+        pooled = F.max_pool2d(super().features(picture), 3, ceil_mode=True)
+        enlarged = F.interpolate(pooled, scale_factor=3)
+        return enlarged[..., : picture.shape[-2], : picture.shape[-1]]
+
+
+class IgnoresTheHalo(Network):
+    def forward(self, lr, halo=0):
+        return super().forward(lr)
+
+
+class FramesWithZeros(Network):
+    def forward(self, lr, halo=0):
+        more = max(self.frame - halo, 0)
+        return super().forward(F.pad(lr, [more] * 4), halo + more)
+
+
+class NeedsNoFrame(Network):
+    def forward(self, lr, halo=0):
+        return super().forward(crop(lr, halo))
+
+
+class LeavesALayerOut(Network):
+    def prepare(self):
+        self.spare = nn.Conv2d(1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (SaysAnotherScale, r"SaysAnotherScale \(scale 2, 1 channels\) says scale = 5"),
+        (SaysAnotherChannelCount, "says channels = 2"),
+        (SaysNoGrid, "does not say its grid"),
+        (WantsAFrameBeyondItsHalo, "wants a frame of 1 pixels, but says that it looks at 0"),
+        (LooksFarther, "another picture in tiles .* looks farther than its halo of 3"),
+        (Pools, "another picture in tiles .* its grid of 1 is not true"),
+        (IgnoresTheHalo, r"makes .* of a picture of 1x1 with halo=1; wanted is \[1, 1, 2, 2\]"),
+        (FramesWithZeros, "mirrored at its border"),
+        (NeedsNoFrame, "ignores its frame of 1 pixels"),
+        (LeavesALayerOut, "no gradient reaches spare.weight"),
+    ],
+)
+def test_a_broken_promise_of_a_model_is_named(make, sentence):
+    with pytest.raises(AssertionError, match=sentence):
+        check_model(make, Sample)
+
+
+def test_a_model_that_keeps_the_contract_passes():
+    check_model(Network, Sample)
