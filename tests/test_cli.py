@@ -236,8 +236,8 @@ def test_the_completion_script_works_in_bash(trained, tmp_path):
             capture_output=True, text=True, cwd=tmp_path,
         ).stdout.strip()  # fmt: skip
 
-    assert completed("srlab train upsampler=de", " :") == "upsampler=deconv"
-    assert completed("srlab train upsampler=de", " =:") == "deconv"  # bash splits words at =
+    assert completed("srlab train upsampler=pi", " :") == "upsampler=pixel_shuffle"
+    assert completed("srlab train upsampler=pi", " =:") == "pixel_shuffle"  # bash splits at =
     assert completed("srlab upscale input=pho", " =:") == "photo.png"
     assert completed("srlab ev", " =:") == "evaluate"
 

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlab.config.check import locate
-from srlab.config.paths import config_dir
 from srlab.imaging.resample import REACH, crop, enlarge, interpolate, mirror_pad
+from srlab.testing import upsampler_configs
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.kernels import bilinear_taps, deconv_to_subpixel, subpixel_to_deconv
@@ -21,17 +19,9 @@ SCALES = [2, 3, 4]
 MODES = sorted(REACH)
 
 
-def from_config(path):
-    options = yaml.safe_load(path.read_text())
-    target = locate(options.pop("_target_"))
-    options.pop("_partial_")
-    return partial(target, **options)
-
-
-# The options that ship, each under the name of its file, and variations on them.
-UPSAMPLERS = {
-    path.stem: from_config(path) for path in sorted((config_dir() / "upsampler").glob("*.yaml"))
-} | {
+# One fixed or trained kernel each, as shipped, and variations on them.
+KERNELS = ["nearest", "bilinear", "bicubic", "pixel_shuffle", "deconv", "resize_conv"]
+UPSAMPLERS = {name: make for name, make in upsampler_configs() if name in KERNELS} | {
     "pixel_shuffle 1x1": partial(PixelShuffle, kernel_size=1),
     "pixel_shuffle 5x5": partial(PixelShuffle, kernel_size=5),
     "pixel_shuffle icnr": partial(PixelShuffle, init="icnr"),

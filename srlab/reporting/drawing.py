@@ -14,12 +14,10 @@ from srlab.reporting import responses, sheet
 from srlab.reporting.responses import Respond, deviation
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _FLOOR = -60.0  # dB
 _KERNELS = 6
-_FLAT = 0.005  # grey levels: less is printed as 0.00
 
 
 def draw_upsampler(
@@ -82,13 +80,6 @@ def _draw_kernels(figure: Figure, kernel: Tensor, padding: int, scale: int) -> N
     note = f"{size} {sheet.TIMES} {size} HR pixels; lines: LR pixels; box: the pixel it comes from"
     sheet.heading(figure, sheet.LEFT, sheet.TOP, _kernel_headline(kernel, pairs, len(shown)), note)
     if not shown:
-        sheet.text(
-            figure,
-            sheet.LEFT,
-            sheet.TOP + sheet.ROOM / 2,
-            "All weights are zero.",
-            color=sheet.QUIET,
-        )
         return
     limit = float(max(kernel[i, o].abs().max() for i, o in shown))
     panels = sheet.add_block(figure, sheet.TOP, len(shown))
@@ -103,7 +94,7 @@ def _draw_kernels(figure: Figure, kernel: Tensor, padding: int, scale: int) -> N
 def _kernel_headline(kernel: Tensor, pairs: list[tuple[int, int]], shown: int) -> str:
     inputs, outputs = kernel.shape[:2]
     if len(pairs) <= 1:
-        return "Kernel"
+        return "Kernel" if pairs else "Kernel: all weights are zero"
     if shown == 1:
         return f"Kernel, the same for all {len(pairs)} channels"
     if outputs == 1:
@@ -123,11 +114,12 @@ def _alike(kernel: Tensor, pairs: list[tuple[int, int]]) -> bool:
 
 def _draw_dots(figure: Figure, dots: Tensor, scale: int) -> None:
     """Draw what single pixels do where there is no kernel to draw."""
-    sheet.heading(
-        figure, sheet.LEFT, sheet.TOP, "Depends on the picture: no fixed kernel, no frequency response",
-        "Instead: what one LR pixel adds to a mid grey picture when it differs by so much, for each "
-        "grey level of that; a linear layer would draw four equal panels",
-    )  # fmt: skip
+    headline = "Depends on the picture: no fixed kernel, no frequency response"
+    note = (
+        "Instead: what one LR pixel adds to a mid grey picture when it differs by so much, for "
+        "each grey level of that; a linear layer would draw four equal panels"
+    )
+    sheet.heading(figure, sheet.LEFT, sheet.TOP, headline, note)
     side, gap = sheet.ROOM - 0.22, 0.4
     places = [sheet.LEFT + number * (side + gap) for number in range(len(dots))]
     panels = [sheet.add_axes(figure, left, sheet.TOP, side, side) for left in places]
@@ -141,14 +133,16 @@ def _draw_dots(figure: Figure, dots: Tensor, scale: int) -> None:
 
 def _draw_spectrum(figure: Figure, kernel: Tensor, scale: int) -> None:
     """Draw the gain in dB over the plane of frequencies and along its horizontal axis."""
+    count = len(responses.strongest(kernel))
+    if count == 0:
+        return
     gain = responses.frequency_response(kernel, scale)
     flat, peak = float(gain[0, 0]), float(gain.max())
-    against = "flat areas" if flat > 1e-6 * peak else "the peak"
-    decibels = 20 * (gain / max(flat if against == "flat areas" else peak, 1e-30)).log10()
+    zero, against = (flat, "flat areas") if flat > 1e-6 * peak else (peak, "the peak")
+    decibels = 20 * (gain / zero).log10()
     step = len(gain) // scale
     worst = float(decibels[::step, ::step].flatten()[1:].max())
-    headline = f"checkerboard {_decibels(worst)}" if worst > _FLOOR else "no checkerboard"
-    count = len(responses.strongest(kernel))
+    headline = f"checkerboard {_decibels(worst)}"
     sheet.heading(
         figure, sheet.MIDDLE, sheet.TOP, f"Frequency response: {headline}",
         (f"rms of {count} kernels; " if count > 1 else "")
@@ -161,7 +155,7 @@ def _draw_spectrum(figure: Figure, kernel: Tensor, scale: int) -> None:
 def _draw_plane(figure: Figure, decibels: Tensor, scale: int, label: str) -> None:
     """Draw the plane of frequencies, where flat areas lie and where a checkerboard would."""
     axes = sheet.add_axes(figure, sheet.MIDDLE, sheet.TOP, sheet.ROOM, sheet.ROOM)
-    first, last = (-0.5 - 0.5 / len(decibels), 0.5 - 0.5 / len(decibels))
+    first, last = -0.5 - 0.5 / len(decibels), 0.5 - 0.5 / len(decibels)
     image = axes.imshow(
         torch.fft.fftshift(decibels).numpy(), cmap=sheet.LOUDNESS, vmin=_FLOOR,
         vmax=math.ceil(float(decibels.max())), interpolation="nearest",
@@ -219,7 +213,8 @@ def _draw_cut(figure: Figure, decibels: Tensor, scale: int) -> None:
 
 
 def _decibels(level: float) -> str:
-    return f"{round(level)} dB".replace("-", sheet.MINUS)
+    said = f"{round(level)} dB" if level > _FLOOR else f"< {_FLOOR:.0f} dB"
+    return said.replace("-", sheet.MINUS)
 
 
 def _fractions(scale: int) -> tuple[list[float], list[str]]:
@@ -235,11 +230,9 @@ def _draw_flats(figure: Figure, flats: Tensor, scale: int) -> None:
     """Draw how far flat pictures are from flat."""
     off = deviation(flats)
     worst = float(off.abs().max())
-    said = "flat to 0.00" if worst < _FLAT else f"off by up to {sheet.short(worst)}"
+    said = "flat to 0.00" if worst < 0.005 else f"off by up to {sheet.short(worst)}"
     side = flats.shape[-1] // scale
-    note = (
-        f"{side} {sheet.TIMES} {side} LR pixels each; grey level in → mean grey level out, of 255"
-    )
+    note = f"{side} {sheet.TIMES} {side} LR pixels each; grey level in → mean level out, of 255"
     sheet.heading(figure, sheet.LEFT, sheet.BOTTOM, f"Flat areas: {said} grey levels", note)
     panels = sheet.add_block(figure, sheet.BOTTOM, len(off))
     means = flats.mean(dim=(-2, -1)).tolist()
@@ -260,21 +253,20 @@ def _draw_step(figure: Figure, profiles: Tensor, scale: int) -> None:
     axes = sheet.add_axes(
         figure, sheet.MIDDLE, sheet.BOTTOM, sheet.WIDTH - sheet.MIDDLE - 0.3, sheet.ROOM
     )
-    axes.stairs(
-        [low] * responses.STEP_REACH + [high] * responses.STEP_REACH, range(-responses.STEP_REACH, responses.STEP_REACH + 1),
-        color=sheet.RULE, linewidth=1.4, baseline=None,
-    )  # fmt: skip
-    reach, centre = responses.STEP_REACH * scale, profiles.shape[-1] // 2
-    window = profiles[:, centre - reach : centre + reach]
-    x = (torch.arange(-reach, reach) + 0.5) / scale
+    reach, centre = responses.STEP_REACH, profiles.shape[-1] // 2
+    pixels = range(-reach, reach + 1)
+    levels = [low] * reach + [high] * reach
+    axes.stairs(levels, pixels, color=sheet.RULE, linewidth=1.4, baseline=None)
+    window = profiles[:, centre - reach * scale : centre + reach * scale]
+    x = (torch.arange(-reach * scale, reach * scale) + 0.5) / scale
     for row in window:
         axes.plot(x, row, color=sheet.BLUE, linewidth=0.8, alpha=0.4)
     axes.plot(
         x, window.mean(dim=0), "o-", color=sheet.BLUE, linewidth=1.6,
         markersize=3.6 if scale <= 4 else 0, markeredgewidth=0,
     )  # fmt: skip
-    axes.set_xlim(-responses.STEP_REACH, responses.STEP_REACH)
-    axes.set_xticks(range(-responses.STEP_REACH, responses.STEP_REACH + 1))
+    axes.set_xlim(-reach, reach)
+    axes.set_xticks(pixels)
     axes.xaxis.grid(True, color="#ececec", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.margins(y=0.08)

@@ -50,8 +50,10 @@ def frequency_response(kernel: Tensor, scale: int) -> Tensor:
     """
     period = 2 * scale
     n = period * -(-max(256, kernel.shape[-1]) // period)
-    spectra = torch.fft.fft2(kernel.double(), s=(n, n)).abs()
-    return spectra.square().mean(dim=(0, 1)).sqrt() / scale**2
+    power = torch.zeros(n, n, dtype=torch.float64)
+    for taps in kernel.double().flatten(0, 1):
+        power += torch.fft.fft2(taps, s=(n, n)).abs().square()
+    return (power / (kernel.shape[0] * kernel.shape[1])).sqrt() / scale**2
 
 
 @torch.no_grad()

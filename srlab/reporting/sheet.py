@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT, DPI = 12.4, 8.8, 125  # inches; 1550 x 1100 pixels
 TOP, BOTTOM = 4.52, 0.6  # where the two rows of panels stand
 ROOM = 2.65  # their height
-LEFT, MIDDLE, RIGHT = 0.45, 5.7, 9.75  # where their columns begin
+LEFT, MIDDLE, RIGHT = 0.45, 5.7, 9.9  # where their columns begin
 _BLOCK = 3.9  # the width of a block of small panels
 
 INK, QUIET, RULE = "#222222", "#6b6b6b", "#b8b8b8"
@@ -94,7 +94,7 @@ def add_colour_bar(
         bar.set_ticklabels([f"{MINUS}{short(high)}", "0", f"+{short(high)}"])
     for spine in axes.spines.values():
         spine.set_visible(False)
-    bar.set_label(label, color=QUIET, labelpad=2)
+    bar.set_label(label, color=QUIET, labelpad=5)
     axes.tick_params(length=2, pad=2)
 
 
