@@ -1,8 +1,4 @@
-"""Print every upsampler at x2, x3 and x4 as Markdown tables: python scripts/upsamplers.py > FILE.
-
-Each is the last layer of an ESPCN, 32 channels to 1. Checkerboards are those of fresh networks,
-medians over 11 seeds.
-"""
+"""Print every upsampler at x2, x3 and x4 as Markdown tables: python scripts/upsamplers.py > FILE."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -17,6 +13,17 @@ from srlab.models.espcn import ESPCN
 from srlab.upsamplers.linear import NotLinear, subpixel_form
 from srlab.upsamplers.simplify import upsampler_cost
 
+TITLE = """\
+# Every upsampler at x2, x3 and x4
+
+Each is the last layer of an ESPCN, 32 channels to 1, with the options that ship unless it says
+otherwise. "Same functions as" and "also holds" are found by giving random kernels of one to the other,
+in double precision, biases aside. The last two columns are the checkerboard of the kernel (relative)
+and of the whole network on flat pictures (grey levels of 255) before training, medians over 11 seeds;
+with `init=default` the network, too, starts as torch leaves it. [upsamplers.md](upsamplers.md) explains.
+
+`python scripts/upsamplers.py > docs/upsampler_table.md` makes this page.
+"""
 INPUTS, OUTPUTS = 32, 1
 SEEDS = range(11)
 HEADER = (
@@ -80,9 +87,10 @@ def row(name: str, node: dict[str, Any], scale: int) -> list[str]:
 
 
 def main() -> None:
-    """Print a table for each scale."""
+    """Print the page: a table for each scale."""
+    print(TITLE)
     for scale in (2, 3, 4):
-        print(f"### x{scale}\n\n| {' | '.join(HEADER)} |\n{'|---' * len(HEADER)}|")
+        print(f"## x{scale}\n\n| {' | '.join(HEADER)} |\n{'|---' * len(HEADER)}|")
         for name, node in variants(scale):
             print(f"| {' | '.join(row(name, node, scale))} |")
         print()

@@ -95,7 +95,7 @@ def network(name, upsampler, scale=2, channels=1):
         if parameter.dim() > 1:
             nn.init.xavier_normal_(parameter)
         else:
-            nn.init.normal_(parameter, std=0.1)
+            nn.init.uniform_(parameter, 0, 0.2)  # not below, lest a ReLU lets nothing pass
     return model
 
 
@@ -149,7 +149,6 @@ def test_a_pixel_of_vdsr_sees_41_x_41_of_the_enlarged_picture():
     assert torch.equal(lr.grad[0, 0] != 0, seen)
 
 
-@torch.enable_grad()
 @pytest.mark.parametrize(
     ("depth", "scale", "halo"), [(20, 2, 2 + 10), (20, 3, 2 + 7), (20, 4, 2 + 5), (3, 2, 2 + 2)]
 )
@@ -381,15 +380,14 @@ def test_vdsr_starts_with_he_normal_weights_so_that_its_activations_keep_their_s
 
 
 @torch.enable_grad()
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("upsampler", UPSAMPLERS.values(), ids=UPSAMPLERS.keys())
-def test_every_parameter_gets_a_finite_gradient(name, upsampler):
-    model = NETWORKS[name](upsampler, 2)
-    model(picture(1, 1, 12, 13).float()).square().mean().backward()
-    for parameter in model.parameters():
-        assert parameter.grad is not None
+@every_network
+@every_upsampler
+def test_every_parameter_is_trained(name, upsampler):
+    model = network(name, upsampler)
+    model(picture(2, 1, 12, 13)).square().mean().backward()
+    for key, parameter in model.named_parameters():
         assert parameter.grad.isfinite().all()
-    assert sum(largest(p.grad) > 0 for p in model.parameters()) > 5
+        assert largest(parameter.grad) > 0, key
 
 
 # The frame
@@ -460,10 +458,13 @@ def influence(model, distance, at):
 @every_upsampler
 def test_nothing_beyond_the_halo_matters_and_something_within_it_does(name, upsampler):
     model = network(name, upsampler)
-    for at in range(model.grid):
-        assert influence(model, model.halo, at) < 1e-13
-    nearer = model.halo - 2 if "unet" not in name else 2  # whose widest path is seldom taken
-    assert max(influence(model, nearer, at) for at in range(model.grid)) > 1e-12
+    phases = range(model.grid)
+    assert max(influence(model, model.halo, at) for at in phases) < 1e-13
+    # A deep network's halo is what its convolutions see and, beyond that, its frame. At high
+    # resolution and between pools they see fractions of pixels, which are rounded up.
+    context = model.halo - (model.frame if name in DEEP else 0)
+    rounded = context // 2 if name.startswith("unet") else 2
+    assert max(influence(model, context - rounded, at) for at in phases) > 1e-12
 
 
 # Tiles
@@ -532,7 +533,7 @@ def test_a_network_whose_upsampler_aligns_the_corners_takes_the_picture_whole(na
 def test_aligned_corners_do_not_see_what_a_picture_is_framed_by(name):
     model = network(name, ALIGNED)
     lr = picture(1, 1, 6, 7)
-    for frame in (1, model.halo + 1):
+    for frame in (model.frame, model.halo + 1):
         assert largest(model(mirror_pad(lr, frame), halo=frame) - model(lr)) < 1e-12
 
 

@@ -49,12 +49,13 @@ def run(config: DescribeConfig) -> None:
         raise UserError(f"plot wants a file name that ends in .png, got {plot}")
     subject = _subject(config)
     print(f"{subject.title}\n")
-    print("\n".join(_layers(subject)))
+    costs = _costs(subject.network)
+    print("\n".join(_layers(subject.network, costs)))
     form = _form(subject.head)
     for line in (*_facts(subject, form), *_family(subject, form)):
         print(line)
     if plot is not None:
-        write_atomically(plot, _drawn(subject, form))
+        write_atomically(plot, _drawn(subject, form, costs))
         print(f"drawn: {plot}")
 
 
@@ -84,24 +85,26 @@ def _subject(config: DescribeConfig) -> Subject:
     return Subject(title, network, head, model["upsampler"], kind)
 
 
-def _layers(subject: Subject) -> Iterator[str]:
-    """Yield the lines of the table of layers."""
-    network, s = subject.network, subject.network.scale
+def _costs(network: Model) -> dict[str, float]:
+    """Return the multiply-adds per SR pixel by layer; none where they depend on the size."""
+    if network.whole:
+        return {}
 
     def run_network(module: nn.Module, rows: int, columns: int) -> Tensor:
         return module(torch.empty(1, network.channels, rows, columns, device="meta"))
 
-    costs = multiply_adds(network, run_network)
+    step = max(12, 4 * network.grid)
+    costs = multiply_adds(network, run_network, step)
+    return {name: count / network.scale**2 for name, count in costs.items()}
+
+
+def _layers(network: Model, costs: dict[str, float]) -> Iterator[str]:
+    """Yield the lines of the table of layers."""
     rows = [("layer", "", "parameters", "multiply-adds per SR pixel")]
-    for name, layer in _parts(network):
-        cost = (
-            "depends on the picture's size"
-            if isinstance(layer, Upsampler) and layer.whole
-            else f"{costs.get(name, 0) / s**2:,.1f}"
-        )
-        rows.append((name, _kind(layer), f"{_count(layer):,}", cost))
-    total = "" if network.whole else f"{costs[''] / s**2:,.1f}"
-    rows.append(("total", "", f"{_count(network):,}", total))
+    for name, layer in (*_parts(network), ("", network)):
+        cost = f"{costs.get(name, 0):,.1f}" if costs else "by the picture's size"
+        kind = "" if layer is network else _kind(layer)
+        rows.append((name or "total", kind, f"{_count(layer):,}", cost))
     yield from aligned(rows)
 
 
@@ -206,10 +209,13 @@ def _family(subject: Subject, form: SubPixel | str) -> Iterator[str]:
             yield f"{subject.kind} {text}: {', '.join(names)}"
 
 
-def _drawn(subject: Subject, form: SubPixel | str) -> bytes:
+def _drawn(subject: Subject, form: SubPixel | str, costs: dict[str, float]) -> bytes:
     network, head = subject.network, subject.head
     deconv = None if isinstance(form, str) else transposed_form(form)
     numbers = f"{_count(network):,} parameters, {_count(head):,} of them in the upsampler"
+    if costs:
+        own = next(costs.get(name, 0) for name, module in upsamplers_of(network) if module is head)
+        numbers += f"; {costs['']:,.0f} multiply-adds per SR pixel, {own:,.0f} in the upsampler"
     return draw_upsampler(
         subject.title,
         numbers,

@@ -1,5 +1,6 @@
 """How upsamplers relate: which can represent which, and which settings match in capacity."""
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -67,16 +68,30 @@ def small_channels(inputs: int, outputs: int) -> tuple[int, int]:
     return (2, 2) if inputs == outputs else (3, 2)
 
 
+def function_class(node: dict[str, Any]) -> dict[str, Any]:
+    """Return what of an upsampler's config decides which functions it has, defaults filled in.
+
+    How the weights begin does not.
+    """
+    parameters = inspect.signature(locate(str(node["_target_"]))).parameters
+    defaults = {k: p.default for k, p in parameters.items() if p.default is not p.empty}
+    given = {k: function_class(v) if isinstance(v, dict) else v for k, v in node.items()}
+    return {k: v for k, v in (defaults | given).items() if k not in ("init", "_partial_")}
+
+
 def name_of(node: dict[str, Any], scale: int) -> str:
-    """Return the option that an upsampler's config is, or what it is made of."""
+    """Return the option that an upsampler's config is, and where it differs from that."""
+    own = function_class(node)
     for name, other in options(scale):
-        if other == node:
+        if function_class(other) == own:
             return name
-    kind = str(node["_target_"]).split(".")[-2]
-    base = next((other for name, other in options(scale) if name == kind), {})
-    changed = {k: v for k, v in node.items() if base.get(k) != v and not k.startswith("_")}
-    given = ", ".join(f"{k}={v}" for k, v in changed.items() if not isinstance(v, dict))
-    return f"{kind} ({given})" if given else kind
+    for name, other in options(scale):
+        if other["_target_"] == node["_target_"]:
+            base = function_class(other)
+            changed = {k: v for k, v in own.items() if base.get(k) != v}
+            given = (f"{k}={v}" for k, v in changed.items() if not isinstance(v, dict))
+            return f"{name} ({', '.join(given) or 'changed'})"
+    return str(node["_target_"]).rpartition(".")[2]
 
 
 def relatives(
@@ -91,7 +106,7 @@ def relatives(
     own = some_form(node, *few, scale)
     can, by = [], []
     for name, other in options(scale):
-        if other == node:
+        if function_class(other) == function_class(node):
             continue
         form = some_form(other, *few, scale)
         if form is not None and can_represent(node, form, *few, scale):
