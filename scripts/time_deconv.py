@@ -28,10 +28,9 @@ def seconds(run: Callable[[], Tensor]) -> float:
 def main() -> None:
     """Print a Markdown table."""
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads\n")
-    print(
-        "| channels | scale | kernel | torch, ms | srlab, ms | ratio |\n|---|---|---|---|---|---|"
-    )
-    for inputs, outputs in ((32, 1), (56, 1), (16, 16)):
+    header = ("channels", "scale", "kernel", "torch, ms", "srlab, ms", "ratio")
+    print(f"| {' | '.join(header)} |\n{'|---' * len(header)}|")
+    for inputs, outputs in ((32, 1), (56, 1), (16, 16), (64, 64)):
         for scale in (2, 3, 4):
             layer = Deconv(inputs, outputs, scale)
             weight, bias = layer.deconv.weight, layer.deconv.bias

@@ -1,4 +1,4 @@
-"""Print every upsampler at x2, x3 and x4 as Markdown tables: python scripts/upsamplers.py > FILE."""
+"""Print every upsampler at x2, x3 and x4 as a page of Markdown: python scripts/upsamplers.py."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -17,10 +17,11 @@ TITLE = """\
 # Every upsampler at x2, x3 and x4
 
 Each is the last layer of an ESPCN, 32 channels to 1, with the options that ship unless it says
-otherwise. "Same functions as" and "also holds" are found by giving random kernels of one to the other,
-in double precision, biases aside. The last two columns are the checkerboard of the kernel (relative)
-and of the whole network on flat pictures (grey levels of 255) before training, medians over 11 seeds;
-with `init=default` the network, too, starts as torch leaves it. [upsamplers.md](upsamplers.md) explains.
+otherwise. "Same functions as" and "also holds" are found by giving random kernels of one to the
+other, in double precision, biases aside. The last two columns are the checkerboard of the kernel
+(relative) and of the whole network on flat pictures (grey levels of 255) before training, medians
+over 11 seeds; with `init=default` the network, too, starts as torch leaves it.
+[upsamplers.md](upsamplers.md) explains.
 
 `python scripts/upsamplers.py > docs/upsampler_table.md` makes this page.
 """
