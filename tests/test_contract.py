@@ -8,6 +8,7 @@ from torch import nn
 from srlab.imaging.resample import crop, mirror_pad
 from srlab.models import Model
 from srlab.testing import check_model, check_upsampler, model_configs, upsampler_configs
+from srlab.upsamplers.simplify import upsamplers_of
 
 UPSAMPLERS = dict(upsampler_configs())
 MODELS = {name: (make, upsampler) for name, make, upsampler in model_configs()}
@@ -34,6 +35,21 @@ def test_an_upsampler_of_the_configs_goes_into_every_model_of_the_configs(upsamp
         model = make(upsampler, 2, 3).eval()
         with torch.no_grad():
             assert model(torch.rand(1, 3, 5, 4)).shape == (1, 3, 10, 8)
+
+
+@pytest.mark.parametrize(("make", "default"), MODELS.values(), ids=MODELS)
+def test_the_body_of_a_network_starts_alike_whatever_its_upsampler_is(make, default):
+    def body(upsampler):
+        torch.manual_seed(3)
+        network = make(upsampler, 2, 1)
+        heads = tuple(name for name, _ in upsamplers_of(network))
+        return {k: v for k, v in network.state_dict().items() if not k.startswith(heads)}
+
+    own = body(default)
+    for upsampler in UPSAMPLERS.values():
+        other = body(upsampler)
+        assert other.keys() == own.keys()
+        assert all(torch.equal(other[name], own[name]) for name in own)
 
 
 def test_there_are_configs_to_judge():

@@ -520,6 +520,22 @@ def test_tiles_give_the_whole_of_a_picture_one_pixel_wide_whose_switches_are_all
     assert largest(upscale_tiled(model, lr, 5) - model(lr)) < 1e-10
 
 
+# Large enough for torch to convolve the whole in another way, and so to round otherwise.
+AREAS = {
+    "flat": torch.full((1, 1, 150, 170), 0.7),
+    "ramp": torch.linspace(0, 1, 170).expand(1, 1, 150, 170),
+    "steps": picture(1, 1, 15, 17).float().repeat_interleave(10, -1).repeat_interleave(10, -2),
+}
+
+
+@pytest.mark.parametrize("name", ["plain", "fsrcnn", "unet"])
+@pytest.mark.parametrize("area", AREAS)
+def test_rounding_does_not_move_the_switches_of_even_areas_from_tile_to_tile(area, name):
+    model = network(name, "unpool").float()
+    lr = AREAS[area]
+    assert largest(upscale_tiled(model, lr, 48) - model(lr)) < 1e-5
+
+
 @every_network
 def test_a_network_whose_upsampler_aligns_the_corners_takes_the_picture_whole(name):
     model = network(name, ALIGNED)

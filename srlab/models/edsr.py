@@ -46,8 +46,8 @@ class EDSR(Model):
         self.head = nn.Conv2d(channels, features, 3, padding=1)
         self.blocks = nn.ModuleList(Block(features, block_scale) for _ in range(blocks))
         self.join = nn.Conv2d(features, features, 3, padding=1)
-        self.upsampler = upsampler(features, features, scale)
         self.tail = nn.Conv2d(features, channels, 3, padding=1)
+        self.upsampler = upsampler(features, features, scale)  # last: the rest starts alike for all
         self.whole = is_whole(self.upsampler)
         guide = picture_reach(self.upsampler) if is_guided(self.upsampler) else 0
         self.frame = max(guide, residual_reach(residual))

@@ -57,11 +57,12 @@ class UNet(Model):
             for level in range(depth)
         )
         self.bottom = _block(width[depth - 1], width[depth], width[depth - 1])
-        self.steps = nn.ModuleList(upsampler(w, w, 2) for w in width[:depth])
         self.up = nn.ModuleList(
             _block((1 + skips) * width[level], width[level], width[max(level - 1, 0)])
             for level in range(depth)
         )
+        # The upsamplers come last, so that the rest starts alike whichever they are.
+        self.steps = nn.ModuleList(upsampler(w, w, 2) for w in width[:depth])
         self.upsampler = upsampler(features, channels, scale)
         self.whole = is_whole(self.upsampler)
         self.grid = 2**depth
