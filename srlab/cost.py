@@ -26,7 +26,7 @@ def multiply_adds(
     Returns:
         Multiply-adds by the dotted name of the part, '' being the whole.
     """
-    shapes = copy.deepcopy(module).to("meta").eval()
+    shapes = copy.deepcopy(module).to("meta", torch.float32).eval()
     base = 4 * step
     total: dict[str, float] = {}
     for rows, columns, sign in (

@@ -23,6 +23,7 @@ from srlab.training.checkpoint import load, save
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, take_over
 from srlab.upsamplers.simplify import upsamplers_of
 
+_SIDE = 96  # low-resolution pixels of each photograph that the two networks are compared on
 _EQUAL = 1e-5  # how far the two networks may be apart, of the pixel range [0, 1]
 
 
@@ -67,15 +68,22 @@ def _overrides(node: dict[str, Any]) -> Iterator[str]:
 
 @torch.inference_mode()
 def _compare(before: Model, after: Model, scale: int, colour: Colour) -> float:
-    """Print and return the largest difference of two networks, on several pictures."""
+    """Print and return the largest difference of two networks, on several pictures.
+
+    Relative to the largest value of their output, if that is more than 1.
+    """
     exact = [copy.deepcopy(model).double() for model in (before, after)]
     worst = 0.0
     for what, lr in _pictures(scale, colour):
-        double = float((exact[0](lr.double()) - exact[1](lr.double())).abs().max())
-        single = float((before(lr) - after(lr)).abs().max())
+        double = _difference(exact[0](lr.double()), exact[1](lr.double()))
+        single = _difference(before(lr), after(lr))
         print(f"largest difference on {what}: {single:.1e} in float32, {double:.1e} in float64")
         worst = max(worst, single, double)
     return worst
+
+
+def _difference(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs().max() / a.abs().max().clamp(min=1))
 
 
 def _beside(source: Path, kind: str) -> Path:
@@ -157,4 +165,5 @@ def _pictures(scale: int, colour: Colour) -> Iterator[tuple[str, Tensor]]:
     noise = torch.rand(1, channels, 37, 50, generator=torch.Generator().manual_seed(0))
     yield "50x37 pixels of noise", noise
     for pair in read_pairs(photos.held_out(), scale, colour.value, smallest_side(scale)):
-        yield f"the photograph {pair.name}", to_tensor(pair.lr).float()
+        middle = to_tensor(pair.lr).float()[..., 32 : 32 + _SIDE, 32 : 32 + _SIDE]
+        yield f"a part of the photograph {pair.name}", middle

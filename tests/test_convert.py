@@ -1,0 +1,185 @@
+import hashlib
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from srlab.commands import convert
+from srlab.commands.network import load_checkpoint
+from srlab.config.build import build
+from srlab.config.compose import option_node
+from srlab.config.schema import ConvertConfig
+from srlab.errors import UserError
+from srlab.training.checkpoint import load, save
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients():
+    with torch.no_grad():
+        yield
+
+
+def trained(folder, model="espcn", upsampler="pixel_shuffle", scale=3, colour="y", **options):
+    """Write a checkpoint whose weights are random, and return its path."""
+    head = option_node("upsampler", upsampler, "upsampler", scale) | options
+    node = option_node("model", model, "model", scale, colour) | {"upsampler": head}
+    if model == "edsr_baseline":
+        node |= {"blocks": 1, "features": 4}
+    if model == "vdsr":
+        node |= {"depth": 3, "features": 4}
+    network = build(node, "model")
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    config = {"model": node, "upsampler": head, "scale": scale, "colour": colour, "name": "a run"}
+    path = folder / "last.pt"
+    save(path, {"config": config, "weights": network.state_dict(), "step": 7})
+    return path
+
+
+def to(upsampler, path, output=None, scale=3, **options):
+    head = option_node("upsampler", upsampler, "upsampler", scale) | options
+    return convert.run(ConvertConfig(str(path), output and str(output), [], head))
+
+
+def outputs(path, channels=1):
+    lr = torch.rand(1, channels, 19, 22, generator=torch.Generator().manual_seed(5))
+    return load_checkpoint(path)[0](lr)
+
+
+@pytest.mark.parametrize("model", ["espcn", "srcnn", "fsrcnn_s", "vdsr", "unet", "edsr_baseline"])
+@pytest.mark.parametrize(
+    ("before", "after"), [("deconv", "pixel_shuffle"), ("resize_conv", "deconv")]
+)
+def test_the_converted_network_gives_the_same_picture(model, before, after, tmp_path, capsys):
+    source = trained(tmp_path, model, before)
+    worst = to(after, source)
+    assert worst < 1e-5
+    target = tmp_path / f"last-{after}.pt"
+    assert (outputs(source) - outputs(target)).abs().max() < 1e-5
+    told = capsys.readouterr().out
+    assert "largest difference on 50x37 pixels of noise" in told
+    assert "a part of the photograph astronaut" in told
+    assert f"upsampler={after}" in told
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("pixel_shuffle", "deconv"),
+        ("deconv_9x9", "pixel_shuffle"),
+        ("boxed", "pixel_shuffle"),
+        ("boxed", "deconv"),
+        ("staged", "pixel_shuffle"),
+        ("staged", "deconv"),
+        ("bicubic", "pixel_shuffle"),
+        ("bicubic", "deconv"),
+        ("bilinear", "deconv"),
+        ("nearest", "resize_conv"),
+        ("bilinear", "boxed"),
+    ],
+)
+@pytest.mark.parametrize("scale", [2, 4])
+def test_every_linear_upsampler_becomes_a_sub_pixel_or_a_transposed_convolution(
+    before, after, scale, tmp_path
+):
+    source = trained(tmp_path, "espcn", before, scale)
+    assert to(after, source, tmp_path / "out.pt", scale) < 1e-5
+
+
+@pytest.mark.parametrize("colour", ["y", "rgb"])
+def test_a_deconv_comes_back_from_pixel_shuffle_bit_for_bit(colour, tmp_path):
+    source = trained(tmp_path, "espcn", "deconv", colour=colour)
+    to("pixel_shuffle", source, tmp_path / "there.pt")
+    to("deconv", tmp_path / "there.pt", tmp_path / "back.pt")
+    before, after = (load(path)["weights"] for path in (source, tmp_path / "back.pt"))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_pixel_shuffle_comes_back_from_a_deconv_with_its_nine_biases(tmp_path):
+    source = trained(tmp_path)
+    to("deconv", source, tmp_path / "there.pt")
+    assert load(tmp_path / "there.pt")["config"]["upsampler"]["phase_bias"] is True
+    to("pixel_shuffle", tmp_path / "there.pt", tmp_path / "back.pt")
+    before, after = (load(path)["weights"] for path in (source, tmp_path / "back.pt"))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_larger_kernel_that_is_asked_for_is_kept(tmp_path):
+    source = trained(tmp_path)
+    to("pixel_shuffle", source, tmp_path / "large.pt", kernel_size=7)
+    assert load(tmp_path / "large.pt")["weights"]["upsampler.conv.weight"].shape[-1] == 7
+    assert (outputs(source) - outputs(tmp_path / "large.pt")).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ("pixel_shuffle", "resize_conv", "ResizeConv cannot represent it: .* off by"),
+        ("pixel_shuffle", "bicubic", "Interpolate cannot represent it"),
+        ("pixel_shuffle", "boxed", "cannot represent it"),
+        ("pixel_shuffle", "staged", "Staged cannot take over"),
+        ("pixel_shuffle", "unpool", "Unpool cannot take over"),
+        ("carafe", "pixel_shuffle", "CARAFE is not linear: its kernel depends on the picture"),
+        ("unpool", "deconv", "Unpool is not linear"),
+    ],
+)
+def test_what_has_no_equal_is_refused_and_nothing_is_written(before, after, sentence, tmp_path):
+    source = trained(tmp_path, "espcn", before)
+    with pytest.raises(UserError, match=sentence):
+        to(after, source)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_an_aligned_interpolation_is_refused(tmp_path):
+    source = trained(tmp_path, "espcn", "bilinear", align_corners=True)
+    with pytest.raises(UserError, match="drifts across the picture"):
+        to("pixel_shuffle", source)
+
+
+def test_a_frozen_kernel_takes_nothing_over(tmp_path):
+    source = trained(tmp_path)
+    with pytest.raises(UserError, match="frozen"):
+        to("deconv", source, frozen=True)
+
+
+def test_a_conversion_leaves_what_is_there_alone(tmp_path):
+    source = trained(tmp_path)
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    (tmp_path / "last-deconv.pt").write_text("mine")
+    with pytest.raises(UserError, match=r"last-deconv\.pt exists: name another file"):
+        to("deconv", source)
+    assert (tmp_path / "last-deconv.pt").read_text() == "mine"
+    to("deconv", source, tmp_path / "other.pt")
+    assert hashlib.sha256(source.read_bytes()).hexdigest() == digest
+
+
+def test_the_command_line_converts_evaluates_and_describes_what_it_converted(tmp_path):
+    trained(tmp_path, "espcn", "deconv")
+
+    def srlab(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "srlab", *arguments], capture_output=True, text=True,
+            cwd=tmp_path, check=False,
+        )  # fmt: skip
+
+    done = srlab("convert", "checkpoint=last.pt", "upsampler=pixel_shuffle")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "upsampler: Deconv 32 -> 1 x3, 2,593 parameters -> PixelShuffle 32 -> 1" in done.stdout
+    scores = [
+        srlab("evaluate", f"checkpoint={name}", f"output={name}-scores")
+        for name in ("last.pt", "last-pixel_shuffle.pt")
+    ]
+    assert [s.returncode for s in scores] == [0, 0]
+    rows = [[line.split()[-3:] for line in s.stdout.splitlines() if "mean" in line] for s in scores]
+    assert rows[0] == rows[1] != []
+    described = srlab("describe", "checkpoint=last-pixel_shuffle.pt")
+    assert "a run: ESPCN with pixel_shuffle, x3, Y" in described.stdout
+    for arguments, sentence in (
+        (["checkpoint=last.pt"], "upsampler is missing: add upsampler=pixel_shuffle, deconv, ..."),
+        (["upsampler=deconv"], "checkpoint is missing: add checkpoint=..."),
+        (["checkpoint=no.pt", "upsampler=deconv"], "checkpoint no.pt does not exist"),
+    ):
+        failed = srlab("convert", *arguments)
+        assert (failed.returncode, failed.stderr) == (2, f"srlab: {sentence}\n")
