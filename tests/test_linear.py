@@ -241,6 +241,25 @@ def transposed_form_with(kernel, bias):
     return transposed_form(SubPixel(kernel, bias.flatten(), 3))
 
 
+@pytest.mark.parametrize("tap", [(0, 0), (2, 2), (0, 2), (1, 1), (2, 1)])
+@pytest.mark.parametrize("phase", [(0, 0), (1, 0), (-1, -1)])
+@every_scale
+def test_a_kernel_of_a_single_tap_wherever_it_lies_is_a_transposed_convolution(scale, phase, tap):
+    layer = PixelShuffle(1, 1, scale).double()
+    nn.init.zeros_(layer.conv.weight)
+    layer.conv.weight.data.view(scale, scale, 3, 3)[*phase, *tap] = 1
+    form = subpixel_form(layer)
+    deconv = Deconv(1, 1, scale, **Deconv.options_for(form)).double()
+    take_over(deconv, form)
+    framed = picture(1, 1, 6, 7)
+    expected = layer(framed)
+    assert largest(deconv(crop(framed, 1 - deconv.halo)) - expected) < 1e-12
+    spread = transposed_form(form)
+    expected = expected - spread.bias.repeat(1, 4, 5)
+    got = scattered(framed, 1, spread.kernel, spread.padding, scale)
+    assert largest(got - expected) < 1e-12
+
+
 @every_scale
 def test_a_kernel_of_zeros_still_has_a_transposed_form(scale):
     layer = PixelShuffle(2, 1, scale)

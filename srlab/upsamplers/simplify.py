@@ -65,7 +65,7 @@ def _simple(upsampler: Upsampler) -> PixelShuffle | None:
         form = subpixel_form(upsampler)
     except NotLinear:
         return None
-    first = next(upsampler.parameters())
     simple = PixelShuffle(i, o, s, size)  # the size that fits the network's frame
+    simple.to(next(upsampler.parameters()))
     take_over(simple, form)
-    return simple.to(first)
+    return simple
