@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+torch.set_num_threads(1)  # of convolutions this small, more take far longer
 settings.register_profile("srlab", deadline=None, max_examples=30)
 settings.load_profile("srlab")
 

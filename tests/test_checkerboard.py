@@ -156,8 +156,8 @@ def test_a_pattern_that_grows_with_the_grey_counts_by_its_rms_over_the_greys():
     def upscale(lr):
         return enlarge(lr, 2, "nearest").double() * over(torch.ones(2 * 8, 2 * 8), pattern(2, 2.55))
 
-    assert flat_ripple(upscale, 2, 3, 0, [0.5]) == pytest.approx(2.55 * 0.5)
-    assert flat_ripple(upscale, 2, 3, 0, [0.0, 1.0]) == pytest.approx(2.55 * math.sqrt(0.5))
+    assert flat_ripple(upscale, 2, 3, 0, greys=[0.5]) == pytest.approx(2.55 * 0.5)
+    assert flat_ripple(upscale, 2, 3, 0, greys=[0.0, 1.0]) == pytest.approx(2.55 * math.sqrt(0.5))
 
 
 @given(seed=seeds, scale=scales, border=st.integers(1, 6))
@@ -174,6 +174,16 @@ def test_zeros_padded_at_the_border_are_out_of_reach():
     convs = [torch.nn.Conv2d(1, 8, 5, padding=2), torch.nn.Conv2d(8, 1, 3, padding=1)]
     network = torch.nn.Sequential(*convs, torch.nn.Upsample(scale_factor=3))
     assert flat_ripple(network, 3, 1, 3) < 1e-4
+
+
+def test_the_pattern_of_a_network_that_pools_is_longer_and_counts_by_its_grid():
+    def upscale(lr):
+        sr = enlarge(lr, 2, "nearest").double()
+        sr[..., ::8, :] += 8 / 255  # one row in eight: alike for both phases of period 2 but one
+        return sr
+
+    assert flat_ripple(upscale, 2, 1, 0, grid=4) == pytest.approx(7**0.5, rel=1e-6)
+    assert flat_ripple(upscale, 2, 1, 0) == pytest.approx(1, rel=1e-6)
 
 
 # A picture

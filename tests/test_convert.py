@@ -119,7 +119,6 @@ def test_a_larger_kernel_that_is_asked_for_is_kept(tmp_path):
         ("pixel_shuffle", "resize_conv", "ResizeConv cannot represent it: .* off by"),
         ("pixel_shuffle", "bicubic", "Interpolate cannot represent it"),
         ("pixel_shuffle", "boxed", "cannot represent it"),
-        ("pixel_shuffle", "staged", "Staged cannot take over"),
         ("pixel_shuffle", "unpool", "Unpool cannot take over"),
         ("carafe", "pixel_shuffle", "CARAFE is not linear: its kernel depends on the picture"),
         ("unpool", "deconv", "Unpool is not linear"),
@@ -129,6 +128,25 @@ def test_what_has_no_equal_is_refused_and_nothing_is_written(before, after, sent
     source = trained(tmp_path, "espcn", before)
     with pytest.raises(UserError, match=sentence):
         to(after, source)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_u_net_is_converted_though_its_steps_have_other_scales(tmp_path):
+    source = trained(tmp_path, "unet", "pixel_shuffle")
+    assert to("deconv", source, tmp_path / "there.pt") < 1e-5
+    assert load(tmp_path / "there.pt")["config"]["upsampler"]["phase_bias"] is True
+    wide = trained(tmp_path, "unet", "deconv_9x9", scale=4)
+    assert to("pixel_shuffle", wide, tmp_path / "wide.pt", scale=4) < 1e-5
+    assert load(tmp_path / "wide.pt")["config"]["upsampler"]["kernel_size"] == 5
+
+
+def test_a_network_that_is_not_finite_is_refused(tmp_path):
+    source = trained(tmp_path, "espcn", "deconv")
+    checkpoint = load(source)
+    checkpoint["weights"]["body.0.weight"][0] = torch.nan
+    save(source, checkpoint)
+    with pytest.raises(UserError, match="the networks differ by nan: nothing was written"):
+        to("pixel_shuffle", source)
     assert list(tmp_path.iterdir()) == [source]
 
 

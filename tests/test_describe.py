@@ -15,9 +15,11 @@ from srlab.errors import UserError
 from srlab.models.edsr import EDSR
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
+from srlab.models.plain import Plain
 from srlab.models.srcnn import SRCNN
 from srlab.models.unet import UNet
 from srlab.testing import upsampler_configs
+from srlab.upsamplers import Upsampler
 from srlab.upsamplers.boxed import Boxed
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
@@ -97,6 +99,39 @@ def test_a_simplified_network_computes_the_same_for_no_more_multiply_adds(name, 
     before, after = (dict(upsamplers_of(n))["upsampler"] for n in (network, simple))
     assert upsampler_cost(after) <= upsampler_cost(before)
     assert type(network.upsampler) is type(before)
+
+
+@pytest.mark.parametrize("name", UPSAMPLERS)
+@pytest.mark.parametrize("scale", [2, 3])
+def test_an_upsampler_alone_is_simplified_too(name, scale):
+    network = Plain(UPSAMPLERS[name], scale).eval()
+    lr = torch.rand(1, 1, 7, 8)
+    with torch.no_grad():
+        assert (network(lr) - simplify(network)(lr)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_simplifying_keeps_the_precision_of_the_weights_and_draws_nothing(dtype):
+    network = ESPCN(ResizeConv, 4).to(dtype)
+    before = torch.get_rng_state()
+    assert {p.dtype for p in simplify(network).parameters()} == {dtype}
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class NeedsValues(Upsampler):
+    """An upsampler whose forward looks at values, which the count of multiply-adds has not."""
+
+    def __init__(self, in_channels, out_channels, scale):
+        super().__init__(in_channels, out_channels, scale, 0)
+        self.conv = nn.Conv2d(in_channels, out_channels * scale**2, 1)
+
+    def forward(self, framed):
+        peak = float(framed.max())
+        return nn.functional.pixel_shuffle(self.conv(framed / peak), self.scale)
+
+
+def test_an_upsampler_that_cannot_be_counted_is_left_alone():
+    assert isinstance(simplify(ESPCN(NeedsValues, 2)).upsampler, NeedsValues)
 
 
 def test_every_upsampler_of_a_u_net_is_simplified():

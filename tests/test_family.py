@@ -819,7 +819,8 @@ def test_stretching_by_a_whole_factor_is_enlarging(scale, height, width, mode, s
 )
 def test_stretching_to_the_same_size_changes_nothing(size, mode, align_corners, seed):
     x = picture(1, 1, *size, seed=seed)
-    assert largest(stretch(x, *size, mode, align_corners) - x) < 1e-12
+    aligned = align_corners and mode != "nearest"
+    assert largest(stretch(x, *size, mode, aligned) - x) < 1e-12
 
 
 @given(

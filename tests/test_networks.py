@@ -264,6 +264,17 @@ def test_the_switches_of_the_decoder_are_where_the_encoder_pooled(scale, depth, 
     assert not torch.equal(encoded[0][1], other)
 
 
+@pytest.mark.parametrize("scale", [2, 3])
+def test_the_switches_of_a_colour_picture_are_those_of_the_mean_of_its_channels(scale):
+    model = network("plain", "unpool", scale, channels=3)
+    lr = picture(2, 3, 5, 6)
+    framed = mirror_pad(lr, 3)
+    grey = enlarge(framed.sum(dim=1, keepdim=True) / 3, scale)
+    indices = F.max_pool2d(grey, scale, return_indices=True)[1].expand_as(framed)
+    sparse = F.max_unpool2d(framed, indices, scale)
+    assert largest(model(lr) - crop(convolve(sparse, model.upsampler.conv), 3 * scale)) < 1e-12
+
+
 def test_a_u_net_by_pixel_shuffle_is_the_hourglass_one_writes_by_hand():
     model = network("unet of 2 levels + nearest", "pixel_shuffle", 3)
     lr = picture(1, 1, 8, 12)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from srlab.commands.network import checkpoint_file, load_checkpoint
+from srlab.commands.relatives import name_of, nearest_option
 from srlab.config.build import build
 from srlab.config.check import check, locate
 from srlab.config.schema import Colour, ConvertConfig
@@ -38,7 +39,7 @@ def run(config: ConvertConfig) -> float:
     source = checkpoint_file(config.checkpoint)
     before, made_with = load_checkpoint(source, config.trust)
     check({"upsampler": config.upsampler}, None)
-    kind = str(config.upsampler["_target_"]).split(".")[-2]
+    kind, _ = nearest_option(config.upsampler, int(made_with["scale"]))
     output = Path(config.output).expanduser() if config.output else _beside(source, kind)
     if output.exists():
         raise UserError(f"{output} exists: name another file by output=FILE")
@@ -46,9 +47,9 @@ def run(config: ConvertConfig) -> float:
     after, node = _converted(before, made_with, config.upsampler)
     for name, old, new in _paired(before, after):
         print(f"{name}: {_layer(old)} -> {_layer(new)}")
-    print("as " + " ".join([f"upsampler={kind}", *_overrides(node)]))
+    print(f"as upsampler={name_of(node, int(made_with['scale']))}")
     worst = _compare(before, after, int(made_with["scale"]), Colour(made_with["colour"]))
-    if worst > _EQUAL:
+    if not worst <= _EQUAL:
         raise UserError(f"the networks differ by {worst:.2g}: nothing was written")
 
     checkpoint = load(source)
@@ -59,13 +60,6 @@ def run(config: ConvertConfig) -> float:
     return worst
 
 
-def _overrides(node: dict[str, Any]) -> Iterator[str]:
-    """Yield a config's options as overrides; how the weights began does not matter any more."""
-    for key, value in node.items():
-        if not key.startswith("_") and key != "init" and value is not None:
-            yield f"upsampler.{key}={str(value).lower()}"
-
-
 @torch.inference_mode()
 def _compare(before: Model, after: Model, scale: int, colour: Colour) -> float:
     """Print and return the largest difference of two networks, on several pictures.
@@ -73,13 +67,13 @@ def _compare(before: Model, after: Model, scale: int, colour: Colour) -> float:
     Relative to the largest value of their output, if that is more than 1.
     """
     exact = [copy.deepcopy(model).double() for model in (before, after)]
-    worst = 0.0
+    differences = []
     for what, lr in _pictures(scale, colour):
         double = _difference(exact[0](lr.double()), exact[1](lr.double()))
         single = _difference(before(lr), after(lr))
         print(f"largest difference on {what}: {single:.1e} in float32, {double:.1e} in float64")
-        worst = max(worst, single, double)
-    return worst
+        differences += [single, double]
+    return float(torch.tensor(differences).max())  # NaN if one is
 
 
 def _difference(a: Tensor, b: Tensor) -> float:
@@ -111,29 +105,23 @@ def _converted(
         raise UserError(f"this network's upsampler has no equal: {error}") from None
     if not forms:
         raise UserError("this network has no upsampler of srlab.upsamplers to convert")
-    try:
-        return _with(before, made_with, upsampler, forms), upsampler
-    except ValueError as error:
-        fault = error
-    fitting = _fitting(upsampler, list(forms.values()))
-    if fitting is None:
-        raise UserError(str(fault))
-    try:
-        return _with(before, made_with, fitting, forms), fitting
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    fault = ""
+    for node in (upsampler, *_fitting(upsampler, list(forms.values()))):
+        try:
+            return _with(before, made_with, node, forms), node
+        except ValueError as error:
+            fault = str(error)
+    raise UserError(fault)
 
 
-def _fitting(upsampler: dict[str, Any], forms: list[SubPixel]) -> dict[str, Any] | None:
-    """Return the upsampler's config with a kernel that fits all forms, if one config does."""
+def _fitting(upsampler: dict[str, Any], forms: list[SubPixel]) -> Iterator[dict[str, Any]]:
+    """Yield configs that may fit all forms: with the switches they need, and with the sizes too."""
     options_for = getattr(locate(str(upsampler["_target_"])), "options_for", None)
-    if options_for is None:
-        return None
-    wanted = [options_for(form) for form in forms]
-    if any(options != wanted[0] for options in wanted):
-        return None
-    start = {"init": "default"} if "init" in upsampler else {}
-    return upsampler | start | wanted[0]
+    wanted = [options_for(form) for form in forms] if options_for else [{}]
+    merged = {key: max(options[key] for options in wanted) for key in wanted[0]}
+    if merged:
+        yield upsampler | {k: v for k, v in merged.items() if isinstance(v, bool)}
+        yield upsampler | ({"init": "default"} if "init" in upsampler else {}) | merged
 
 
 def _with(

@@ -86,9 +86,7 @@ def _subject(config: DescribeConfig) -> Subject:
 
 
 def _costs(network: Model) -> dict[str, float]:
-    """Return the multiply-adds per SR pixel by layer; none where they depend on the size."""
-    if network.whole:
-        return {}
+    """Return the multiply-adds per SR pixel, by layer."""
 
     def run_network(module: nn.Module, rows: int, columns: int) -> Tensor:
         return module(torch.empty(1, network.channels, rows, columns, device="meta"))
@@ -102,7 +100,8 @@ def _layers(network: Model, costs: dict[str, float]) -> Iterator[str]:
     """Yield the lines of the table of layers."""
     rows = [("layer", "", "parameters", "multiply-adds per SR pixel")]
     for name, layer in (*_parts(network), ("", network)):
-        cost = f"{costs.get(name, 0):,.1f}" if costs else "by the picture's size"
+        whole = getattr(layer, "whole", False)
+        cost = "by the picture's size" if whole else f"{costs.get(name, 0):,.1f}"
         kind = "" if layer is network else _kind(layer)
         rows.append((name or "total", kind, f"{_count(layer):,}", cost))
     yield from aligned(rows)
@@ -157,7 +156,7 @@ def _facts(subject: Subject, form: SubPixel | str) -> Iterator[str]:
             f"transposed convolution of kernel {deconv.size}x{deconv.size} with padding "
             f"{deconv.padding}"
         )
-    ripple = flat_ripple(network, s, network.channels, network.halo)
+    ripple = flat_ripple(network, s, network.channels, network.halo, network.grid)
     yield f"checkerboard on flat pictures: {ripple:.2f} grey levels"
     if not isinstance(form, str):
         default = _default_ripple(subject)
@@ -170,9 +169,8 @@ def _facts(subject: Subject, form: SubPixel | str) -> Iterator[str]:
 def _structure(subject: Subject) -> SubPixel:
     """Return the sub-pixel form of the upsampler when none of its weights is zero."""
     head = subject.head
-    form = some_form(subject.node, *small_channels(head.in_channels, head.out_channels), head.scale)
-    assert form is not None
-    return form
+    few = small_channels(head.in_channels, head.out_channels)
+    return some_form(subject.node, *few, head.scale) or subpixel_form(head)
 
 
 def _default_ripple(subject: Subject) -> float | None:
@@ -213,7 +211,7 @@ def _drawn(subject: Subject, form: SubPixel | str, costs: dict[str, float]) -> b
     network, head = subject.network, subject.head
     deconv = None if isinstance(form, str) else transposed_form(form)
     numbers = f"{_count(network):,} parameters, {_count(head):,} of them in the upsampler"
-    if costs:
+    if not network.whole:
         own = next(costs.get(name, 0) for name, module in upsamplers_of(network) if module is head)
         numbers += f"; {costs['']:,.0f} multiply-adds per SR pixel, {own:,.0f} in the upsampler"
     return draw_upsampler(

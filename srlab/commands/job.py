@@ -90,7 +90,7 @@ class Job:
         """Return the ripple of what the network as it is now makes of flat pictures."""
         model = self.state.model
         border = min(model.halo, _BORDER)
-        return flat_ripple(self.upscaler(), model.scale, model.channels, border)
+        return flat_ripple(self.upscaler(), model.scale, model.channels, border, model.grid)
 
     def judge_bicubic(self) -> list[Result]:
         """Score bicubic on every test set."""

@@ -81,17 +81,37 @@ def function_class(node: dict[str, Any]) -> dict[str, Any]:
 
 def name_of(node: dict[str, Any], scale: int) -> str:
     """Return the option that an upsampler's config is, and where it differs from that."""
-    own = function_class(node)
-    for name, other in options(scale):
-        if function_class(other) == own:
-            return name
-    for name, other in options(scale):
-        if other["_target_"] == node["_target_"]:
-            base = function_class(other)
-            changed = {k: v for k, v in own.items() if base.get(k) != v}
-            given = (f"{k}={v}" for k, v in changed.items() if not isinstance(v, dict))
-            return f"{name} ({', '.join(given) or 'changed'})"
-    return str(node["_target_"]).rpartition(".")[2]
+    name, changed = nearest_option(node, scale)
+    given = ", ".join(f"{key}={value}" for key, value in changed.items())
+    return f"{name} ({given})" if given else name
+
+
+def nearest_option(node: dict[str, Any], scale: int) -> tuple[str, dict[str, Any]]:
+    """Return the option from which an upsampler's config differs least, and where it differs.
+
+    The differences by their dotted keys; the name of the class where no option is of it.
+    """
+    own = _flat(function_class(node))
+    near = [
+        (name, {k: v for k, v in own.items() if base.get(k, False) != v and (k in base or v)})
+        for name, other in options(scale)
+        if other["_target_"] == node["_target_"]
+        for base in [_flat(function_class(other))]
+    ]
+    kind = str(node["_target_"]).rpartition(".")[2]
+    return min(near, key=lambda pair: len(pair[1]), default=(kind, {}))
+
+
+def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested config with dotted keys; what is nested is named by its class."""
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, dict):
+            flat[prefix + key] = str(value.get("_target_")).rpartition(".")[2]
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif key != "_target_":
+            flat[prefix + key] = value
+    return flat
 
 
 def relatives(

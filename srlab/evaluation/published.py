@@ -3,8 +3,8 @@
 Sources: bicubic and SRCNN 9-5-5 as re-evaluated by VDSR (Kim et al., CVPR 2016) and MemNet (Tai et
 al., ICCV 2017); SRCNN 9-1-5 from Dong et al., ECCV 2014; ESPCN from Shi et al., CVPR 2016, table 1
 (trained on T91) and table 2 (on ImageNet); FSRCNN from Dong et al., ECCV 2016, table 4 (T91 and
-General-100); VDSR from Kim et al., CVPR 2016; EDSR-baseline from Lim et al., CVPRW 2017, as listed
-by later papers (x2 and x4).
+General-100), its SSIM, B100 and Urban100 as listed by later papers; VDSR from Kim et al., CVPR
+2016; EDSR-baseline (Lim et al., CVPRW 2017) as listed by later papers.
 """
 
 from dataclasses import dataclass

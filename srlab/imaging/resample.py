@@ -110,8 +110,9 @@ def stretch(
 ) -> Tensor:
     """Interpolate ``(N, C, H, W)`` to any size ``(N, C, height, width)``, as ``nn.Upsample`` does.
 
-    Nearest and bilinear give its numbers; bicubic has MATLAB's kernel and mirrored border where
-    torch has a = -3/4 and a clamped one. No antialiasing: it is meant for enlarging.
+    Nearest and bilinear are its formulas, without the float32 by which torch sometimes misses the
+    nearest pixel; bicubic has MATLAB's kernel and mirrored border where torch has a = -3/4 and a
+    clamped one. No antialiasing: it is meant for enlarging.
 
     Args:
         x: The image.
@@ -120,8 +121,13 @@ def stretch(
         mode: The kernel.
         align_corners: Let the centres of the corner pixels coincide, not the outer edges of the
             image: of n pixels made m, pixel i lies at ``i (n - 1) / (m - 1)`` instead of
-            ``(i + 1/2) n / m - 1/2``.
+            ``(i + 1/2) n / m - 1/2``. Not with nearest.
+
+    Raises:
+        ValueError: ``align_corners`` with nearest.
     """
+    if align_corners and mode == "nearest":
+        raise ValueError("align_corners is for bilinear and bicubic, not for nearest")
     rows = _stretching(x.shape[-2], height, mode, align_corners).to(x)
     columns = _stretching(x.shape[-1], width, mode, align_corners).to(x)
     return rows @ x @ columns.T

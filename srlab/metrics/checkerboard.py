@@ -41,6 +41,7 @@ def flat_ripple(
     scale: int,
     channels: int,
     border: int,
+    grid: int = 1,
     greys: Sequence[float] = GREY_LEVELS,
 ) -> float:
     """Return the ripple of flat pictures, in grey levels of 255.
@@ -54,12 +55,14 @@ def flat_ripple(
         channels: C.
         border: Low-resolution pixels on each side that do not count: as far as the border of a
             picture makes itself felt.
+        grid: Low-resolution pixels that the network pools by: its pattern then repeats every
+            ``scale * grid`` pixels.
         greys: The pictures, each of one grey in ``[0, 1]``.
     """
-    side = 8 + 2 * border
+    side = 8 * grid + 2 * border
     lr = torch.tensor(greys).view(-1, 1, 1, 1).expand(-1, channels, side, side).contiguous()
     inside = crop(upscale(lr).double(), scale * border)
-    return 255 * phase_variance(inside, scale).mean().sqrt().item()
+    return 255 * phase_variance(inside, scale * grid).mean().sqrt().item()
 
 
 def picture_ripple(image: Tensor, scale: int) -> Tensor:

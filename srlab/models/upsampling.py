@@ -1,5 +1,6 @@
 """How a network calls its upsampler, whichever it is."""
 
+import torch
 from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, interpolate, mirror_pad, reframe
@@ -67,4 +68,12 @@ def upsample(
     if not is_guided(upsampler):
         return upsampler(framed)
     small = reframe(picture, picture_have, frame + REACH["bicubic"]).mean(dim=1, keepdim=True)
-    return upsampler(framed, interpolate(small, scale, "bicubic"))
+    return upsampler(framed, _enlarged(small, scale))
+
+
+def _enlarged(framed: Tensor, scale: int) -> Tensor:
+    """Enlarge the guide in the precision of the picture: half of it would move the switches."""
+    if framed.is_meta or not torch.is_autocast_enabled(framed.device.type):
+        return interpolate(framed, scale, "bicubic")
+    with torch.autocast(framed.device.type, enabled=False):
+        return interpolate(framed, scale, "bicubic")

@@ -13,6 +13,8 @@ from srlab.upsamplers import Factory, Upsampler
 from srlab.upsamplers.kernels import box_line, deconv_to_subpixel, subpixel_to_deconv
 from srlab.upsamplers.linear import SubPixel, shared_bias, take_over
 
+_ZERO = 1e-12  # a weight this small, relative to the largest, is rounding error
+
 
 class Boxed(Upsampler):
     """Average what an upsampler makes over a box of s x s pixels.
@@ -42,19 +44,19 @@ class Boxed(Upsampler):
             raise ValueError(f"{type(module).__name__} cannot be put under a box filter")
         super().__init__(in_channels, out_channels, scale, module.halo + 1)
         self.inner = module
+        self._line = box_line(scale).tolist()
 
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
-        line = box_line(self.scale).tolist()
-        sr = crop(self.inner(framed), self.scale - len(line) // 2)
-        return _convolve(_convolve(sr, line, -2), line, -1)
+        sr = crop(self.inner(framed), self.scale - len(self._line) // 2)
+        return _convolve(_convolve(sr, self._line, -2), self._line, -1)
 
     def hold(self, form: SubPixel) -> None:
         """Set the weights to a form of which the box is a factor; see ``linear.take_over``."""
-        s = self.scale
-        size = max(form.size, 3)
-        inverse = torch.linalg.pinv(_spreading(box_line(s).double(), s, size - 2))
+        s, size = self.scale, 2 * self.halo + 1
+        inverse = torch.linalg.pinv(_spreading(box_line(s), s, size - 2))
         kernel = inverse @ subpixel_to_deconv(form.padded(size), s) @ inverse.T
+        kernel[kernel.abs() < _ZERO * kernel.abs().max()] = 0
         bias = shared_bias(form).repeat_interleave(s**2)
         take_over(self.inner, SubPixel(deconv_to_subpixel(kernel, s), bias, s))
 

@@ -16,14 +16,14 @@ from srlab.upsamplers.linear import SubPixel, shared_bias, transposed_form
 class Deconv(Upsampler):
     """Scatter a kernel of size K at stride s.
 
-    With K = k s this is the same layer as a sub-pixel convolution of kernel k (arXiv 1609.07009):
-    same numbers, same multiply-adds, one bias per output channel where that has s^2. A K that s
-    does not divide covers some output pixels more often than others and so leaves a checkerboard
-    (Odena et al., Distill 2016); it is allowed, with a warning.
+    With K = k s, k odd, this is the same layer as a sub-pixel convolution of kernel k (arXiv
+    1609.07009): same numbers, same multiply-adds, one bias per output channel where that has s^2.
+    A K that s does not divide covers some output pixels more often than others and so leaves a
+    checkerboard (Odena et al., Distill 2016); it is allowed, with a warning.
 
-    It is computed as that sub-pixel convolution, its kernel padded with zeros to the next k s: the
-    same function, and on a CPU, at the end of a network with its few channels, several times faster
-    than torch's (``scripts/time_deconv.py``).
+    It is computed as that sub-pixel convolution; any other kernel is padded with zeros to the next
+    odd k, and costs as much. The same function, and on a CPU, at the end of a network with its few
+    channels, several times faster than torch's (``scripts/time_deconv.py``).
 
     Args:
         in_channels: Channels of the input.

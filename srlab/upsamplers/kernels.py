@@ -47,7 +47,7 @@ def box_line(scale: int) -> Tensor:
 
     It turns nearest into bilinear interpolation, and whatever it smooths loses its checkerboard.
     """
-    line = torch.ones(scale + 1 - scale % 2)
+    line = torch.ones(scale + 1 - scale % 2, dtype=torch.float64)
     if scale % 2 == 0:
         line[0] = line[-1] = 0.5
     return line / scale

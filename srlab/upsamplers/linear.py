@@ -144,21 +144,23 @@ def transposed_form(form: SubPixel) -> Transposed:
     return Transposed(kernel[..., lines, lines], form.bias.view(-1, s, s), padding - first, s)
 
 
-def difference(first: SubPixel, second: SubPixel) -> float:
-    """Return the largest difference between two forms' kernels and biases."""
+def differences(first: SubPixel, second: SubPixel) -> tuple[float, float]:
+    """Return the largest difference between two forms' kernels, and between their biases."""
     size = max(first.size, second.size)
     kernels = (first.padded(size) - second.padded(size)).abs().max()
-    return float(torch.maximum(kernels, (first.bias - second.bias).abs().max()))
+    return float(kernels), float((first.bias - second.bias).abs().max())
 
 
 @torch.no_grad()
 def take_over(upsampler: nn.Module, form: SubPixel, tolerance: float = 1e-6) -> None:
     """Set the weights of an upsampler so that it computes a sub-pixel form.
 
+    Where it cannot, its weights are lost.
+
     Args:
         upsampler: It has a method ``hold(form)``.
         form: What it is to compute; same channels and scale.
-        tolerance: How much its kernel may be off, relative to the form's largest weight.
+        tolerance: How much it may be off, relative to the form's largest weight.
 
     Raises:
         ValueError: It cannot represent the form.
@@ -167,13 +169,22 @@ def take_over(upsampler: nn.Module, form: SubPixel, tolerance: float = 1e-6) -> 
     hold = getattr(upsampler, "hold", None)
     if hold is None:
         raise ValueError(f"{name} cannot take over another upsampler's kernel")
+    own = tuple(_attribute(upsampler, k) for k in ("in_channels", "out_channels", "scale"))
+    if own != (form.in_channels, form.out_channels, form.scale):
+        raise ValueError(
+            f"{name} cannot represent it: it maps {own[0]} to {own[1]} channels x{own[2]}, not "
+            f"{form.in_channels} to {form.out_channels} x{form.scale}"
+        )
     try:
         hold(form)
     except ValueError as error:
         raise ValueError(f"{name} cannot represent it: {error}") from None
-    left = difference(subpixel_form(upsampler), form)
-    if left > tolerance * max(1.0, float(form.kernel.abs().max())):
-        raise ValueError(f"{name} cannot represent it: its kernel would be off by {left:.2g}")
+    kernel, bias = differences(subpixel_form(upsampler), form)
+    largest = float(form.kernel.abs().max())
+    if not kernel <= tolerance * largest:
+        raise ValueError(f"{name} cannot represent it: its kernel would be off by {kernel:.2g}")
+    if not bias <= tolerance * max(largest, float(form.bias.abs().max())):
+        raise ValueError(f"{name} cannot represent it: its biases would be off by {bias:.2g}")
 
 
 def fit_separable(form: SubPixel, merge: Tensor) -> Tensor:
@@ -191,7 +202,7 @@ def fit_separable(form: SubPixel, merge: Tensor) -> Tensor:
     """
     s, size, _ = merge.shape
     taps = form.padded(size).unflatten(0, (-1, s, s)).permute(0, 3, 1, 4, 2, 5)  # o i a u b v
-    inverse = torch.linalg.pinv(merge.flatten(0, 1))
+    inverse = torch.linalg.pinv(merge.flatten(0, 1).to(form.kernel))
     return inverse @ taps.flatten(2, 3).flatten(3, 4) @ inverse.T
 
 
@@ -211,8 +222,7 @@ def _trimmed(form: SubPixel) -> SubPixel:
     """Drop the outer rings of the kernel that hold nothing but zeros."""
     kernel = form.kernel
     while kernel.shape[-1] > 1:
-        inner = kernel[..., 1:-1, 1:-1]
-        if kernel.abs().sum() > inner.abs().sum():
+        if kernel[..., [0, -1], :].any() or kernel[..., [0, -1]].any():
             break
-        kernel = inner
+        kernel = kernel[..., 1:-1, 1:-1]
     return SubPixel(kernel.contiguous(), form.bias, form.scale)

@@ -59,13 +59,16 @@ def _simple(upsampler: Upsampler) -> PixelShuffle | None:
     i, o, s, size = (
         upsampler.in_channels, upsampler.out_channels, upsampler.scale, 2 * upsampler.halo + 1,
     )  # fmt: skip
-    if isinstance(upsampler, PixelShuffle) or i * o * s**2 * size**2 > upsampler_cost(upsampler):
+    first = next(upsampler.parameters(), None)
+    if first is None or isinstance(upsampler, PixelShuffle):
         return None
     try:
+        if i * o * s**2 * size**2 > upsampler_cost(upsampler):
+            return None
         form = subpixel_form(upsampler)
-    except NotLinear:
+    except (NotLinear, RuntimeError):  # the latter where a foreign one cannot do without values
         return None
-    simple = PixelShuffle(i, o, s, size)  # the size that fits the network's frame
-    simple.to(next(upsampler.parameters()))
+    with torch.random.fork_rng(devices=[]):
+        simple = PixelShuffle(i, o, s, size).double()  # the size that fits the network's frame
     take_over(simple, form)
-    return simple
+    return simple.to(first)

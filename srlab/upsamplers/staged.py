@@ -1,9 +1,10 @@
-"""Enlarging in stages of 2 and 3, as EDSR does for x4 (Lim et al., CVPRW 2017, section 3.1)."""
+"""Enlarging in stages of 2 and 3, as EDSR does for x4 (Lim et al., CVPR workshops 2017)."""
 
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop
 from srlab.upsamplers import Factory, Upsampler
+from srlab.upsamplers.linear import SubPixel, take_over
 
 
 class Staged(Upsampler):
@@ -54,6 +55,16 @@ class Staged(Upsampler):
             framed = crop(stage(framed), surplus)
         return framed
 
+    def hold(self, form: SubPixel) -> None:
+        """Set the weights of a single stage to a form; see ``linear.take_over``.
+
+        Raises:
+            ValueError: There are several, whose kernels multiply.
+        """
+        if len(self.stages) > 1:
+            raise ValueError(f"no kernel is split into {len(self.stages)} stages")
+        take_over(self.stages[0], form)
+
 
 def stage_factors(scale: int) -> list[int]:
     """Split a scale into twos and then threes.
@@ -61,7 +72,7 @@ def stage_factors(scale: int) -> list[int]:
     Raises:
         ValueError: It has another prime factor.
     """
-    factors, rest = [], scale
+    factors, rest = [], max(scale, 1)
     for prime in (2, 3):
         while rest % prime == 0:
             factors.append(prime)

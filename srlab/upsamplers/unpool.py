@@ -14,9 +14,14 @@ from srlab.upsamplers.kernels import channel_match
 def switches(guide: Tensor, scale: int) -> Tensor:
     """Return where the largest value of each s x s block lies, as ``F.max_pool2d`` indexes it.
 
-    Shapes: ``(N, C, s H, s W) -> (N, C, H, W)``, int64. Of equal values the first counts.
+    Of values that are equal but for rounding the first counts, so that in a flat area the last bit
+    does not decide, which a tile and the whole picture may compute differently.
+
+    Shapes: ``(N, C, s H, s W) -> (N, C, H, W)``, int64.
     """
-    return F.max_pool2d(guide, scale, return_indices=True)[1]
+    tops = F.interpolate(F.max_pool2d(guide, scale), scale_factor=scale, mode="nearest")
+    near = guide >= tops - 4 * torch.finfo(guide.dtype).eps * (1 + tops.abs())
+    return F.max_pool2d(near.to(guide), scale, return_indices=True)[1]
 
 
 def unpool(x: Tensor, indices: Tensor, scale: int) -> Tensor:
