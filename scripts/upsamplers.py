@@ -71,6 +71,7 @@ def row(name: str, node: dict[str, Any], scale: int) -> list[str]:
     form = some_form(node, *small_channels(INPUTS, OUTPUTS), scale)
     can, by = relatives(node, INPUTS, OUTPUTS, scale)
     same = [other for other in can if other in by]
+    nothing = "no convolution" if module.whole else "not linear"
     seen = 2 * module.halo + 1 if form is None else form.size
     cost = f"{upsampler_cost(module) / scale**2:,.0f}"
     whole = module.whole
@@ -80,7 +81,7 @@ def row(name: str, node: dict[str, Any], scale: int) -> list[str]:
         f"{sum(p.numel() for p in module.parameters()):,}",
         "by size" if whole else cost,
         "all" if whole else f"{seen} x {seen}",
-        ", ".join(same) or ("" if form else "not linear"),
+        ", ".join(same) or ("" if form else nothing),
         ", ".join(other for other in can if other not in same),
         ripples(node, scale),
         ripples(default, scale) if default and default != node else "",

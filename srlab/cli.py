@@ -146,7 +146,7 @@ def _hydra(verb: str, arguments: list[str]) -> None:
         try:
             overrides = list(hydra_config.overrides.task)
             return run_verb(verb, config, hydra_config.runtime, overrides, multirun)
-        except (UserError, Interrupted) as error:
+        except (UserError, Interrupted, BrokenPipeError) as error:
             if multirun and isinstance(error, Interrupted):  # leave the other jobs alone, too
                 print(error, file=sys.stderr)
                 sys.exit(error.exit_code)
@@ -220,6 +220,10 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
 
     text = str(error)
     if "Could not override 'upsampler'" in text:
+        if any(a.startswith("checkpoint=") for a in arguments):
+            return "a checkpoint has its upsampler; srlab convert gives it another"
+        if not any(a.startswith("model=") for a in arguments):
+            return "upsampler=... goes with a model: add model=NAME"
         model = next((a for a in arguments if a.startswith("model=")), "the model")
         return f"{model} takes no upsampler: it would ignore upsampler=..."
     cause = str(error.__cause__ or "")

@@ -207,7 +207,7 @@ def test_a_description_has_the_layers_the_costs_and_the_relatives(capsys):
     text = "\n".join(lines)
     assert "at most 9 x 9 low-resolution pixels" in text
     assert "sub-pixel convolution of kernel 3x3, or a transposed convolution of kernel 9x9" in text
-    assert "checkerboard of its kernel: 0.000 (with upsampler.init=default it starts at" in text
+    assert "checkerboard of its kernel: 0.00 (typically" in text
     for choice, parameters in (
         ("pixel_shuffle upsampler.kernel_size=3", "2,601"),
         ("deconv upsampler.kernel_size=9", "2,593"),

@@ -1,5 +1,6 @@
 """Training on CUDA: every precision, compiled or not, and the same numbers as on the CPU."""
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 import torch
 
 from srlab.cli import main
+from srlab.models.espcn import ESPCN
+from srlab.testing import upsampler_configs
+from srlab.upsamplers.simplify import simplify
 
 pytestmark = [
     pytest.mark.gpu,
@@ -41,3 +45,13 @@ def test_cuda_and_cpu_train_to_the_same_score(monkeypatch, tmp_path):
         train(monkeypatch, f"device={device}", f"run_dir={device}")
         scores.append(json.loads(Path(device, "results.json").read_text())[1]["psnr"])
     assert scores[0] == pytest.approx(scores[1], abs=0.02)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in upsampler_configs()])
+def test_every_upsampler_computes_on_cuda_what_it_computes_on_the_cpu(name):
+    network = ESPCN(dict(upsampler_configs())[name], 3, init="identity").double().eval()
+    lr = torch.rand(1, 1, 19, 23, dtype=torch.float64)
+    with torch.no_grad():
+        expected = network(lr)
+        for other in (copy.deepcopy(network), simplify(network), simplify(network.cuda())):
+            assert (other.cuda()(lr.cuda()).cpu() - expected).abs().max() < 1e-9

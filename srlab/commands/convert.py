@@ -2,13 +2,14 @@
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from srlab.commands.folders import check_new_file
 from srlab.commands.network import checkpoint_file, load_checkpoint
 from srlab.commands.relatives import name_of, nearest_option
 from srlab.config.build import build
@@ -28,8 +29,12 @@ _SIDE = 96  # low-resolution pixels of each photograph that the two networks are
 _EQUAL = 1e-5  # how far the two networks may be apart, of the pixel range [0, 1]
 
 
-def run(config: ConvertConfig) -> float:
+def run(config: ConvertConfig, overrides: Sequence[str] = ()) -> float:
     """Write the converted checkpoint and return the largest difference that was found.
+
+    Args:
+        config: The composed config.
+        overrides: The command line's: an option of the upsampler that is among them is kept.
 
     Raises:
         UserError: The checkpoint cannot be read, or the upsampler cannot represent its kernels.
@@ -41,10 +46,10 @@ def run(config: ConvertConfig) -> float:
     check({"upsampler": config.upsampler}, None)
     kind, _ = nearest_option(config.upsampler, int(made_with["scale"]))
     output = Path(config.output).expanduser() if config.output else _beside(source, kind)
-    if output.exists():
-        raise UserError(f"{output} exists: name another file by output=FILE")
+    check_new_file(output, "output=FILE")
 
-    after, node = _converted(before, made_with, config.upsampler)
+    asked = {o.lstrip("+").partition("=")[0].removeprefix("upsampler.") for o in overrides}
+    after, node = _converted(before, made_with, config.upsampler, asked)
     for name, old, new in _paired(before, after):
         print(f"{name}: {_layer(old)} -> {_layer(new)}")
     print(f"as upsampler={name_of(node, int(made_with['scale']))}")
@@ -53,7 +58,12 @@ def run(config: ConvertConfig) -> float:
         raise UserError(f"the networks differ by {worst:.2g}: nothing was written")
 
     checkpoint = load(source)
-    changed = made_with | {"model": made_with["model"] | {"upsampler": node}, "upsampler": node}
+    name = f"{str(made_with.get('name') or 'run').partition(' as ')[0]} as {kind}"
+    changed = made_with | {
+        "name": name,
+        "model": made_with["model"] | {"upsampler": node},
+        "upsampler": node,
+    }
     kept = {key: checkpoint[key] for key in ("step", "info") if key in checkpoint}
     save(output, {"config": changed, "weights": after.state_dict()} | kept)
     print(f"written: {output}")
@@ -96,7 +106,7 @@ def _paired(before: Model, after: Model) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _converted(
-    before: Model, made_with: dict[str, Any], upsampler: dict[str, Any]
+    before: Model, made_with: dict[str, Any], upsampler: dict[str, Any], asked: set[str]
 ) -> tuple[Model, dict[str, Any]]:
     """Return the network with the other upsampler, and the config of that upsampler."""
     try:
@@ -106,7 +116,7 @@ def _converted(
     if not forms:
         raise UserError("this network has no upsampler of srlab.upsamplers to convert")
     fault = ""
-    for node in (upsampler, *_fitting(upsampler, list(forms.values()))):
+    for node in (upsampler, *_fitting(upsampler, list(forms.values()), asked)):
         try:
             return _with(before, made_with, node, forms), node
         except ValueError as error:
@@ -114,11 +124,13 @@ def _converted(
     raise UserError(fault)
 
 
-def _fitting(upsampler: dict[str, Any], forms: list[SubPixel]) -> Iterator[dict[str, Any]]:
+def _fitting(
+    upsampler: dict[str, Any], forms: list[SubPixel], asked: set[str]
+) -> Iterator[dict[str, Any]]:
     """Yield configs that may fit all forms: with the switches they need, and with the sizes too."""
     options_for = getattr(locate(str(upsampler["_target_"])), "options_for", None)
     wanted = [options_for(form) for form in forms] if options_for else [{}]
-    merged = {key: max(options[key] for options in wanted) for key in wanted[0]}
+    merged = {k: max(options[k] for options in wanted) for k in wanted[0] if k not in asked}
     if merged:
         yield upsampler | {k: v for k, v in merged.items() if isinstance(v, bool)}
         yield upsampler | ({"init": "default"} if "init" in upsampler else {}) | merged

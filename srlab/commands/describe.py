@@ -9,8 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from srlab.atomic import write_atomically
+from srlab.commands.folders import check_new_file
 from srlab.commands.network import check_network, load_checkpoint
-from srlab.commands.relatives import make, matched, name_of, relatives, small_channels, some_form
+from srlab.commands.relatives import (
+    matched,
+    name_of,
+    relatives,
+    ripple_by_default,
+    small_channels,
+    some_form,
+)
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.schema import Colour, DescribeConfig, check_scale
@@ -43,10 +51,10 @@ def run(config: DescribeConfig) -> None:
         UserError: The network cannot be built, or the picture cannot be drawn.
     """
     plot = None if config.plot is None else Path(config.plot).expanduser()
-    if plot is not None and plot.exists():
-        raise UserError(f"{plot} exists: name another file by plot=FILE.png")
     if plot is not None and plot.suffix.lower() != ".png":
         raise UserError(f"plot wants a file name that ends in .png, got {plot}")
+    if plot is not None:
+        check_new_file(plot, "plot=FILE.png")
     subject = _subject(config)
     print(f"{subject.title}\n")
     costs = _costs(subject.network)
@@ -159,11 +167,9 @@ def _facts(subject: Subject, form: SubPixel | str) -> Iterator[str]:
     ripple = flat_ripple(network, s, network.channels, network.halo, network.grid)
     yield f"checkerboard on flat pictures: {ripple:.2f} grey levels"
     if not isinstance(form, str):
-        default = _default_ripple(subject)
-        began = (
-            "" if default is None else f" (with upsampler.init=default it starts at {default:.3f})"
-        )
-        yield f"checkerboard of its kernel: {kernel_ripple(form.kernel, head.scale):.3f}{began}"
+        default = ripple_by_default(subject.node, head.in_channels, head.out_channels, head.scale)
+        began = f" (typically {default:.2f} with upsampler.init=default)" if default else ""
+        yield f"checkerboard of its kernel: {kernel_ripple(form.kernel, head.scale):.2f}{began}"
 
 
 def _structure(subject: Subject) -> SubPixel:
@@ -173,19 +179,6 @@ def _structure(subject: Subject) -> SubPixel:
     return some_form(subject.node, *few, head.scale) or subpixel_form(head)
 
 
-def _default_ripple(subject: Subject) -> float | None:
-    """Return the ripple of the upsampler's kernel as torch's initialisation leaves it."""
-    head = subject.head
-    if subject.node.get("init", "default") == "default" or not _count(head):
-        return None
-    node = subject.node | {"init": "default"}
-    try:
-        form = subpixel_form(make(node, head.in_channels, head.out_channels, head.scale))
-    except NotLinear:
-        return None
-    return kernel_ripple(form.kernel, head.scale)
-
-
 def _family(subject: Subject, form: SubPixel | str) -> Iterator[str]:
     """Yield how the upsampler relates to the others."""
     if isinstance(form, str):
@@ -193,7 +186,10 @@ def _family(subject: Subject, form: SubPixel | str) -> Iterator[str]:
     head = subject.head
     channels = (head.in_channels, head.out_channels, head.scale)
     size = _structure(subject).size
-    yield f"\nof the same reach, {size}x{size} low-resolution pixels:"
+    yield (
+        f"\nof the same reach, {size}x{size} low-resolution pixels; such a deconv or pixel_shuffle "
+        f"can represent it:"
+    )
     alike = matched(size, *channels)
     yield from aligned([(f"  {choice}", f"{_count(m):,} parameters") for choice, m in alike])
     can, by = relatives(subject.node, *channels)

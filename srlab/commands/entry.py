@@ -37,6 +37,8 @@ def run_verb(
     if verb == "train":
         output = runtime.output_dir if multirun else None
         return command.run(typed, dict(runtime.choices), list(overrides), output)
+    if verb == "convert":
+        return command.run(typed, list(overrides))
     return command.run(typed)
 
 

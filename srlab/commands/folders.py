@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+import os
 from pathlib import Path
 
 from srlab.errors import UserError
@@ -42,3 +43,17 @@ def dated(parent: Path) -> Path:
             raise UserError(f"cannot make the folder {path}: {error.strerror}") from None
         return path
     raise AssertionError("unreachable")
+
+
+def check_new_file(path: Path, key: str) -> None:
+    """Check, before the work, that a file can be written without replacing another.
+
+    Raises:
+        UserError: It is there, or its folder is not, or may not be written to.
+    """
+    if path.exists():
+        raise UserError(f"{path} exists: name another file by {key}")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"the folder {path.parent} does not exist: make it, or change {key}")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise UserError(f"the folder {path.parent} may not be written to: change {key}")

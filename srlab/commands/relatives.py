@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Iterator
+from statistics import median
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from srlab.config.check import locate
 from srlab.config.compose import option_node
 from srlab.config.plugins import option_files
 from srlab.errors import CheckerboardWarning
+from srlab.metrics.checkerboard import kernel_ripple
 from srlab.upsamplers import Upsampler
-from srlab.upsamplers.linear import SubPixel, shared_bias, subpixel_form, take_over
+from srlab.upsamplers.linear import NotLinear, SubPixel, shared_bias, subpixel_form, take_over
 
 
 def make(node: dict[str, Any], in_channels: int, out_channels: int, scale: int) -> Upsampler:
@@ -50,6 +52,25 @@ def some_form(node: dict[str, Any], inputs: int, outputs: int, scale: int) -> Su
         return None
     bias = shared_bias(form).repeat_interleave(scale**2)
     return SubPixel(form.kernel, bias, scale)
+
+
+def ripple_by_default(node: dict[str, Any], inputs: int, outputs: int, scale: int) -> float | None:
+    """Return the checkerboard of an upsampler's kernel as torch's initialisation leaves it.
+
+    The median over 11 seeds; None where there is no such start or no kernel.
+    """
+    if "init" not in node:
+        return None
+    ripples = []
+    for seed in range(11):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = make(node | {"init": "default"}, inputs, outputs, scale)
+        try:
+            ripples.append(kernel_ripple(subpixel_form(module).kernel, scale))
+        except NotLinear:
+            return None
+    return median(ripples)
 
 
 def can_represent(

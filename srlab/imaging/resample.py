@@ -124,8 +124,12 @@ def stretch(
             ``(i + 1/2) n / m - 1/2``. Not with nearest.
 
     Raises:
-        ValueError: ``align_corners`` with nearest.
+        ValueError: The mode is unknown, the size is under 1, or ``align_corners`` with nearest.
     """
+    if mode not in REACH:
+        raise ValueError(f"mode must be one of {', '.join(REACH)}, got {mode!r}")
+    if min(height, width) < 1:
+        raise ValueError(f"height and width must be at least 1, got {height} and {width}")
     if align_corners and mode == "nearest":
         raise ValueError("align_corners is for bilinear and bicubic, not for nearest")
     rows = _stretching(x.shape[-2], height, mode, align_corners).to(x)

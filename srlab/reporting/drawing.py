@@ -94,7 +94,10 @@ def _draw_kernels(figure: Figure, kernel: Tensor, padding: int, scale: int) -> N
 def _kernel_headline(kernel: Tensor, pairs: list[tuple[int, int]], shown: int) -> str:
     inputs, outputs = kernel.shape[:2]
     if len(pairs) <= 1:
-        return "Kernel" if pairs else "Kernel: all weights are zero"
+        alone = (
+            "Kernel" if inputs * outputs == 1 else f"The one kernel of {inputs * outputs} in use"
+        )
+        return alone if pairs else "Kernel: all weights are zero"
     if shown == 1:
         return f"Kernel, the same for all {len(pairs)} channels"
     if outputs == 1:
@@ -114,10 +117,10 @@ def _alike(kernel: Tensor, pairs: list[tuple[int, int]]) -> bool:
 
 def _draw_dots(figure: Figure, dots: Tensor, scale: int) -> None:
     """Draw what single pixels do where there is no kernel to draw."""
-    headline = "Depends on the picture: no fixed kernel, no frequency response"
+    headline = "No fixed kernel, and so no frequency response"
     note = (
         "Instead: what one LR pixel adds to a mid grey picture when it differs by so much, for "
-        "each grey level of that; a linear layer would draw four equal panels"
+        "each grey level of that; what is linear draws four equal panels"
     )
     sheet.heading(figure, sheet.LEFT, sheet.TOP, headline, note)
     side, gap = sheet.ROOM - 0.22, 0.4

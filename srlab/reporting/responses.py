@@ -15,6 +15,7 @@ WHITE = 255.0
 FLAT_LEVELS = (0.0, 51.0, 102.0, 153.0, 204.0, 255.0)
 STEP_LEVELS = (64.0, 192.0)
 STEP_REACH = 5  # low-resolution pixels of the profile on either side of the edge
+_NOTHING = 1e-3  # of the norm of the strongest kernel
 DOT_REACH = 3
 DOT_LEVELS = (16.0, 64.0, -16.0, -64.0)  # added to mid grey
 _MID_GREY = 128.0
@@ -26,14 +27,17 @@ _GRID = 16  # networks that pool want sides that are multiples of a power of 2
 def strongest(kernel: Tensor) -> list[tuple[int, int]]:
     """Return the pairs (input, output) of channels by the norm of their kernels, largest first.
 
-    Those whose kernels are nothing but zeros are left out.
+    Those that are nothing beside the largest, under a thousandth of it, are left out.
 
     Args:
         kernel: ``(i, o, K, K)``.
     """
     norms = kernel.flatten(2).norm(dim=-1).flatten()
     order = norms.sort(descending=True, stable=True)
-    return [divmod(int(n), kernel.shape[1]) for n in order.indices[order.values > 0]]
+    return [
+        divmod(int(n), kernel.shape[1])
+        for n in order.indices[order.values > _NOTHING * order.values[0]]
+    ]
 
 
 def frequency_response(kernel: Tensor, scale: int) -> Tensor:

@@ -38,6 +38,10 @@ class SubPixel:
     bias: Tensor
     scale: int
 
+    def __repr__(self) -> str:
+        """Return its measures: the tensors would fill pages."""
+        return f"SubPixel({self.in_channels} -> {self.out_channels}, x{self.scale}, k={self.size})"
+
     @property
     def size(self) -> int:
         """The kernel's size k."""
@@ -86,6 +90,12 @@ class Transposed:
     bias: Tensor
     padding: int
     scale: int
+
+    def __repr__(self) -> str:
+        """Return its measures: the tensors would fill pages."""
+        inputs, outputs = self.kernel.shape[:2]
+        measures = f"x{self.scale}, K={self.size}, padding={self.padding}"
+        return f"Transposed({inputs} -> {outputs}, {measures})"
 
     @property
     def size(self) -> int:
