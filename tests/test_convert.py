@@ -1,4 +1,5 @@
 import hashlib
+import json
 import subprocess
 import sys
 
@@ -185,15 +186,14 @@ def test_the_command_line_converts_evaluates_and_describes_what_it_converted(tmp
     done = srlab("convert", "checkpoint=last.pt", "upsampler=pixel_shuffle")
     assert (done.returncode, done.stderr) == (0, "")
     assert "upsampler: Deconv 32 -> 1 x3, 2,593 parameters -> PixelShuffle 32 -> 1" in done.stdout
-    scores = [
-        srlab("evaluate", f"checkpoint={name}", f"output={name}-scores")
-        for name in ("last.pt", "last-pixel_shuffle.pt")
-    ]
-    assert [s.returncode for s in scores] == [0, 0]
-    rows = [[line.split()[-3:] for line in s.stdout.splitlines() if "mean" in line] for s in scores]
-    assert rows[0] == rows[1] != []
+    psnr = []
+    for name in ("last.pt", "last-pixel_shuffle.pt"):
+        assert srlab("evaluate", f"checkpoint={name}", f"output={name}-scores").returncode == 0
+        (judged,) = json.loads((tmp_path / f"{name}-scores" / "results.json").read_text())
+        psnr.append(judged["psnr"])
+    assert psnr[0] == pytest.approx(psnr[1], abs=1e-3)
     described = srlab("describe", "checkpoint=last-pixel_shuffle.pt")
-    assert "a run: ESPCN with pixel_shuffle, x3, Y" in described.stdout
+    assert "a run as pixel_shuffle: ESPCN with pixel_shuffle, x3, Y" in described.stdout
     for arguments, sentence in (
         (["checkpoint=last.pt"], "upsampler is missing: add upsampler=pixel_shuffle, deconv, ..."),
         (["upsampler=deconv"], "checkpoint is missing: add checkpoint=..."),
