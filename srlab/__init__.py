@@ -33,6 +33,9 @@ _NAMES = {
     "stretch": "srlab.imaging.resample",
     "psnr": "srlab.metrics.psnr",
     "ssim": "srlab.metrics.ssim",
+    "kernel_ripple": "srlab.metrics.checkerboard",
+    "picture_ripple": "srlab.metrics.checkerboard",
+    "spectral_ratio": "srlab.metrics.checkerboard",
 }
 
 

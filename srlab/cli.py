@@ -13,7 +13,7 @@ VERBS = {
     "train": "train a network; ends with a table and a picture",
     "evaluate": "PSNR and SSIM of a checkpoint or a baseline",
     "upscale": "enlarge a picture or a folder of pictures",
-    "describe": "what a network and its upsampler are, cost and can do, in words and pictures",
+    "describe": "what a network consists of and costs, what its upsampler can do; with a picture",
     "convert": "give a checkpoint another upsampler that computes the same",
 }
 
@@ -201,7 +201,8 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
     if issubclass(category, CheckerboardWarning):
         print(f"srlab: {message}", file=sys.stderr)
     else:
-        print(warnings.formatwarning(message, category, filename, lineno, line), file=sys.stderr)
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        print(text, end="", file=file or sys.stderr)
 
 
 def _quoted(argument: str) -> str:

@@ -6,11 +6,11 @@ import sys
 import pytest
 import torch
 
-from srlab.commands import convert
+from srlab.commands import convert, describe
 from srlab.commands.network import load_checkpoint
 from srlab.config.build import build
 from srlab.config.compose import option_node
-from srlab.config.schema import ConvertConfig
+from srlab.config.schema import Colour, ConvertConfig, DescribeConfig
 from srlab.errors import UserError
 from srlab.training.checkpoint import load, save
 
@@ -151,6 +151,32 @@ def test_a_network_that_is_not_finite_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == [source]
 
 
+def test_a_large_scale_leaves_small_photographs_to_compare(tmp_path):
+    assert to("pixel_shuffle", trained(tmp_path, scale=12, upsampler="deconv"), scale=12) < 1e-5
+
+
+def test_a_converted_run_keeps_its_name_and_says_what_it_is_now(tmp_path):
+    source = trained(tmp_path, "espcn", "deconv")
+    to("pixel_shuffle", source, tmp_path / "there.pt")
+    to("deconv", tmp_path / "there.pt", tmp_path / "back.pt")
+    assert load(tmp_path / "back.pt")["config"]["name"] == "a run (as deconv)"
+
+
+def test_a_description_refuses_what_the_checkpoint_is_not(tmp_path):
+    source = str(trained(tmp_path))
+    for asked, sentence in (
+        ({"scale": 4}, "trained for scale 3, but scale=4 is asked"),
+        ({"colour": Colour.rgb}, "trained for colour y, but colour=rgb is asked"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            describe.run(DescribeConfig(checkpoint=source, **asked))
+    checkpoint = load(tmp_path / "last.pt")
+    checkpoint["weights"]["body.0.weight"][0] = torch.nan
+    save(tmp_path / "last.pt", checkpoint)
+    with pytest.raises(UserError, match="weights are not finite"):
+        describe.run(DescribeConfig(checkpoint=source))
+
+
 def test_an_aligned_interpolation_is_refused(tmp_path):
     source = trained(tmp_path, "espcn", "bilinear", align_corners=True)
     with pytest.raises(UserError, match="drifts across the picture"):
@@ -193,7 +219,7 @@ def test_the_command_line_converts_evaluates_and_describes_what_it_converted(tmp
         psnr.append(judged["psnr"])
     assert psnr[0] == pytest.approx(psnr[1], abs=1e-3)
     described = srlab("describe", "checkpoint=last-pixel_shuffle.pt")
-    assert "a run as pixel_shuffle: ESPCN with pixel_shuffle, x3, Y" in described.stdout
+    assert "a run (as pixel_shuffle): ESPCN with pixel_shuffle, x3, Y" in described.stdout
     for arguments, sentence in (
         (["checkpoint=last.pt"], "upsampler is missing: add upsampler=pixel_shuffle, deconv, ..."),
         (["upsampler=deconv"], "checkpoint is missing: add checkpoint=..."),

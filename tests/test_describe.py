@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -134,6 +135,12 @@ def test_an_upsampler_that_cannot_be_counted_is_left_alone():
     assert isinstance(simplify(ESPCN(NeedsValues, 2)).upsampler, NeedsValues)
 
 
+def test_weights_that_are_not_finite_are_left_as_they_are():
+    network = ESPCN(Deconv, 2)
+    nn.init.constant_(network.upsampler.deconv.weight, float("nan"))
+    assert isinstance(simplify(network).upsampler, Deconv)
+
+
 def test_every_upsampler_of_a_u_net_is_simplified():
     simple = simplify(UNet(Deconv, 3, features=4))
     kinds = {name: type(module).__name__ for name, module in upsamplers_of(simple)}
@@ -188,8 +195,22 @@ def test_bicubic_needs_a_larger_sub_pixel_kernel_than_the_default():
 def test_an_upsampler_is_called_by_its_option_and_by_what_differs():
     assert name_of(node("deconv"), 3) == "deconv"
     assert name_of(node("deconv", init="icnr"), 3) == "deconv"
-    assert name_of(node("deconv", kernel_size=6), 3) == "deconv (kernel_size=6)"
-    assert name_of(node("resize_conv", mode="bicubic"), 3) == "resize_conv (mode=bicubic)"
+    assert name_of(node("deconv", kernel_size=6), 3) == "deconv upsampler.kernel_size=6"
+    assert name_of(node("resize_conv", mode="bicubic"), 3) == "resize_conv upsampler.mode=bicubic"
+
+
+def test_the_page_of_every_upsampler_is_that_of_the_options_there_are():
+    page = Path(__file__).parent.parent / "docs" / "upsampler_table.md"
+    scale, found = 0, {}
+    for line in page.read_text().splitlines():
+        if line.startswith("## x"):
+            scale = int(line.removeprefix("## x"))
+        cells = [cell.strip() for cell in line.split("|")[1:3]]
+        if len(cells) == 2 and cells[0] in UPSAMPLERS:
+            found[scale, cells[0]] = cells[1]
+    made = {(s, name): UPSAMPLERS[name](32, 1, s) for s in (2, 3, 4) for name in UPSAMPLERS}
+    counts = {key: f"{sum(p.numel() for p in m.parameters()):,}" for key, m in made.items()}
+    assert found == counts
 
 
 # The command
@@ -207,7 +228,7 @@ def test_a_description_has_the_layers_the_costs_and_the_relatives(capsys):
     text = "\n".join(lines)
     assert "at most 9 x 9 low-resolution pixels" in text
     assert "sub-pixel convolution of kernel 3x3, or a transposed convolution of kernel 9x9" in text
-    assert "checkerboard of its kernel: 0.00 (typically" in text
+    assert "checkerboard of its kernel: 0.00 (" in text
     for choice, parameters in (
         ("pixel_shuffle upsampler.kernel_size=3", "2,601"),
         ("deconv upsampler.kernel_size=9", "2,593"),
@@ -252,6 +273,8 @@ def test_a_plot_is_a_picture_and_never_overwrites(tmp_path, capsys):
         (["model=espcn"], "scale is missing: add scale=2, 3 or 4"),
         (["model=espcn", "scale=5", "upsampler=staged"],
          "model: stages are of 2 and 3, and scale 5 is no product of these"),
+        (["model=espcn", "scale=3", "seed=-1"], "seed must be at least 0 and under 2**63"),
+        (["upsampler=deconv"], "upsampler=... goes with a model: add model=NAME"),
         (["model=espcm", "scale=3"], "model has no option 'espcm'; did you mean 'espcn'?"),
         (["model=espcn", "scale=3", "plott=a.png"],
          "there is no group or key 'plott'; did you mean 'plot'?"),

@@ -201,3 +201,20 @@ def test_a_damaged_option_of_a_package_harms_nothing_else(site, command):
     install(site, "srlab_damaged", "srlab_damaged.configs", files)
     assert command("train", "--cfg", "job")[::2] == (0, "")
     assert "did you mean 'upsampler'" in command("train", "upsamplr=1")[2]
+
+
+def test_describe_leaves_out_what_a_package_brings_broken_and_says_so(site, command):
+    files = {
+        "__init__.py": "",
+        "configs/upsampler/damaged.yaml": "{: [",
+        "configs/upsampler/absent.yaml": option("srlab_third.nowhere.Absent"),
+    }
+    install(site, "srlab_third", "srlab_third.configs", files)
+    status, out, err = command("describe", "model=espcn", "scale=3")
+    assert status == 0
+    assert "pixel_shuffle is the same, biases aside, as: deconv" in out
+    told = err.splitlines()
+    assert [line.split(" is left out: ")[0] for line in told] == [
+        "srlab: upsampler=absent",
+        "srlab: upsampler=damaged",
+    ]

@@ -1,6 +1,7 @@
 """``srlab convert``: give a checkpoint another upsampler that computes the same."""
 
 import copy
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from srlab.commands.folders import check_new_file
 from srlab.commands.network import checkpoint_file, load_checkpoint
 from srlab.commands.relatives import name_of, nearest_option
 from srlab.config.build import build
-from srlab.config.check import check, locate
+from srlab.config.check import ConfigError, check, locate
 from srlab.config.schema import Colour, ConvertConfig
 from srlab.data import photos
 from srlab.data.pairs import read_pairs
@@ -25,15 +26,17 @@ from srlab.training.checkpoint import load, save
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, take_over
 from srlab.upsamplers.simplify import upsamplers_of
 
+_CONVERTED = r" \(as [^()]*\)$"
 _SIDE = 96  # low-resolution pixels of each photograph that the two networks are compared on
-_EQUAL = 1e-5  # how far the two networks may be apart, of the pixel range [0, 1]
+_EQUAL = 1e-5  # how far the networks may be apart, in float64, of the pixel range [0, 1]
 
 
-def run(config: ConvertConfig, overrides: Sequence[str] = ()) -> float:
+def run(config: ConvertConfig, choice: str | None = None, overrides: Sequence[str] = ()) -> float:
     """Write the converted checkpoint and return the largest difference that was found.
 
     Args:
         config: The composed config.
+        choice: The option of the group upsampler that was chosen; it names the output.
         overrides: The command line's: an option of the upsampler that is among them is kept.
 
     Raises:
@@ -44,11 +47,12 @@ def run(config: ConvertConfig, overrides: Sequence[str] = ()) -> float:
     source = checkpoint_file(config.checkpoint)
     before, made_with = load_checkpoint(source, config.trust)
     check({"upsampler": config.upsampler}, None)
-    kind, _ = nearest_option(config.upsampler, int(made_with["scale"]))
+    kind = choice or nearest_option(config.upsampler, int(made_with["scale"]))[0]
     output = Path(config.output).expanduser() if config.output else _beside(source, kind)
     check_new_file(output, "output=FILE")
 
-    asked = {o.lstrip("+").partition("=")[0].removeprefix("upsampler.") for o in overrides}
+    keys = [override.lstrip("+").partition("=")[0] for override in overrides]
+    asked = {key.removeprefix("upsampler.") for key in keys if key.startswith("upsampler.")}
     after, node = _converted(before, made_with, config.upsampler, asked)
     for name, old, new in _paired(before, after):
         print(f"{name}: {_layer(old)} -> {_layer(new)}")
@@ -58,7 +62,7 @@ def run(config: ConvertConfig, overrides: Sequence[str] = ()) -> float:
         raise UserError(f"the networks differ by {worst:.2g}: nothing was written")
 
     checkpoint = load(source)
-    name = f"{str(made_with.get('name') or 'run').partition(' as ')[0]} as {kind}"
+    name = _renamed(str(made_with.get("name") or "run"), kind)
     changed = made_with | {
         "name": name,
         "model": made_with["model"] | {"upsampler": node},
@@ -82,12 +86,17 @@ def _compare(before: Model, after: Model, scale: int, colour: Colour) -> float:
         double = _difference(exact[0](lr.double()), exact[1](lr.double()))
         single = _difference(before(lr), after(lr))
         print(f"largest difference on {what}: {single:.1e} in float32, {double:.1e} in float64")
-        differences += [single, double]
+        differences.append(double)
     return float(torch.tensor(differences).max())  # NaN if one is
 
 
 def _difference(a: Tensor, b: Tensor) -> float:
     return float((a - b).abs().max() / a.abs().max().clamp(min=1))
+
+
+def _renamed(name: str, kind: str) -> str:
+    """Return the run's name with what it was converted to, in place of an earlier conversion."""
+    return f"{re.sub(_CONVERTED, '', name)} (as {kind})"
 
 
 def _beside(source: Path, kind: str) -> Path:
@@ -119,7 +128,7 @@ def _converted(
     for node in (upsampler, *_fitting(upsampler, list(forms.values()), asked)):
         try:
             return _with(before, made_with, node, forms), node
-        except ValueError as error:
+        except (ValueError, ConfigError) as error:
             fault = str(error)
     raise UserError(fault)
 
@@ -131,8 +140,10 @@ def _fitting(
     options_for = getattr(locate(str(upsampler["_target_"])), "options_for", None)
     wanted = [options_for(form) for form in forms] if options_for else [{}]
     merged = {k: max(options[k] for options in wanted) for k in wanted[0] if k not in asked}
+    switches = {k: v for k, v in merged.items() if isinstance(v, bool)}
+    if switches:
+        yield upsampler | switches
     if merged:
-        yield upsampler | {k: v for k, v in merged.items() if isinstance(v, bool)}
         yield upsampler | ({"init": "default"} if "init" in upsampler else {}) | merged
 
 
@@ -165,5 +176,9 @@ def _pictures(scale: int, colour: Colour) -> Iterator[tuple[str, Tensor]]:
     noise = torch.rand(1, channels, 37, 50, generator=torch.Generator().manual_seed(0))
     yield "50x37 pixels of noise", noise
     for pair in read_pairs(photos.held_out(), scale, colour.value, smallest_side(scale)):
-        middle = to_tensor(pair.lr).float()[..., 32 : 32 + _SIDE, 32 : 32 + _SIDE]
-        yield f"a part of the photograph {pair.name}", middle
+        lr = to_tensor(pair.lr).float()
+        top, left = (max(0, n - _SIDE) // 2 for n in lr.shape[-2:])
+        yield (
+            f"a part of the photograph {pair.name}",
+            lr[..., top : top + _SIDE, left : left + _SIDE],
+        )

@@ -10,7 +10,12 @@ from torch import Tensor, nn
 
 from srlab.atomic import write_atomically
 from srlab.commands.folders import check_new_file
-from srlab.commands.network import check_network, load_checkpoint
+from srlab.commands.network import (
+    check_asked,
+    check_network,
+    checkpoint_file,
+    load_checkpoint,
+)
 from srlab.commands.relatives import (
     matched,
     name_of,
@@ -21,7 +26,7 @@ from srlab.commands.relatives import (
 )
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
-from srlab.config.schema import Colour, DescribeConfig, check_scale
+from srlab.config.schema import SEED_RANGE, Colour, DescribeConfig, check_scale
 from srlab.cost import multiply_adds
 from srlab.errors import UserError
 from srlab.evaluation.tables import aligned
@@ -72,12 +77,15 @@ def _subject(config: DescribeConfig) -> Subject:
         if config.model:
             raise UserError("give checkpoint=FILE or model=NAME, not both")
         network, made_with = load_checkpoint(config.checkpoint, config.trust)
+        check_asked(config, made_with, checkpoint_file(config.checkpoint))
         model, colour = made_with["model"], made_with["colour"]
         name = f"{made_with.get('name') or 'run'}: "
     elif config.model:
         scale, colour = check_scale(config.scale), (config.colour or Colour.y).value
         check_upsampler_used(config.model, config.upsampler)
         check({"model": config.model})
+        if not 0 <= config.seed < 2**63:
+            raise UserError(SEED_RANGE)
         torch.manual_seed(config.seed)
         network, model = build(config.model, "model").eval(), config.model
         check_network(network, scale, Colour(colour))
@@ -85,8 +93,10 @@ def _subject(config: DescribeConfig) -> Subject:
     else:
         raise UserError("give model=NAME scale=3, or checkpoint=FILE")
     heads = dict(upsamplers_of(network))
-    if not heads:
-        raise UserError("this network has no upsampler of srlab.upsamplers to describe")
+    if not heads or "upsampler" not in model:
+        raise UserError("this network's upsampler is no srlab.upsamplers.Upsampler to describe")
+    if not all(p.isfinite().all() for p in network.parameters()):
+        raise UserError("this network's weights are not finite: there is nothing to describe")
     head = heads.get("upsampler") or list(heads.values())[-1]
     kind = name_of(model["upsampler"], head.scale)
     title = f"{name}{type(network).__name__} with {kind}, x{network.scale}, {colour.upper()}"
@@ -100,7 +110,10 @@ def _costs(network: Model) -> dict[str, float]:
         return module(torch.empty(1, network.channels, rows, columns, device="meta"))
 
     step = max(12, 4 * network.grid)
-    costs = multiply_adds(network, run_network, step)
+    try:
+        costs = multiply_adds(network, run_network, step)
+    except RuntimeError:  # a foreign layer that wants values
+        return {}
     return {name: count / network.scale**2 for name, count in costs.items()}
 
 
@@ -109,7 +122,8 @@ def _layers(network: Model, costs: dict[str, float]) -> Iterator[str]:
     rows = [("layer", "", "parameters", "multiply-adds per SR pixel")]
     for name, layer in (*_parts(network), ("", network)):
         whole = getattr(layer, "whole", False)
-        cost = "by the picture's size" if whole else f"{costs.get(name, 0):,.1f}"
+        cost = f"{costs.get(name, 0):,.1f}" if costs else "cannot be counted"
+        cost = "by the picture's size" if whole else cost
         kind = "" if layer is network else _kind(layer)
         rows.append((name or "total", kind, f"{_count(layer):,}", cost))
     yield from aligned(rows)
@@ -168,8 +182,8 @@ def _facts(subject: Subject, form: SubPixel | str) -> Iterator[str]:
     yield f"checkerboard on flat pictures: {ripple:.2f} grey levels"
     if not isinstance(form, str):
         default = ripple_by_default(subject.node, head.in_channels, head.out_channels, head.scale)
-        began = f" (typically {default:.2f} with upsampler.init=default)" if default else ""
-        yield f"checkerboard of its kernel: {kernel_ripple(form.kernel, head.scale):.2f}{began}"
+        fresh = f" ({default:.2f} in one that starts as upsampler.init=default)" if default else ""
+        yield f"checkerboard of its kernel: {kernel_ripple(form.kernel, head.scale):.2f}{fresh}"
 
 
 def _structure(subject: Subject) -> SubPixel:
@@ -186,10 +200,7 @@ def _family(subject: Subject, form: SubPixel | str) -> Iterator[str]:
     head = subject.head
     channels = (head.in_channels, head.out_channels, head.scale)
     size = _structure(subject).size
-    yield (
-        f"\nof the same reach, {size}x{size} low-resolution pixels; such a deconv or pixel_shuffle "
-        f"can represent it:"
-    )
+    yield f"\nsettings that read the same {size}x{size} low-resolution pixels:"
     alike = matched(size, *channels)
     yield from aligned([(f"  {choice}", f"{_count(m):,} parameters") for choice, m in alike])
     can, by = relatives(subject.node, *channels)
@@ -207,7 +218,7 @@ def _drawn(subject: Subject, form: SubPixel | str, costs: dict[str, float]) -> b
     network, head = subject.network, subject.head
     deconv = None if isinstance(form, str) else transposed_form(form)
     numbers = f"{_count(network):,} parameters, {_count(head):,} of them in the upsampler"
-    if not network.whole:
+    if costs and not network.whole:
         own = next(costs.get(name, 0) for name, module in upsamplers_of(network) if module is head)
         numbers += f"; {costs['']:,.0f} multiply-adds per SR pixel, {own:,.0f} in the upsampler"
     return draw_upsampler(

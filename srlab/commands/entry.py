@@ -38,7 +38,7 @@ def run_verb(
         output = runtime.output_dir if multirun else None
         return command.run(typed, dict(runtime.choices), list(overrides), output)
     if verb == "convert":
-        return command.run(typed, list(overrides))
+        return command.run(typed, dict(runtime.choices).get("upsampler"), list(overrides))
     return command.run(typed)
 
 

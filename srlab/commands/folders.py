@@ -54,6 +54,6 @@ def check_new_file(path: Path, key: str) -> None:
     if path.exists():
         raise UserError(f"{path} exists: name another file by {key}")
     if not path.absolute().parent.is_dir():
-        raise UserError(f"the folder {path.parent} does not exist: make it, or change {key}")
+        raise UserError(f"the folder {path.parent} does not exist: make it, or give another {key}")
     if not os.access(path.absolute().parent, os.W_OK):
-        raise UserError(f"the folder {path.parent} may not be written to: change {key}")
+        raise UserError(f"the folder {path.parent} may not be written to: give another {key}")

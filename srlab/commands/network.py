@@ -12,7 +12,7 @@ from torch import Tensor
 
 from srlab.config.build import build
 from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
-from srlab.config.schema import Colour, UseConfig, check_scale
+from srlab.config.schema import Colour, NetworkConfig, UseConfig, check_scale
 from srlab.errors import CheckerboardWarning, UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.inference.ensemble import self_ensemble
@@ -140,7 +140,19 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
 
 def _from_checkpoint(config: UseConfig, path: Path, device: torch.device) -> Network:
     module, made_with = load_checkpoint(path, config.trust)
+    check_asked(config, made_with, path)
     scale, colour, model = made_with["scale"], Colour(made_with["colour"]), made_with["model"]
+    label = f"{made_with.get('name') or 'run'} ({path.stem})"
+    return Network(module.to(device), scale, colour, label, method_of(model), path)
+
+
+def check_asked(config: NetworkConfig, made_with: dict[str, Any], path: Path) -> None:
+    """Check that what is asked beside a checkpoint is what it was trained for.
+
+    Raises:
+        UserError: Scale or colour are others, or an upsampler is asked for.
+    """
+    scale, colour = made_with["scale"], Colour(made_with["colour"])
     if config.scale is not None and config.scale != scale:
         raise UserError(f"{path} was trained for scale {scale}, but scale={config.scale} is asked")
     if config.colour is not None and config.colour != colour:
@@ -148,8 +160,8 @@ def _from_checkpoint(config: UseConfig, path: Path, device: torch.device) -> Net
             f"{path} was trained for colour {colour.value}, "
             f"but colour={config.colour.value} is asked"
         )
-    label = f"{made_with.get('name') or 'run'} ({path.stem})"
-    return Network(module.to(device), scale, colour, label, method_of(model), path)
+    if config.upsampler:
+        raise UserError("a checkpoint has its upsampler; srlab convert gives it another")
 
 
 def method_of(model: dict[str, Any]) -> str | None:

@@ -1,19 +1,24 @@
 """How upsamplers relate: which can represent which, and which settings match in capacity."""
 
 import inspect
+import sys
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from statistics import median
 from typing import Any
 
 import torch
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from torch import nn
+from yaml import YAMLError
 
 from srlab.config.build import build
 from srlab.config.check import locate
 from srlab.config.compose import option_node
 from srlab.config.plugins import option_files
-from srlab.errors import CheckerboardWarning
+from srlab.errors import CheckerboardWarning, UserError
 from srlab.metrics.checkerboard import kernel_ripple
 from srlab.upsamplers import Upsampler
 from srlab.upsamplers.linear import NotLinear, SubPixel, shared_bias, subpixel_form, take_over
@@ -23,16 +28,27 @@ def make(node: dict[str, Any], in_channels: int, out_channels: int, scale: int) 
     """Build an upsampler from its config, without warnings.
 
     Raises:
-        ValueError: It cannot be had with these channels, scale or options.
+        ConfigError: It cannot be had with these channels, scale or options.
     """
     with warnings.catch_warnings(action="ignore", category=CheckerboardWarning):
         return build(node, "upsampler")(in_channels, out_channels, scale)
 
 
 def options(scale: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield name and config of every option of the group upsampler."""
+    """Yield name and config of every option of the group upsampler; broken ones are left out."""
     for name in option_files()["upsampler"]:
-        yield name, option_node("upsampler", name, "upsampler", scale)
+        node = _node_of(name, scale)
+        if node is not None:
+            yield name, node
+
+
+@cache
+def _node_of(name: str, scale: int) -> dict[str, Any] | None:
+    try:
+        return option_node("upsampler", name, "upsampler", scale)
+    except (UserError, HydraException, OmegaConfBaseException, YAMLError) as error:
+        print(f"srlab: upsampler={name} is left out: {str(error).splitlines()[0]}", file=sys.stderr)
+        return None
 
 
 def some_form(node: dict[str, Any], inputs: int, outputs: int, scale: int) -> SubPixel | None:
@@ -103,8 +119,12 @@ def function_class(node: dict[str, Any]) -> dict[str, Any]:
 def name_of(node: dict[str, Any], scale: int) -> str:
     """Return the option that an upsampler's config is, and where it differs from that."""
     name, changed = nearest_option(node, scale)
-    given = ", ".join(f"{key}={value}" for key, value in changed.items())
-    return f"{name} ({given})" if given else name
+    given = [
+        f"upsampler.{key}={str(value).lower() if isinstance(value, bool) else value}"
+        for key, value in changed.items()
+        if value is not None
+    ]
+    return " ".join([name, *given])
 
 
 def nearest_option(node: dict[str, Any], scale: int) -> tuple[str, dict[str, Any]]:

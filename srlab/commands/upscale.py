@@ -27,8 +27,8 @@ def run(config: UpscaleConfig) -> None:
         UserError: Input, output or network cannot be used.
     """
     network = load_network(config, choose_device(config.device))
-    network = replace(network, module=simplify(network.module))
     jobs = _jobs(Path(config.input).expanduser(), Path(config.output).expanduser(), network.scale)
+    network = replace(network, module=simplify(network.module))
     upscale = network.upscaler(config.tile, config.ensemble)
     waiting = [(source, target) for source, target in jobs if not target.exists()]
     if len(waiting) < len(jobs):

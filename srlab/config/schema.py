@@ -1,4 +1,4 @@
-"""The typed part of each config: what a run, an evaluation and an upscaling are.
+"""The typed part of each config: what a verb is told besides its components.
 
 Components (model, upsampler, loss, optim, schedule, data, testset) are open dicts with a
 ``_target_``; ``config.check`` holds them against the signature of what they name.
@@ -28,6 +28,9 @@ class Precision(Enum):
     fp32 = "fp32"
     bf16 = "bf16"
     fp16 = "fp16"
+
+
+SEED_RANGE = "seed must be at least 0 and under 2**63"
 
 
 @dataclass
@@ -153,7 +156,7 @@ def check_ranges(config: TrainConfig) -> None:
         if not 0 <= getattr(trainer, key) < math.inf:
             faults.append(f"trainer.{key} must not be negative")
     if not 0 <= config.seed < 2**63:
-        faults.append("seed must be at least 0 and under 2**63")
+        faults.append(SEED_RANGE)
     if not 0 <= trainer.ema < 1:
         faults.append("trainer.ema must be at least 0 and under 1")
     faults += [f"trainer.lr_factors.{k} must not be negative"

@@ -44,7 +44,7 @@ def explain(verb: str, complaint: str) -> str | None:
     key = re.search(r"Could not override '([^']+)'", complaint)
     if key is None:
         key = re.search(
-            r"Key '([^']+)' not in '(?:Train|Evaluate|Upscale|Describe|Convert|Trainer)Config'",
+            r"Key '([^']+)' not in '\w+Config'",
             complaint,
         )
         place = re.match(r"In '([^']+)'", complaint)

@@ -54,7 +54,7 @@ def draw_upsampler(
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("a plot needs matplotlib: pip install 'srlab[plot]'") from None
+        raise UserError("a plot needs matplotlib: pip install matplotlib") from None
     with style.context(["default", sheet.STYLE]):
         figure = Figure(figsize=(sheet.WIDTH, sheet.HEIGHT), dpi=sheet.DPI, facecolor="white")
         sheet.text(figure, sheet.LEFT, sheet.HEIGHT - 0.5, title, size=15, weight="bold")

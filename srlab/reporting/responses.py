@@ -21,7 +21,7 @@ DOT_LEVELS = (16.0, 64.0, -16.0, -64.0)  # added to mid grey
 _MID_GREY = 128.0
 _FLAT_SIDE = 4  # low-resolution pixels of a flat area
 _PLATEAU = (6, 9)  # where, in low-resolution pixels from the edge, a step has settled
-_GRID = 16  # networks that pool want sides that are multiples of a power of 2
+_GRID = 64  # networks that pool want sides that are multiples of a power of 2
 
 
 def strongest(kernel: Tensor) -> list[tuple[int, int]]:

@@ -26,7 +26,7 @@ def check_upsampler(make: UpsamplerFactory, scales: Sequence[int] = (2, 3, 4)) -
     """Check that a factory makes upsamplers that any model can take.
 
     Scales and channels that it refuses by a ValueError with a sentence are passed over, as long as
-    there is something that it does.
+    it accepts one.
 
     Args:
         make: The factory ``(in_channels, out_channels, scale) -> nn.Module``.

@@ -137,8 +137,10 @@ def subpixel_form(upsampler: nn.Module) -> SubPixel:
         dtype=torch.float64,
     )  # fmt: skip
     wanted = double(picture)
-    if (form(picture) - wanted).abs().max() > _EXACT * max(1.0, float(wanted.abs().max())):
-        raise NotLinear(f"{name} is not linear: its kernel depends on the picture")
+    if not (form(picture) - wanted).abs().max() <= _EXACT * wanted.abs().max().clamp(min=1):
+        raise NotLinear(
+            f"{name} is not linear: its kernel depends on the picture, or is not finite"
+        )
     return _trimmed(form)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from srlab.cost import multiply_adds
 from srlab.upsamplers import Upsampler
-from srlab.upsamplers.linear import NotLinear, subpixel_form, take_over
+from srlab.upsamplers.linear import subpixel_form, take_over
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -66,7 +66,7 @@ def _simple(upsampler: Upsampler) -> PixelShuffle | None:
         if i * o * s**2 * size**2 > upsampler_cost(upsampler):
             return None
         form = subpixel_form(upsampler)
-    except (NotLinear, RuntimeError):  # the latter where a foreign one cannot do without values
+    except (ValueError, RuntimeError):  # not linear, or a foreign one that wants values
         return None
     with torch.random.fork_rng(devices=[]):
         simple = PixelShuffle(i, o, s, size).double()  # the size that fits the network's frame
