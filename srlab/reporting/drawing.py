@@ -241,7 +241,7 @@ def _draw_flats(figure: Figure, flats: Tensor, scale: int) -> None:
     means = flats.mean(dim=(-2, -1)).tolist()
     for area, level, mean, axes in zip(off, responses.FLAT_LEVELS, means, panels, strict=True):
         image = sheet.draw_pixels(axes, area, max(worst, 0.5), scale, 0)
-        sheet.label_panel(axes, f"{level:.0f} → {mean:.1f}")
+        sheet.label_panel(axes, f"{level:.0f} → {mean:z.1f}")
     sheet.add_colour_bar(figure, image, panels, "deviation from their mean, grey levels")
 
 
