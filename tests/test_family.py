@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from common import count, largest, picture
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -58,18 +59,6 @@ every_scale = pytest.mark.parametrize("scale", [2, 3, 4, 5])
 def _no_gradients():
     with torch.no_grad():
         yield
-
-
-def picture(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def largest(x):
-    return x.abs().max().item()
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 def with_any_weights(module, seed=0):

@@ -2,6 +2,7 @@ from functools import partial
 
 import pytest
 import torch
+from common import count, largest, picture
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -51,18 +52,6 @@ either_network = pytest.mark.parametrize("network", [ESPCN, SRCNN])
 def _no_gradients():
     with torch.no_grad():
         yield
-
-
-def picture(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def largest(x):
-    return x.abs().max().item()
-
-
-def count(model):
-    return sum(p.numel() for p in model.parameters())
 
 
 # What the papers say

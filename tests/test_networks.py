@@ -3,6 +3,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from common import count, largest, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -67,18 +68,6 @@ seeds = st.integers(0, 2**32 - 1)
 def _no_gradients():
     with torch.no_grad():
         yield
-
-
-def picture(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def largest(x):
-    return x.abs().max().item()
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 def weights(module):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from common import picture
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,10 +23,6 @@ MODES = sorted(REACH)
 seeds = st.integers(0, 2**32 - 1)
 scales = st.sampled_from([2, 3, 4])
 sizes = st.integers(1, 12)
-
-
-def picture(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def cubic(t):

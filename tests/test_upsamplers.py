@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from common import count, largest, picture
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,18 +47,6 @@ scales = st.sampled_from(SCALES)
 channels = st.sampled_from([(1, 1), (3, 3), (4, 1), (5, 3), (1, 2)])
 every_upsampler = pytest.mark.parametrize("make", UPSAMPLERS.values(), ids=UPSAMPLERS.keys())
 every_scale = pytest.mark.parametrize("scale", SCALES)
-
-
-def picture(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def largest(x):
-    return x.abs().max().item()
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 def with_weights_of_any_kind(module):
