@@ -1,4 +1,4 @@
-"""How upsamplers relate: which can represent which, and which settings match in capacity."""
+"""How upsamplers relate: which can represent which, and which settings read the same pixels."""
 
 import inspect
 import sys
@@ -28,7 +28,7 @@ def make(node: dict[str, Any], in_channels: int, out_channels: int, scale: int) 
     """Build an upsampler from its config, without warnings.
 
     Raises:
-        ConfigError: It cannot be had with these channels, scale or options.
+        ValueError: It cannot be had with these channels, scale or options.
     """
     with warnings.catch_warnings(action="ignore", category=CheckerboardWarning):
         return build(node, "upsampler")(in_channels, out_channels, scale)
@@ -193,8 +193,11 @@ def matched(size: int, inputs: int, outputs: int, scale: int) -> list[tuple[str,
         wanted = options_for(dense) if options_for else {}
         if "kernel_size" not in wanted:
             continue
-        start = {"init": "default"} if "init" in node else {}
-        module = make(node | start | wanted, inputs, outputs, scale)
+        start = {"init": "default"} if "init" in node else {}  # any kernel size has that one
+        try:
+            module = make(node | start | wanted, inputs, outputs, scale)
+        except ValueError:
+            continue
         choice = f"upsampler={name} upsampler.kernel_size={wanted['kernel_size']}"
         found.append((choice, module))
     return found

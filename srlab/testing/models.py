@@ -34,7 +34,7 @@ def check_model(
     """Check that a factory makes networks that can be trained, judged and run in tiles.
 
     Scales and channels that it refuses by a ValueError with a sentence are passed over, as long as
-    there is something that it does.
+    it accepts one.
 
     Args:
         make: The factory ``(upsampler, scale, channels) -> model``.
