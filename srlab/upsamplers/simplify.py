@@ -9,8 +9,11 @@ from torch import Tensor, nn
 
 from srlab.cost import multiply_adds
 from srlab.upsamplers import Upsampler
+from srlab.upsamplers.deconv import Deconv
+from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.linear import subpixel_form, take_over
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.resize_conv import ResizeConv
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -54,16 +57,26 @@ def upsampler_cost(upsampler: Upsampler) -> float:
     return multiply_adds(upsampler, run)[""]
 
 
+def _is_rearranged(upsampler: Upsampler) -> bool:
+    """Tell whether an upsampler is run as one sub-pixel convolution already, from other weights.
+
+    Then its cost is known; to count any takes torch a second to prepare.
+    """
+    if isinstance(upsampler, Deconv):
+        return isinstance(upsampler.project, nn.Identity)
+    return isinstance(upsampler, ResizeConv)
+
+
 def _simple(upsampler: Upsampler) -> PixelShuffle | None:
     """Return the sub-pixel convolution that is to stand in for an upsampler, if any."""
     i, o, s, size = (
         upsampler.in_channels, upsampler.out_channels, upsampler.scale, 2 * upsampler.halo + 1,
     )  # fmt: skip
     first = next(upsampler.parameters(), None)
-    if first is None or isinstance(upsampler, PixelShuffle):
+    if first is None or isinstance(upsampler, PixelShuffle | Interpolate) or upsampler.guided:
         return None
     try:
-        if i * o * s**2 * size**2 > upsampler_cost(upsampler):
+        if not _is_rearranged(upsampler) and i * o * s**2 * size**2 > upsampler_cost(upsampler):
             return None
         form = subpixel_form(upsampler)
     except (ValueError, RuntimeError):  # not linear, or a foreign one that wants values
