@@ -2,7 +2,6 @@
 
 import copy
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,12 @@ from torch import Tensor
 from srlab.commands.folders import check_new_file
 from srlab.commands.network import checkpoint_file, load_checkpoint
 from srlab.commands.relatives import name_of, nearest_option
-from srlab.config.build import build
+from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError, check, locate
 from srlab.config.schema import Colour, ConvertConfig
 from srlab.data import photos
 from srlab.data.pairs import read_pairs
-from srlab.errors import CheckerboardWarning, UserError
+from srlab.errors import UserError
 from srlab.evaluation.score import smallest_side
 from srlab.imaging.files import to_tensor
 from srlab.models import Model
@@ -159,7 +158,7 @@ def _with(
         ValueError: The upsampler cannot represent the forms.
     """
     node = made_with["model"] | {"upsampler": upsampler}
-    with warnings.catch_warnings(action="ignore", category=CheckerboardWarning):
+    with without_warning():
         after = build(node, "model").eval()
     weights = after.state_dict()
     heads = tuple(f"{name}." for name in forms)

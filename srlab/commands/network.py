@@ -1,6 +1,5 @@
 """The network of a command: from a checkpoint, or a model without weights."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.config.build import build
+from srlab.config.build import build, without_warning
 from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
 from srlab.config.schema import Colour, NetworkConfig, UseConfig, check_scale
-from srlab.errors import CheckerboardWarning, UserError
+from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.inference.ensemble import self_ensemble
 from srlab.inference.tiles import upscale_tiled
@@ -126,7 +125,7 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
     config = checkpoint["config"]
     try:
         check({"model": config["model"]}, trusted_roots(trust))
-        with warnings.catch_warnings(action="ignore", category=CheckerboardWarning):
+        with without_warning():
             module = build(config["model"], "model")
         check_network(module, check_scale(config["scale"]), Colour(config["colour"]))
         module.load_state_dict(checkpoint["weights"])

@@ -2,7 +2,6 @@
 
 import inspect
 import sys
-import warnings
 from collections.abc import Iterator
 from functools import cache
 from statistics import median
@@ -14,11 +13,11 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 from yaml import YAMLError
 
-from srlab.config.build import build
+from srlab.config.build import build, without_warning
 from srlab.config.check import locate
 from srlab.config.compose import option_node
 from srlab.config.plugins import option_files
-from srlab.errors import CheckerboardWarning, UserError
+from srlab.errors import UserError
 from srlab.metrics.checkerboard import kernel_ripple
 from srlab.upsamplers import Upsampler
 from srlab.upsamplers.linear import NotLinear, SubPixel, shared_bias, subpixel_form, take_over
@@ -30,7 +29,7 @@ def make(node: dict[str, Any], in_channels: int, out_channels: int, scale: int) 
     Raises:
         ValueError: It cannot be had with these channels, scale or options.
     """
-    with warnings.catch_warnings(action="ignore", category=CheckerboardWarning):
+    with without_warning():
         return build(node, "upsampler")(in_channels, out_channels, scale)
 
 
@@ -164,10 +163,10 @@ def relatives(
     the phases of a channel are left aside.
     """
     few = small_channels(inputs, outputs)
-    own = some_form(node, *few, scale)
+    own, functions = some_form(node, *few, scale), function_class(node)
     can, by = [], []
     for name, other in options(scale):
-        if function_class(other) == function_class(node):
+        if function_class(other) == functions:
             continue
         form = some_form(other, *few, scale)
         if form is not None and can_represent(node, form, *few, scale):

@@ -1,12 +1,21 @@
 """Building components from config nodes: the one place that calls ``instantiate``."""
 
+import warnings
 from typing import Any
 
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 
 from srlab.config.check import ConfigError
-from srlab.errors import UserError
+from srlab.errors import CheckerboardWarning, UserError
+
+
+def without_warning() -> warnings.catch_warnings:
+    """Return a context in which upsamplers are built without the warning of a checkerboard.
+
+    For what was chosen before, or is made only to be compared.
+    """
+    return warnings.catch_warnings(action="ignore", category=CheckerboardWarning)
 
 
 def build(node: dict[str, Any], key: str) -> Any:

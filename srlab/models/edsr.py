@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from srlab.imaging.resample import crop, reframe
 from srlab.models import MID_GREY, Model, UpsamplerFactory
 from srlab.models.residual import Residual, add_residual, residual_reach
-from srlab.models.upsampling import halo_of, is_guided, is_whole, picture_reach, upsample
+from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
 
 
 class EDSR(Model):
@@ -49,8 +49,7 @@ class EDSR(Model):
         self.tail = nn.Conv2d(features, channels, 3, padding=1)
         self.upsampler = upsampler(features, features, scale)  # last: the rest starts alike for all
         self.whole = is_whole(self.upsampler)
-        guide = picture_reach(self.upsampler) if is_guided(self.upsampler) else 0
-        self.frame = max(guide, residual_reach(residual))
+        self.frame = max(guide_reach(self.upsampler), residual_reach(residual))
         # Head, two for each block, join, upsampler, tail (a fraction of a pixel).
         self.halo = self.frame + 1 + 2 * blocks + 1 + halo_of(self.upsampler) + 1
 
@@ -62,10 +61,9 @@ class EDSR(Model):
         for block in self.blocks:
             features = block(features)
         features = self.join(features) + first
-        frame = halo_of(self.upsampler)
-        padded = F.pad(features, [frame] * 4)
-        enlarged = upsample(self.upsampler, padded, frame, framed, self.frame, self.scale)
-        sr = self.tail(enlarged)
+        sr = self.tail(
+            upsample_zero_padded(self.upsampler, features, framed, self.frame, self.scale)
+        )
         return add_residual(sr, framed, self.frame, self.scale, self.residual) + MID_GREY
 
 

@@ -12,7 +12,13 @@ from torch import Tensor, nn
 from srlab.imaging.resample import crop, fold, reframe
 from srlab.models import MID_GREY, Model, UpsamplerFactory
 from srlab.models.residual import Residual, add_residual, residual_reach
-from srlab.models.upsampling import halo_of, is_guided, is_whole, picture_reach, upsample
+from srlab.models.upsampling import (
+    guide_reach,
+    halo_of,
+    is_guided,
+    is_whole,
+    upsample_zero_padded,
+)
 
 
 class UNet(Model):
@@ -66,8 +72,7 @@ class UNet(Model):
         self.upsampler = upsampler(features, channels, scale)
         self.whole = is_whole(self.upsampler)
         self.grid = 2**depth
-        guide = picture_reach(self.upsampler) if is_guided(self.upsampler) else 0
-        self.frame = max(guide, residual_reach(residual))
+        self.frame = max(guide_reach(self.upsampler), residual_reach(residual))
         step = max(halo_of(module) for module in self.steps)
         # Two convolutions each way on every level, the steps up, and where the pools' blocks lie.
         convolutions = 4 * (self.grid - 1) + 2 * self.grid
@@ -81,9 +86,7 @@ class UNet(Model):
         picture = crop(framed, self.frame)
         rows, columns = picture.shape[-2:]
         features = self._hourglass(_up_to_multiple(picture, self.grid))[..., :rows, :columns]
-        frame = halo_of(self.upsampler)
-        padded = F.pad(features, [frame] * 4)
-        sr = upsample(self.upsampler, padded, frame, framed, self.frame, self.scale)
+        sr = upsample_zero_padded(self.upsampler, features, framed, self.frame, self.scale)
         return add_residual(sr, framed, self.frame, self.scale, self.residual) + MID_GREY
 
     def _hourglass(self, x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """How a network calls its upsampler, whichever it is."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, interpolate, mirror_pad, reframe
@@ -36,6 +37,11 @@ def picture_reach(upsampler: nn.Module, spare: int = 0) -> int:
     return spare + halo_of(upsampler) + (REACH["bicubic"] if is_guided(upsampler) else 0)
 
 
+def guide_reach(upsampler: nn.Module) -> int:
+    """Return the frame of the network's input that the guide needs: none without a guide."""
+    return picture_reach(upsampler) if is_guided(upsampler) else 0
+
+
 def upsample(
     upsampler: nn.Module,
     features: Tensor,
@@ -69,6 +75,18 @@ def upsample(
         return upsampler(framed)
     small = reframe(picture, picture_have, frame + REACH["bicubic"]).mean(dim=1, keepdim=True)
     return upsampler(framed, _enlarged(small, scale))
+
+
+def upsample_zero_padded(
+    upsampler: nn.Module, features: Tensor, picture: Tensor, picture_have: int, scale: int
+) -> Tensor:
+    """Enlarge features that have no frame, ``(N, i, H, W)``; it is made of zeros; see ``upsample``.
+
+    The border of deep networks, whose convolutions pad with zeros too.
+    """
+    frame = halo_of(upsampler)
+    padded = F.pad(features, [frame] * 4)
+    return upsample(upsampler, padded, frame, picture, picture_have, scale)
 
 
 def _enlarged(framed: Tensor, scale: int) -> Tensor:

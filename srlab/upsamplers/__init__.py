@@ -40,3 +40,13 @@ class Upsampler(nn.Module):
 
 
 Factory = Callable[[int, int, int], Upsampler]
+
+
+def check_plain(upsampler: nn.Module, role: str) -> None:
+    """Check that an upsampler can be a part of another, which hands it a frame and nothing else.
+
+    Raises:
+        ValueError: It is guided or whole; ``role`` says what it cannot be.
+    """
+    if getattr(upsampler, "guided", False) or getattr(upsampler, "whole", False):
+        raise ValueError(f"{type(upsampler).__name__} cannot be {role}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from srlab.imaging.resample import crop
-from srlab.upsamplers import Factory, Upsampler
+from srlab.upsamplers import Factory, Upsampler, check_plain
 from srlab.upsamplers.kernels import box_line, deconv_to_subpixel, subpixel_to_deconv
 from srlab.upsamplers.linear import SubPixel, shared_bias, take_over
 
@@ -40,8 +40,7 @@ class Boxed(Upsampler):
         inner: Factory,
     ):
         module = inner(in_channels, out_channels, scale)
-        if getattr(module, "guided", False) or getattr(module, "whole", False):
-            raise ValueError(f"{type(module).__name__} cannot be put under a box filter")
+        check_plain(module, "put under a box filter")
         super().__init__(in_channels, out_channels, scale, module.halo + 1)
         self.inner = module
         self._line = box_line(scale).tolist()

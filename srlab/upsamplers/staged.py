@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop
-from srlab.upsamplers import Factory, Upsampler
+from srlab.upsamplers import Factory, Upsampler, check_plain
 from srlab.upsamplers.linear import SubPixel, take_over
 
 
@@ -33,8 +33,7 @@ class Staged(Upsampler):
         outs = [in_channels] * (len(factors) - 1) + [out_channels]
         stages = [stage(in_channels, o, f) for o, f in zip(outs, factors, strict=True)]
         for module in stages:
-            if getattr(module, "guided", False) or getattr(module, "whole", False):
-                raise ValueError(f"{type(module).__name__} cannot be a stage")
+            check_plain(module, "a stage")
         frames: list[int] = []  # of the input of each stage, last to first
         for module, factor in zip(reversed(stages), reversed(factors), strict=True):
             after = frames[-1] if frames else 0
