@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from srlab.config.build import build
@@ -12,7 +12,7 @@ from srlab.config.schema import Colour
 from srlab.data.images import ImageSet
 from srlab.data.pairs import Pair, read_pairs
 from srlab.errors import UserError
-from srlab.evaluation.score import score_images, smallest_side
+from srlab.evaluation.score import Score, scores, smallest_side
 from srlab.evaluation.tables import Result
 
 
@@ -38,17 +38,6 @@ def read_testsets(testsets: list[ImageSet], scale: int, colour: Colour) -> dict[
     return {t.name: read_pairs(t, scale, colour.value, side) for t in testsets}
 
 
-def _counted(name: str, images: list[Pair]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yield the images of a test set and show on a terminal how far it is."""
-    shown = sys.stderr.isatty()
-    for number, pair in enumerate(images, 1):
-        if shown:
-            print(f"\r\033[K{name} {number}/{len(images)}", end="", file=sys.stderr, flush=True)
-        yield pair.name, pair.lr, pair.hr
-    if shown:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
 def judge(
     upscale: Callable[[Tensor], Tensor],
     pairs: dict[str, list[Pair]],
@@ -57,11 +46,23 @@ def judge(
     label: str,
     method: str | None,
 ) -> list[Result]:
-    """Score an upscaler on every test set."""
+    """Score an upscaler on every test set; several threads call it at a time."""
+    images = [(pair.name, pair.lr, pair.hr) for testset in pairs.values() for pair in testset]
+    names = [name for name, testset in pairs.items() for _ in testset]
+    done = iter(list(_counted(names, scores(upscale, images, scale))))
     return [
-        Result(
-            label, method, name, scale, colour.value,
-            score_images(upscale, _counted(name, images), scale),
-        )
-        for name, images in pairs.items()
-    ]  # fmt: skip
+        Result(label, method, name, scale, colour.value, list(islice(done, len(testset))))
+        for name, testset in pairs.items()
+    ]
+
+
+def _counted(names: list[str], judged: Iterator[Score]) -> Iterator[Score]:
+    """Pass on the scores and show on a terminal how far they are; ``names`` of their test sets."""
+    shown = sys.stderr.isatty()
+    for number, (name, score) in enumerate(zip(names, judged, strict=True), 1):
+        if shown:
+            text = f"\r\033[K{name} {number}/{len(names)}"
+            print(text, end="", file=sys.stderr, flush=True)
+        yield score
+    if shown:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)

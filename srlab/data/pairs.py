@@ -1,6 +1,7 @@
 """Test pairs: the LR and HR of whole images, by the protocol of the published tables."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from srlab.errors import UserError
 from srlab.imaging.colour import Colour, quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, shrink
+from srlab.imaging.threads import each
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> l
     Raises:
         UserError: A file is unreadable, or a side is under ``min_side`` HR pixels.
     """
-    pairs = []
-    for path in images.paths:
+
+    def read(path: Path) -> Pair:
         whole = crop_to_multiple(to_tensor(read_pixels(path)), scale)
         hr = to_channels(whole, colour)
         if min(hr.shape[-2:]) < min_side:
@@ -42,5 +44,6 @@ def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> l
                 f"a side"
             )
         truth = whole if whole.shape[1] == 1 else hr
-        pairs.append(Pair(path.stem, to_pixels(quantise(shrink(hr, scale))), to_pixels(truth)))
-    return pairs
+        return Pair(path.stem, to_pixels(quantise(shrink(hr, scale))), to_pixels(truth))
+
+    return list(each(read, images.paths))

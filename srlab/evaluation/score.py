@@ -1,6 +1,6 @@
 """Scores by the protocol of the published tables."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 from srlab.imaging.colour import luma, quantise
 from srlab.imaging.files import to_tensor
 from srlab.imaging.resample import crop
+from srlab.imaging.threads import each
 from srlab.metrics.checkerboard import picture_ripple
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
@@ -42,33 +43,45 @@ def score_images(
     pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
     scale: int,
 ) -> list[Score]:
-    """Judge an upscaler on images.
+    """Judge an upscaler on images: the list of ``scores``."""
+    return list(scores(upscale, pairs, scale))
+
+
+def scores(
+    upscale: Callable[[Tensor], Tensor],
+    pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
+    scale: int,
+) -> Iterator[Score]:
+    """Judge an upscaler on images, and yield their scores in turn.
 
     Args:
-        upscale: Maps LR ``(1, C, H, W)`` float32 in ``[0, 1]`` to SR ``(1, C, sH, sW)``.
+        upscale: Maps LR ``(1, C, H, W)`` float32 in ``[0, 1]`` to SR ``(1, C, sH, sW)``, which is
+            judged on the device it lies on. Several threads call it at a time.
         pairs: Name, uint8 LR pixels ``(H, W, C)`` and uint8 HR pixels ``(sH, sW, C)``.
         scale: The factor s, which is also the border that does not count.
     """
-    scores = []
-    for name, lr, hr in pairs:
-        with torch.inference_mode():
-            sr = quantise(upscale(to_tensor(lr).float()).cpu().double())
-        truth = to_tensor(hr)
-        if truth.shape[1] == 1:  # grey is Y, whatever the network made of it
+
+    @torch.inference_mode()
+    def score(pair: tuple[str, np.ndarray, np.ndarray]) -> Score:
+        name, lr, hr = pair
+        sr = quantise(upscale(to_tensor(lr).float()).double())
+        truth = to_tensor(torch.from_numpy(hr).to(sr.device))
+        if truth.shape[1] == 1 and sr.shape[1] > 1:  # grey is Y, whatever the network made of it
             sr = quantise(sr.mean(dim=1, keepdim=True))
         sr_y, hr_y = (crop(_judged(x), scale) for x in (sr, truth))
-        metrics = (psnr(sr_y, hr_y), ssim(sr_y, hr_y), picture_ripple(sr_y, scale))
-        scores.append(Score(name, *(metric.item() for metric in metrics)))
-    return scores
+        metrics = psnr(sr_y, hr_y), ssim(sr_y, hr_y), picture_ripple(sr_y, scale)
+        return Score(name, *torch.cat(metrics).tolist())
+
+    return each(score, pairs)
 
 
-def mean_score(scores: list[Score]) -> Score:
+def mean_score(images: list[Score]) -> Score:
     """Return the mean over images, as tables print it."""
     return Score(
         "mean",
-        sum(s.psnr for s in scores) / len(scores),
-        sum(s.ssim for s in scores) / len(scores),
-        sum(s.ripple for s in scores) / len(scores),
+        sum(s.psnr for s in images) / len(images),
+        sum(s.ssim for s in images) / len(images),
+        sum(s.ripple for s in images) / len(images),
     )
 
 

@@ -48,7 +48,7 @@ def luma(image: Tensor) -> Tensor:
 
 def quantise(x: Tensor) -> Tensor:
     """Round values in ``[0, 1]`` to 8 bits and clamp; halves go up, as MATLAB's do."""
-    return torch.floor(x * 255 + 0.5).clamp(0, 255) / 255
+    return (x * 255).add_(0.5).floor_().clamp_(0, 255).div_(255)
 
 
 def to_channels(image: Tensor, colour: Colour) -> Tensor:

@@ -68,12 +68,16 @@ def read_pixels(path: Path) -> np.ndarray:
     return pixels[..., None] if grey else pixels
 
 
-def to_tensor(pixels: np.ndarray) -> Tensor:
-    """Turn uint8 pixels ``(H, W, C)`` into a float64 image ``(1, C, H, W)`` in ``[0, 1]``."""
-    return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).double() / 255
+def to_tensor(pixels: np.ndarray | Tensor) -> Tensor:
+    """Turn uint8 pixels ``(H, W, C)`` into a float64 image ``(1, C, H, W)`` in ``[0, 1]``.
+
+    On the device of the pixels.
+    """
+    planes = torch.as_tensor(pixels).permute(2, 0, 1).unsqueeze(0)
+    return planes.to(torch.float64, memory_format=torch.contiguous_format).div_(255)
 
 
 def to_pixels(image: Tensor) -> np.ndarray:
     """Turn ``(1, C, H, W)`` in ``[0, 1]`` into uint8 pixels ``(H, W, C)``, halves rounded up."""
-    levels = torch.floor(image[0] * 255 + 0.5).clamp(0, 255)
+    levels = (image[0] * 255).add_(0.5).floor_().clamp_(0, 255)
     return levels.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()

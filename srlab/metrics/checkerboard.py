@@ -88,14 +88,40 @@ def picture_ripple(image: Tensor, scale: int) -> Tensor:
             f"ripple at scale {scale} needs images of at least {3 * scale} pixels a side, "
             f"got {tuple(image.shape[-2:])}"
         )
-    window = crop(F.avg_pool2d(F.avg_pool2d(image, scale, 1), scale, 1), 1)  # 2s - 1, a triangle
-    deviation = F.pixel_unshuffle(crop(image, scale) - window, scale).unflatten(1, (-1, scale**2))
-    blocks = F.avg_pool2d(image, scale)
+    phases = F.pixel_unshuffle(image, scale).unflatten(1, (-1, scale**2))  # (N, C, s^2, h, w)
+    blocks = phases.mean(dim=2)
     blocks = blocks - blocks.mean(dim=(2, 3), keepdim=True)
-    detail = F.avg_pool2d(blocks.square(), 3, 1) - F.avg_pool2d(blocks, 3, 1).square()
-    weight = 1 / (_NOISE + detail.clamp(min=0)).unsqueeze(2)
-    means = (deviation * weight).sum(dim=(3, 4)) / weight.sum(dim=(3, 4))
-    return 255 * means.var(dim=2, correction=0).mean(dim=1).sqrt()
+    detail = _sum_3x3(blocks.square()) / 9 - (_sum_3x3(blocks) / 9).square()
+    weight = 1 / (_NOISE + detail.clamp(min=0))
+    weight /= weight.sum(dim=(2, 3), keepdim=True)
+    # Weighted means of the phases of a block and of the 8 around it. The local mean is a sum of
+    # these pixels, and so its weighted mean is the same sum of theirs.
+    spots = [(y, x) for y in range(3) for x in range(3)]
+    placed = torch.stack([F.pad(weight, (x, 2 - x, y, 2 - y)) for y, x in spots], dim=2)
+    means = phases.flatten(3) @ placed.flatten(3).mT  # (N, C, s^2, 9)
+    line = _local_mean(image, scale)
+    table = means.unflatten(3, (3, 3)).unflatten(2, (scale, scale))
+    local = torch.einsum("ncyxjk,yvj,xwk->ncvw", table, line, line)
+    deviation = means[..., 4] - local.flatten(2)
+    return 255 * deviation.var(dim=2, correction=0).mean(dim=1).sqrt()
+
+
+def _sum_3x3(x: Tensor) -> Tensor:
+    """Return the sums of 3 x 3 neighbours in ``(N, C, H, W)``: ``(N, C, H-2, W-2)``."""
+    x = x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]
+    return x[..., :-2] + x[..., 1:-1] + x[..., 2:]
+
+
+def _local_mean(like: Tensor, scale: int) -> Tensor:
+    """Return the weights ``(s, s, 3)`` of a line's local mean.
+
+    Phase v of a block weighs phase y of the block before it, of its own, and of the next one by
+    ``[y, v, :]``: a triangle over 2 s - 1 pixels, which holds all phases alike.
+    """
+    phase = torch.arange(scale, dtype=like.dtype, device=like.device)
+    block = torch.arange(-scale, 2 * scale, scale, dtype=like.dtype, device=like.device)
+    distance = phase[:, None, None] + block - phase[:, None]
+    return (scale - distance.abs()).clamp(min=0) / scale**2
 
 
 def phase_variance(image: Tensor, scale: int) -> Tensor:
