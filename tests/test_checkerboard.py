@@ -273,6 +273,27 @@ def test_a_picture_needs_three_blocks_a_side(scale):
         picture_ripple(noise(1, 1, 3 * scale, 3 * scale - 1), scale)
 
 
+@given(
+    seed=seeds,
+    scale=scales,
+    height=st.integers(3, 6),
+    width=st.integers(3, 6),
+    contrast=st.sampled_from([0.0, 1e-3, 0.1, 1.0]),
+)
+def test_the_ripple_of_a_picture_is_made_step_by_step_as_it_is_told(
+    seed, scale, height, width, contrast
+):
+    image = 0.5 + contrast * noise(2, 3, height * scale, width * scale, seed=seed)
+    means = F.avg_pool2d(F.avg_pool2d(image, scale, 1), scale, 1)  # over 2 s - 1, a triangle
+    deviation = F.pixel_unshuffle(crop(image, scale) - crop(means, 1), scale)
+    deviation = deviation.unflatten(1, (3, scale**2)) * 255
+    blocks = F.avg_pool2d(image, scale).unfold(2, 3, 1).unfold(3, 3, 1).flatten(4) * 255
+    weight = 1 / (4 + blocks.var(dim=4, correction=0)).unsqueeze(2)
+    phases = (deviation * weight).sum(dim=(3, 4)) / weight.sum(dim=(3, 4))
+    ripple = phases.var(dim=2, correction=0).mean(dim=1).sqrt()
+    assert picture_ripple(image, scale).tolist() == pytest.approx(ripple.tolist(), abs=1e-9)
+
+
 # Photographs
 
 

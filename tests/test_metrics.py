@@ -1,12 +1,21 @@
 import math
+import os
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+import srlab.metrics.ssim
+from srlab.data.named import named
+from srlab.data.pairs import read_pairs
+from srlab.data.photos import held_out
+from srlab.errors import UserError
+from srlab.evaluation.score import score_images, smallest_side
+from srlab.imaging.files import to_pixels, to_tensor
+from srlab.imaging.resample import enlarge
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
 
@@ -126,3 +135,113 @@ def test_ssim_refuses_an_image_smaller_than_its_window(height, width):
     image = picture(1, 1, height, width)
     with pytest.raises(ValueError, match="at least 11x11"):
         ssim(image, image)
+
+
+# What scikit-image says of 8 bits
+
+
+def is_flat(rng, shape):
+    return np.full(shape, rng.integers(256), np.uint8)
+
+
+def is_halved(rng, shape):
+    """Two greys side by side: the hardest for a variance made of squares."""
+    image = is_flat(rng, shape)
+    image[:, rng.integers(shape[1]) :] = rng.integers(256)
+    return image
+
+
+def is_noise(rng, shape):
+    return rng.integers(0, 256, shape, np.uint8)
+
+
+def is_nearly_white(rng, shape):
+    return rng.integers(254, 256, shape, np.uint8)
+
+
+def is_checked(rng, shape):
+    y, x = np.indices(shape)
+    return ((y + x) % 2 * 255).astype(np.uint8)
+
+
+def is_black_but_for_a_pixel(rng, shape):
+    image = np.zeros(shape, np.uint8)
+    image[rng.integers(shape[0]), rng.integers(shape[1])] = 255
+    return image
+
+
+kinds = st.sampled_from(
+    [is_flat, is_halved, is_noise, is_nearly_white, is_checked, is_black_but_for_a_pixel]
+)
+
+
+def assert_judged_alike(seen, sr, hr):
+    """``seen`` is the PSNR and the SSIM that scikit-image finds in uint8 pixels."""
+    expected = math.inf if (sr == hr).all() else peak_signal_noise_ratio(hr, sr, data_range=255)
+    assert seen == pytest.approx((expected, reference_ssim(hr, sr, 255)), abs=1e-6)
+
+
+@given(seed=seeds, kind=kinds, other=kinds, height=st.integers(11, 50), width=st.integers(11, 50))
+def test_whatever_the_pictures_scikit_image_says_the_same(seed, kind, other, height, width):
+    rng = np.random.default_rng(seed)
+    sr, hr = kind(rng, (height, width)), other(rng, (height, width))
+    a, b = to_tensor(sr[..., None]), to_tensor(hr[..., None])
+    assert_judged_alike((psnr(a, b).item(), ssim(a, b).item()), sr, hr)
+
+
+def assert_scored_as_by_scikit_image(images, scale):
+    pairs = read_pairs(images, scale, "y", smallest_side(scale))
+    named_pairs = [(pair.name, pair.lr, pair.hr) for pair in pairs]
+    scores = score_images(lambda lr: enlarge(lr, scale), named_pairs, scale)
+    for pair, score in zip(pairs, scores, strict=True):
+        sr = to_pixels(enlarge(to_tensor(pair.lr).float(), scale).double())
+        inside = (slice(scale, -scale), slice(scale, -scale), 0)
+        assert_judged_alike((score.psnr, score.ssim), sr[inside], pair.hr[inside])
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_photographs_are_scored_as_by_scikit_image(scale):
+    assert_scored_as_by_scikit_image(held_out(), scale)
+
+
+@pytest.mark.parametrize("name", ["Set5", "Set14"])
+def test_the_test_sets_are_scored_as_by_scikit_image(name):
+    try:
+        images = named(name, os.environ.get("SRLAB_DATA", "data"))
+    except UserError:
+        pytest.skip(f"{name} is not under SRLAB_DATA")
+    assert_scored_as_by_scikit_image(images, 3)
+
+
+# Batches, strips, precision
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+@pytest.mark.parametrize("shape", [(11, 11), (23, 22), (40, 59)])
+def test_a_batch_is_judged_as_its_images_are(metric, shape):
+    a, b = smooth(5, 3, *shape), smooth(5, 3, *shape, seed=1)
+    alone = [metric(x, y).item() for x, y in zip(a.split(1), b.split(1), strict=True)]
+    assert metric(a, b).tolist() == pytest.approx(alone, abs=1e-12)
+    assert metric(a[1:, :2], b[1:, :2]).tolist() == pytest.approx(
+        metric(a[1:, :2].contiguous(), b[1:, :2].contiguous()).tolist(), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("height", [11, 22, 23, 34, 35, 60])
+def test_the_strips_that_ssim_works_on_do_not_show(height, monkeypatch):
+    a, b = smooth(2, 2, height, 30), smooth(2, 2, height, 30, seed=1)
+    whole = ssim(a, b).tolist()
+    monkeypatch.setattr(srlab.metrics.ssim, "_STRIP", 1)
+    assert ssim(a, b).tolist() == pytest.approx(whole, abs=1e-12)
+
+
+def test_ssim_counts_in_double_precision():
+    a, b = (0.9 + 1e-3 * picture(1, 1, 20, 20, seed=seed).float() for seed in (0, 1))
+    assert ssim(a, b).dtype == torch.float64
+    assert ssim(a, b).item() == ssim(a.double(), b.double()).item()
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_a_metric_has_a_gradient(metric):
+    a, b = smooth(1, 2, 11, 13).requires_grad_(), smooth(1, 2, 11, 13, seed=1)
+    assert torch.autograd.gradcheck(lambda x: metric(x, b), a)
