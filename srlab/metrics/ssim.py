@@ -29,11 +29,12 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     if a.device.type == "cpu":
         step = _BLOCK * max(1, _STRIP // (_BLOCK * count * channels * width))
     strips = (slice(top, min(top + step, rows) + _REACH) for top in range(0, rows, step))
-    total = torch.stack([_similarity(a[strip], b[strip]) for strip in strips]).sum(dim=0)
+    band = _band(a.device)
+    total = torch.stack([_similarity(a[strip], b[strip], band) for strip in strips]).sum(dim=0)
     return (total / (rows * (width - _REACH))).view(count, channels).mean(dim=1)
 
 
-def _similarity(a: Tensor, b: Tensor) -> Tensor:
+def _similarity(a: Tensor, b: Tensor, band: Tensor) -> Tensor:
     """Return the sum of the SSIM of all windows in each plane of ``(H, M, W)``, as ``(M,)``."""
     rows, columns = a.shape[0] - _REACH, a.shape[2] - _REACH
     down, across = -(-rows // _BLOCK), -(-columns // _BLOCK)
@@ -41,7 +42,6 @@ def _similarity(a: Tensor, b: Tensor) -> Tensor:
     a, b = (F.pad(x, missing).contiguous() for x in (a, b))
     # The two constants, blurred along with the squares, come out as they are.
     c1, both = (torch.full((), c, dtype=a.dtype, device=a.device) for c in (_C1, _C1 + _C2))
-    band = _band(a)
     mean_a, mean_b = _blur(a, band), _blur(b, band)
     product = _blur(torch.addcmul(both, a, b, value=2), band)
     squares = _blur(torch.addcmul(both, a, a).addcmul_(b, b), band)
@@ -67,9 +67,9 @@ def _blur(x: Tensor, band: Tensor) -> Tensor:
     return x.view(across, down * _BLOCK, planes, _BLOCK)
 
 
-def _band(like: Tensor) -> Tensor:
+def _band(device: torch.device) -> Tensor:
     """Return the matrix ``(12, 22)`` that blurs a line of 22 pixels to the 12 windows in it."""
-    place = torch.arange(_BLOCK + _REACH, dtype=like.dtype, device=like.device)
+    place = torch.arange(_BLOCK + _REACH, dtype=torch.float64, device=device)
     offset = place - place[:_BLOCK, None] - _WINDOW // 2
     taps = torch.exp(-(offset**2) / (2 * _SIGMA**2)) * (offset.abs() <= _WINDOW // 2)
     return taps / taps.sum(dim=1, keepdim=True)
