@@ -2,7 +2,10 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from srlab.errors import UserError
 
@@ -14,8 +17,11 @@ def share(path: Path, mode: int) -> None:
     path.chmod(mode & ~umask)
 
 
-def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Write a file under a temporary name, flush it to disk, and rename it to ``path``.
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file under a temporary name; at the end, flush it to disk and rename it to ``path``.
+
+    Where the body raises anything, Ctrl-C too, the temporary file is removed.
 
     Raises:
         UserError: The disk is full or the folder cannot be written; ``path`` is as it was.
@@ -25,7 +31,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         share(temporary, 0o666)
@@ -37,3 +43,13 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
+    """Write a file under a temporary name, flush it to disk, and rename it to ``path``.
+
+    Raises:
+        UserError: The disk is full or the folder cannot be written; ``path`` is as it was.
+    """
+    with atomic_file(path) as file:
+        file.write(data)

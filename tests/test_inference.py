@@ -146,12 +146,12 @@ def test_a_picture_that_fits_in_one_tile_is_taken_whole(tile):
 @pytest.mark.parametrize(
     ("size", "tiles"),
     [
-        ((12, 18), [(8, 8), (8, 8), (8, 2), (4, 8), (4, 8), (4, 2)]),
-        ((5, 18), [(5, 8), (5, 8), (5, 2)]),
-        ((17, 8), [(8, 8), (8, 8), (1, 8)]),
+        ((12, 18), [(6, 6)] * 6),
+        ((5, 18), [(5, 6)] * 3),
+        ((17, 8), [(6, 8), (6, 8), (5, 8)]),
     ],
 )
-def test_no_tile_is_larger_than_asked_for_but_for_its_frame(size, tiles):
+def test_tiles_are_alike_and_no_larger_than_asked_for_but_for_their_frame(size, tiles):
     seen = []
 
     class Spy(Plain):

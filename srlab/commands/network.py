@@ -1,23 +1,34 @@
 """The network of a command: from a checkpoint, or a model without weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from srlab.config.build import build, without_warning
 from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
-from srlab.config.schema import Colour, NetworkConfig, UseConfig, check_scale
+from srlab.config.schema import (
+    Colour,
+    NetworkConfig,
+    UpscalePrecision,
+    UseConfig,
+    check_scale,
+)
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
-from srlab.inference.ensemble import self_ensemble
-from srlab.inference.tiles import upscale_tiled
+from srlab.inference.ensemble import SelfEnsemble, self_ensemble
+from srlab.inference.pixels import OnPixels, upscale_pixels
+from srlab.inference.quick import quick
+from srlab.inference.sizing import automatic_number, automatic_tile
+from srlab.inference.tiles import device_of, upscale_tiled
 from srlab.models import Model
 from srlab.training.checkpoint import load
+from srlab.upsamplers.simplify import simplify
 
 
 @dataclass(frozen=True)
@@ -40,10 +51,50 @@ class Network:
     method: str | None
     checkpoint: Path | None
 
-    def upscaler(self, tile: int, ensemble: bool) -> Callable[[Tensor], Tensor]:
+    def upscaler(self, tile: int | str, ensemble: bool) -> Callable[[Tensor], Tensor]:
         """Return the function ``lr -> sr`` that runs it in tiles, eight times if ``ensemble``."""
-        once = partial(upscale_tiled, self.module, tile=tile)
+        module = quick(self.module)
+        size = tile_size(module, tile)
+        at_once = automatic_number(module, size)
+        once = partial(upscale_tiled, module, tile=size, at_once=at_once)
         return partial(self_ensemble, once) if ensemble else once
+
+    def pixel_upscaler(
+        self, tile: int | str, ensemble: bool, precision: UpscalePrecision
+    ) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
+        """Return the function that upscales pixels and yields their rows as they are done.
+
+        It maps ``(H, W, 1 to 4)``, uint8 or uint16, to rows ``(h, s W, 1 to 4)`` of the same type,
+        with the heads in their simplest form and on CUDA in half precision, unless told otherwise.
+        """
+        module: Model = quick(simplify(self.module))
+        size = tile_size(module, tile)
+        on_cuda = device_of(module, torch.empty(0)).type == "cuda"
+        kind = {
+            UpscalePrecision.auto: torch.float16 if on_cuda else torch.float32,
+            UpscalePrecision.fp32: torch.float32,
+            UpscalePrecision.fp16: torch.float16,
+            UpscalePrecision.bf16: torch.bfloat16,
+        }[precision]
+        once = SelfEnsemble(module, size) if ensemble else module
+        model = OnPixels(once, self.colour.value, kind)
+        at_once = automatic_number(module, size)
+        return partial(upscale_pixels, model, tile=size, at_once=at_once)
+
+
+def tile_size(module: Model, tile: int | str) -> int:
+    """Return the size of tiles that ``tile`` asks for: a number, or ``auto``.
+
+    Raises:
+        UserError: It is neither.
+    """
+    if tile == "auto":
+        return automatic_tile(module)
+    if not isinstance(tile, int) or tile < 0:
+        raise UserError(
+            f"tile must be auto, a number of pixels, or 0 for whole pictures, got {tile}"
+        )
+    return tile
 
 
 def trusted_roots(trust: Sequence[str]) -> tuple[str, ...]:
@@ -57,8 +108,6 @@ def load_network(config: UseConfig, device: torch.device) -> Network:
     Raises:
         UserError: Neither or both are given, or they do not fit the other keys.
     """
-    if config.tile < 0:
-        raise UserError(f"tile must not be negative, got {config.tile}")
     if config.checkpoint is not None and config.model:
         raise UserError("give checkpoint=FILE or model=bicubic|bilinear|nearest, not both")
     if config.checkpoint is not None:

@@ -1,23 +1,22 @@
 """``srlab upscale``: a picture or a folder of pictures in, larger ones out."""
 
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from srlab.atomic import write_atomically
+from srlab.atomic import atomic_file
 from srlab.commands.device import choose_device
-from srlab.commands.network import Network, load_network
+from srlab.commands.network import load_network
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import UserError
 from srlab.imaging.files import list_images
-from srlab.imaging.picture import Picture, encode_picture, output_format, read_picture
-from srlab.imaging.resample import enlarge
-from srlab.inference.colour import upscale_colour
-from srlab.upsamplers.simplify import simplify
+from srlab.imaging.picture import Picture, read_picture
+from srlab.imaging.writing import output_format, picture_writer
 
 
 def run(config: UpscaleConfig) -> None:
@@ -27,38 +26,89 @@ def run(config: UpscaleConfig) -> None:
         UserError: Input, output or network cannot be used.
     """
     network = load_network(config, choose_device(config.device))
+    upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
     jobs = _jobs(Path(config.input).expanduser(), Path(config.output).expanduser(), network.scale)
-    network = replace(network, module=simplify(network.module))
-    upscale = network.upscaler(config.tile, config.ensemble)
     waiting = [(source, target) for source, target in jobs if not target.exists()]
     if len(waiting) < len(jobs):
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} pictures are there already, left alone")
-    failures = []
-    for number, (source, target) in enumerate(waiting, 1):
-        start = time.perf_counter()
-        try:
-            picture = upscale_picture(read_picture(source), upscale, network)
-            write_atomically(target, encode_picture(picture, target.suffix))
-        except UserError as error:
-            failures.append(str(error))
-            continue
-        height, width = picture.image.shape[-2:]
-        count = f"[{number}/{len(waiting)}] " if len(jobs) > 1 else ""
-        print(f"{count}{target}  {width}x{height}  {time.perf_counter() - start:.2f} s", flush=True)
+    failures = upscale_files(waiting, upscale, network.scale)
     if failures:
         raise UserError("\n".join(failures))
 
 
-@torch.inference_mode()
-def upscale_picture(
-    picture: Picture, upscale: Callable[[Tensor], Tensor], network: Network
-) -> Picture:
-    """Upscale the colours by the network and the alpha channel by bicubic."""
-    image = upscale_colour(picture.image, upscale, network.colour.value, network.scale)
-    alpha = picture.alpha
-    if alpha is not None:
-        alpha = enlarge(alpha, network.scale).clamp(0, 1)
-    return replace(picture, image=image.cpu(), alpha=alpha)
+def upscale_files(
+    jobs: list[tuple[Path, Path]],
+    upscale: Callable[[np.ndarray], Iterator[np.ndarray]],
+    scale: int,
+) -> list[str]:
+    """Upscale picture files; while one is computed, the next is read and the last one closed.
+
+    Args:
+        jobs: Each picture and the file that is made of it.
+        upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
+        scale: The factor s.
+
+    Returns:
+        What went wrong: a sentence for each picture that failed.
+    """
+    failures: list[str] = []
+    pictures = _read_ahead([source for source, _ in jobs])
+    closing: list[Future[None]] = []
+    with ThreadPoolExecutor(1) as closer:
+        for number, ((_, target), reading) in enumerate(zip(jobs, pictures, strict=True), 1):
+            start = time.perf_counter()
+            try:
+                picture = reading.result()
+                height, width = (size * scale for size in picture.pixels.shape[:2])
+                with ExitStack() as stack:
+                    file = stack.enter_context(atomic_file(target))
+                    writer = picture_writer(file, target.suffix, height, width, picture)
+                    write = stack.enter_context(writer)
+                    done = 0
+                    for rows in upscale(picture.pixels):
+                        write(rows)
+                        done += len(rows)
+                        _show(done / height, start)
+                    close = stack.pop_all().close
+            except UserError as error:
+                failures.append(str(error))
+                continue
+            finally:
+                wait(closing)
+            count = f"[{number}/{len(jobs)}] " if len(jobs) > 1 else ""
+            said = f"{count}{target}  {width}x{height}"
+            closing = [closer.submit(_close, close, said, start, failures)]
+    return failures
+
+
+def _read_ahead(paths: list[Path]) -> Iterator[Future[Picture]]:
+    """Yield each file's picture, or why it cannot be read; the next one is read meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        tasks = (pool.submit(read_picture, path) for path in paths)
+        reading = next(tasks, None)
+        while reading is not None:
+            wait([reading])
+            following = next(tasks, None)
+            yield reading
+            reading = following
+
+
+def _close(close: Callable[[], None], said: str, start: float, failures: list[str]) -> None:
+    """Finish a file and say so."""
+    try:
+        close()
+    except UserError as error:
+        failures.append(str(error))
+        return
+    _show(1, start)
+    print(f"{said}  {time.perf_counter() - start:.2f} s", flush=True)
+
+
+def _show(share: float, start: float) -> None:
+    """Show on a terminal how much of a picture that takes long is done; clear it at the end."""
+    if sys.stderr.isatty() and time.perf_counter() - start > 1:
+        text = f"{100 * share:3.0f} %" if share < 1 else "     "
+        print(f"\r{text}\r", end="", file=sys.stderr, flush=True)
 
 
 def _jobs(source: Path, target: Path, scale: int) -> list[tuple[Path, Path]]:

@@ -30,6 +30,15 @@ class Precision(Enum):
     fp16 = "fp16"
 
 
+class UpscalePrecision(Enum):
+    """Number type of the layers of a network that is used: half precision on CUDA if ``auto``."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    fp16 = "fp16"
+    bf16 = "bf16"
+
+
 SEED_RANGE = "seed must be at least 0 and under 2**63"
 
 
@@ -89,10 +98,13 @@ class NetworkConfig:
 
 @dataclass
 class UseConfig(NetworkConfig):
-    """What evaluating and upscaling share."""
+    """What evaluating and upscaling share.
+
+    ``tile``: LR pixels a side, 0 for the whole picture, or ``auto``.
+    """
 
     device: str = "auto"
-    tile: int = 0
+    tile: int | str = "auto"
     ensemble: bool = False
 
 
@@ -108,6 +120,7 @@ class EvaluateConfig(UseConfig):
 class UpscaleConfig(UseConfig):
     """An upscaling of a picture or of a folder of pictures."""
 
+    precision: UpscalePrecision = UpscalePrecision.auto
     input: str = MISSING
     output: str = MISSING
 

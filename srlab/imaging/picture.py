@@ -1,20 +1,15 @@
 """Pictures as their owners have them: colour or grey, alpha, 8 or 16 bits, EXIF, ICC profile.
 
-Pillow reads 16-bit colour as 8 bits and cannot write it, so such PNGs are decoded by torchvision
-and written here.
+Pillow reads 16-bit colour as 8 bits, so such PNGs are decoded by torchvision.
 """
 
-import io
-import struct
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from srlab.errors import UserError
 from srlab.imaging.files import is_deep_png, open_image
@@ -23,16 +18,6 @@ _ORIENTATION = 0x0112
 # What a TIFF says of its picture, not of how its pixels are stored: description, camera, software,
 # date, artist, copyright, the EXIF and GPS blocks.
 _TIFF_TAGS = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825}
-_FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-}
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -40,18 +25,19 @@ class Picture:
     """A decoded picture, turned upright.
 
     Args:
-        image: ``(1, 1 or 3, H, W)`` float32 in ``[0, 1]``.
-        alpha: ``(1, 1, H, W)``, or None.
-        bits: 8 or 16 for each channel.
+        pixels: ``(H, W, 1 to 4)``, uint8 or uint16: grey, grey and alpha, RGB, RGB and alpha.
         icc: Colour profile, or None.
         exif: EXIF block without an orientation, or None.
     """
 
-    image: Tensor
-    alpha: Tensor | None
-    bits: int
+    pixels: np.ndarray
     icc: bytes | None
     exif: bytes | None
+
+    @property
+    def bits(self) -> int:
+        """8 or 16 for each channel."""
+        return 8 * self.pixels.itemsize
 
 
 def read_picture(path: Path) -> Picture:
@@ -66,79 +52,27 @@ def read_picture(path: Path) -> Picture:
     tags = source.getexif()
     orientation = tags.get(_ORIENTATION, 1)
     if is_deep_png(path):
-        pixels, bits = _decode_deep_png(path, source.info.get("transparency")), 16
+        pixels = _decode_deep_png(path, source.info.get("transparency"))
     else:
-        pixels, bits = _pixels(source, path)
-    pixels = _turn_upright(pixels, orientation)
-    planes = torch.from_numpy(pixels.astype(np.float32) / (2**bits - 1))
-    planes = planes.permute(2, 0, 1).unsqueeze(0).contiguous()
-    has_alpha = planes.shape[1] in (2, 4)
-    alpha = planes[:, -1:] if has_alpha else None
-    image = planes[:, :-1] if has_alpha else planes
-    return Picture(image, alpha, bits, icc, _kept_exif(tags, source.format))
+        pixels = _pixels(source, path)
+    return Picture(_turn_upright(pixels, orientation), icc, _kept_exif(tags, source.format))
 
 
-def output_format(kind: str) -> str:
-    """Return Pillow's name of the format that a file suffix stands for.
-
-    Raises:
-        UserError: No picture can be written as such a file.
-    """
-    if kind.lower() not in _FORMATS:
-        raise UserError(f"cannot write type {kind!r}; use {', '.join(_FORMATS)}")
-    return _FORMATS[kind.lower()]
-
-
-def encode_picture(picture: Picture, kind: str) -> bytes:
-    """Return a picture as the bytes of a file.
-
-    Args:
-        picture: What to encode; a format without 16 bits or alpha gets what it can hold.
-        kind: File suffix that names the format: ``.png``, ``.jpg``, ...
-
-    Raises:
-        UserError: The format is unknown, or cannot hold the picture.
-    """
-    form = output_format(kind)
-    planes = list(picture.image[0])
-    if picture.alpha is not None and form not in ("JPEG", "BMP"):
-        planes.append(picture.alpha[0, 0])
-    if picture.bits == 16 and form == "PNG":
-        levels = np.stack([_levels(plane, np.uint16) for plane in planes], axis=2)
-        return _encode_deep_png(levels, picture.icc, picture.exif)
-    levels = np.stack([_levels(plane, np.uint8) for plane in planes], axis=2)
-    image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
-    extras = {"icc_profile": picture.icc, "exif": picture.exif}
-    quality = {"quality": 95} if form in ("JPEG", "WEBP") else {}
-    out = io.BytesIO()
-    try:
-        image.save(out, format=form, **{k: v for k, v in extras.items() if v}, **quality)
-    except (OSError, ValueError) as error:
-        raise UserError(f"a {form} file cannot hold this picture: {error}") from None
-    return out.getvalue()
-
-
-def _levels(plane: Tensor, kind: type[np.unsignedinteger]) -> np.ndarray:
-    """Round a plane ``(H, W)`` in ``[0, 1]`` to the levels of an integer type, halves upward."""
-    top = np.iinfo(kind).max
-    return (plane * top).add_(0.5).floor_().clamp_(0, top).cpu().numpy().astype(kind)
-
-
-def _pixels(image: Image.Image, path: Path) -> tuple[np.ndarray, int]:
-    """Return pixels ``(H, W, 1 to 4)`` and the bits of each channel."""
+def _pixels(image: Image.Image, path: Path) -> np.ndarray:
+    """Return pixels ``(H, W, 1 to 4)``, uint8 or uint16."""
     mode = image.mode
     if mode.startswith("I"):
         pixels = np.asarray(image).astype(np.int64)
         if pixels.min() < 0 or pixels.max() > 65535:
             raise UserError(f"{path} has pixels beyond 16 bits; srlab reads 8 and 16 bits")
-        return pixels.astype(np.uint16)[..., None], 16
+        return pixels.astype(np.uint16)[..., None]
     if mode == "F":
         raise UserError(f"{path} has floating-point pixels; srlab reads 8 and 16 bits")
     transparent = mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info
     grey = mode in ("1", "L", "LA", "La")
     target = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")
-    pixels = np.array(image.convert(target))
-    return (pixels[..., None] if pixels.ndim == 2 else pixels), 8
+    pixels = np.array(image if mode == target else image.convert(target))
+    return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def _kept_exif(tags: Image.Exif, form: str | None) -> bytes | None:
@@ -176,24 +110,3 @@ def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     flip_rows = orientation in (3, 4, 7, 8)
     flip_columns = orientation in (2, 3, 6, 7)
     return np.ascontiguousarray(pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1])
-
-
-def _encode_deep_png(pixels: np.ndarray, icc: bytes | None, exif: bytes | None) -> bytes:
-    """Encode uint16 pixels ``(H, W, 1 to 4)`` as PNG (ISO/IEC 15948), rows filtered by 'up'."""
-    height, width, channels = pixels.shape
-    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    rows = np.ascontiguousarray(pixels.astype(">u2")).view(np.uint8).reshape(height, -1)
-    filtered = rows - np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
-    lines = np.hstack([np.full((height, 1), 2, dtype=np.uint8), filtered])
-    out = io.BytesIO()
-    out.write(_PNG)
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))]
-    if icc:
-        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
-    if exif:
-        chunks.append((b"eXIf", exif.removeprefix(b"Exif\0\0")))
-    chunks += [(b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b"")]
-    for name, data in chunks:
-        out.write(struct.pack(">I", len(data)) + name + data)
-        out.write(struct.pack(">I", zlib.crc32(name + data)))
-    return out.getvalue()

@@ -90,8 +90,12 @@ def interpolate(framed: Tensor, scale: int, mode: Interpolation) -> Tensor:
     """Enlarge ``(N, C, H+2h, W+2h)``, framed by ``h = REACH[mode]``, to ``(N, C, sH, sW)``.
 
     By the same weights at every pixel, not by coordinates that lose digits far from the first: a
-    tile gives the bits of the whole.
+    tile gives the bits of the whole. Under autocast, too, in the precision of the picture.
     """
+    kind = framed.device.type
+    if kind != "meta" and torch.is_autocast_enabled(kind):
+        with torch.autocast(kind, enabled=False):
+            return interpolate(framed, scale, mode)
     count, channels = framed.shape[:2]
     taps = phase_taps(scale, mode).to(framed)
     x = framed.reshape(count * channels, 1, *framed.shape[2:])

@@ -1,9 +1,13 @@
 """Geometric self-ensemble (EDSR: Lim et al., CVPRW 2017, section 3.4)."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
+
+from srlab.inference.tiles import upscale_tiled
+from srlab.models import Model
 
 
 def self_ensemble(upscale: Callable[[Tensor], Tensor], lr: Tensor) -> Tensor:
@@ -16,3 +20,30 @@ def self_ensemble(upscale: Callable[[Tensor], Tensor], lr: Tensor) -> Tensor:
             sr = sr.flip(flips) if flips else sr
             total = total.to(sr) + (sr.transpose(-2, -1) if transposed else sr)
     return total / 8
+
+
+class SelfEnsemble(Model):
+    """The self-ensemble of a network, as a network that tiles can be made of.
+
+    A network that pools does so from the picture's first pixel; of a turned tile that is another
+    place than of the turned picture. It is given the whole picture, which it cuts itself: the
+    finished picture is then held in memory, as floats.
+
+    Args:
+        network: The network.
+        tile: The size of the tiles that one that pools is run in (see ``inference.tiles``).
+    """
+
+    def __init__(self, network: Model, tile: int):
+        super().__init__()
+        self.network = network
+        self.tile = tile
+        self.scale, self.channels = network.scale, network.channels
+        self.halo, self.frame = network.halo, network.frame
+        self.whole = network.whole or network.grid > 1
+
+    def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
+        """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
+        if self.whole and halo == 0:
+            return self_ensemble(partial(upscale_tiled, self.network, tile=self.tile), lr)
+        return self_ensemble(partial(self.network, halo=halo), lr)

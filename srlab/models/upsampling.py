@@ -1,6 +1,5 @@
 """How a network calls its upsampler, whichever it is."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -74,7 +73,7 @@ def upsample(
     if not is_guided(upsampler):
         return upsampler(framed)
     small = reframe(picture, picture_have, frame + REACH["bicubic"]).mean(dim=1, keepdim=True)
-    return upsampler(framed, _enlarged(small, scale))
+    return upsampler(framed, interpolate(small, scale, "bicubic"))
 
 
 def upsample_zero_padded(
@@ -87,11 +86,3 @@ def upsample_zero_padded(
     frame = halo_of(upsampler)
     padded = F.pad(features, [frame] * 4)
     return upsample(upsampler, padded, frame, picture, picture_have, scale)
-
-
-def _enlarged(framed: Tensor, scale: int) -> Tensor:
-    """Enlarge the guide in the precision of the picture: half of it would move the switches."""
-    if framed.is_meta or not torch.is_autocast_enabled(framed.device.type):
-        return interpolate(framed, scale, "bicubic")
-    with torch.autocast(framed.device.type, enabled=False):
-        return interpolate(framed, scale, "bicubic")
