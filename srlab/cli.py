@@ -15,7 +15,9 @@ VERBS = {
     "upscale": "enlarge a picture or a folder of pictures",
     "describe": "what a network consists of and costs, what its upsampler can do; with a picture",
     "convert": "give a checkpoint another upsampler that computes the same",
+    "bench": "how fast training, upscaling or evaluating is here, beside the bare limit",
 }
+BENCHES = ("train", "upscale", "evaluate")
 
 _PATH_KEY = re.compile(r"\+{0,2}(input|output|checkpoint|run_dir|resume|plot|(\w+\.)+(path|root))")
 
@@ -71,6 +73,8 @@ def main() -> None:
         print(f"srlab {version('srlab')}")
     elif arguments[0] == "completion":
         _completion(arguments[1:])
+    elif arguments[0] == "bench":
+        _bench(arguments[1:])
     elif arguments[0] in VERBS:
         _tell_plugin_faults()
         _run(arguments[0], arguments[1:])
@@ -79,6 +83,21 @@ def main() -> None:
 
         meant = did_you_mean(arguments[0], VERBS)
         _fail(f"srlab has no verb {arguments[0]!r}{meant} It has {', '.join(VERBS)}.")
+
+
+def _bench(arguments: list[str]) -> None:
+    """Run one of the measurements, which are verbs of two words."""
+    choices = f"{', '.join(BENCHES[:-1])} or {BENCHES[-1]}"
+    if not arguments:
+        _fail(f"srlab bench wants {choices}")
+    elif arguments[0] in ("-h", "--help", "help"):
+        print(f"srlab bench: {VERBS['bench']}\n\nusage: srlab bench {'|'.join(BENCHES)} [...]")
+        print("\n`srlab bench train --help` and so on say more.")
+    elif arguments[0] not in BENCHES:
+        _fail(f"srlab bench wants {choices}, got {arguments[0]!r}")
+    else:
+        _tell_plugin_faults()
+        _run(f"bench_{arguments[0]}", arguments[1:])
 
 
 def _help() -> str:
@@ -108,11 +127,17 @@ def _answer_query(line: str, point: str) -> None:
     line = line[: int(point)] if point.isdigit() else line
     program, _, rest = line.partition(" ")
     verb, space, rest = rest.lstrip().partition(" ")
+    if space and verb == "bench":
+        subject, space, rest = rest.lstrip().partition(" ")
+        if not space:
+            print(" ".join(BENCHES))
+            return
+        verb = f"bench_{subject}"
     if not space:
         print(" ".join([*VERBS, "completion"]))
     elif verb == "completion":
         print("bash zsh")
-    elif verb in VERBS:
+    elif verb in VERBS or verb.removeprefix("bench_") in BENCHES:
         line = f"{program} {rest}"
         os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
         _hydra(verb, ["-sc", "query=bash"])
@@ -132,7 +157,7 @@ def _hydra(verb: str, arguments: list[str]) -> None:
     register()
     register_plugins()
     endings: list[Exception] = []
-    sys.argv = [f"srlab {verb}", *arguments]
+    sys.argv = [f"srlab {verb.replace('_', ' ')}", *arguments]
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # components in the user's folder
 

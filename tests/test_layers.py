@@ -29,6 +29,7 @@ FLOORS = {
     "config": 0,
     "atomic": 0,
     "cost": 0,
+    "timing": 0,
     "errors": -1,
 }
 

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from srlab.data import feed as feed_module
 from srlab.data import pack as pack_module
+from srlab.data.feed import feed
 from srlab.data.images import ImageSet, folder
 from srlab.data.pack import Pack, cache_folder, open_pack
 from srlab.data.pairs import read_pairs
-from srlab.data.patches import PatchBatches, loader
+from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
@@ -134,7 +136,7 @@ def test_a_shrunk_copy_is_degraded_from_the_shrunk_image(tmp_path):
 def test_the_pixels_of_a_pack_are_mapped_not_read(tmp_path):
     pack = open_pack(image_set(tmp_path / "images", (24, 24)), 2, "y", 8)
     assert isinstance(pack.pixels, np.memmap)
-    assert not pack.pixels.flags.writeable
+    assert pack.pixels.mode == "c"
 
 
 def test_a_pack_is_decoded_only_once(tmp_path, cache, monkeypatch):
@@ -371,32 +373,58 @@ def test_the_halo_frames_the_patch_and_changes_nothing_else(seed, step, halo):
     assert torch.equal(lr[..., halo:-halo, halo:-halo], bare_lr)
 
 
-# --- the loader
+# --- the feed
+
+CPU = torch.device("cpu")
 
 
-def drawn(first, last, workers):
+def drawn(first, last, workers=0):
     batches = PatchBatches(PACK, 4, 6, 2, seed=5)
     return [torch.cat([x.flatten() for x in batch])
-            for batch in loader(batches, first, last, workers, pin=False)]  # fmt: skip
+            for batch in feed(batches, first, last, CPU, workers)]  # fmt: skip
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_number_of_workers_changes_nothing(workers):
-    alone, shared = drawn(0, 7, 0), drawn(0, 7, workers)
+    alone, shared = drawn(0, 7), drawn(0, 7, workers)
     assert len(alone) == len(shared) == 7
     assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_starting_at_step_k_gives_the_tail(workers):
-    whole, tail = drawn(0, 7, 0), drawn(3, 7, workers)
+    whole, tail = drawn(0, 7), drawn(3, 7, workers)
     assert len(tail) == 4
     assert all(torch.equal(a, b) for a, b in zip(whole[3:], tail, strict=True))
 
 
-def test_the_loader_gives_the_batches_in_order():
+@pytest.mark.parametrize("values", [1, 4000, 10**6])
+def test_the_feed_gives_the_batches_in_order_whatever_its_blocks(monkeypatch, values):
+    monkeypatch.setitem(feed_module._BLOCK_VALUES, "cpu", values)
     batches = PatchBatches(PACK, 4, 6, 2, seed=5)
-    for step, (lr, hr) in enumerate(loader(batches, 4, 7, 0, pin=False), 4):
-        assert torch.equal(lr, batches[step][0])
-        assert torch.equal(hr, batches[step][1])
-    assert step == 6
+    for step, (lr, hr) in enumerate(feed(batches, 4, 13, CPU), 4):
+        assert torch.equal(lr, batches[step][0].float() / 255)
+        assert torch.equal(hr, batches[step][1].float() / 255)
+        assert lr.is_contiguous(memory_format=torch.channels_last)
+        assert hr.is_contiguous(memory_format=torch.channels_last)
+    assert step == 12
+
+
+def test_the_feed_of_no_steps_is_empty():
+    assert drawn(7, 7) == []
+
+
+def test_several_batches_at_once_are_the_batches_one_by_one():
+    batches = PatchBatches(PACK, 4, 6, 2, seed=5, rank=1)
+    together = batches.block([9, 2, 30])
+    for number, step in enumerate((9, 2, 30)):
+        for all_of_them, one in zip(together, batches[step], strict=True):
+            assert torch.equal(all_of_them[4 * number : 4 * number + 4], one)
+
+
+def test_training_leaves_the_pack_on_the_disk_as_it_is(tmp_path, cache):
+    pack = open_pack(image_set(tmp_path / "images", (24, 24)), 2, "y", 8)
+    (file,) = cache.glob("*/pixels.bin")
+    before = file.read_bytes()
+    pack.pixels[:] = 0  # a private copy of what is mapped
+    assert file.read_bytes() == before

@@ -18,12 +18,13 @@ from srlab.atomic import write_atomically
 from srlab.errors import UserError
 from srlab.imaging.resample import crop
 from srlab.models import Model
+from srlab.training.average import average_of
 from srlab.training.checkpoint import FORMAT, load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.parameters import parameter_groups, set_learning_rate
 from srlab.training.schedule import constant, cosine, step_decay
 from srlab.training.signals import Stopper
-from srlab.training.state import TrainingState, average_of
+from srlab.training.state import TrainingState
 
 CPU = torch.device("cpu")
 
@@ -143,7 +144,7 @@ def test_the_rate_of_a_group_is_the_optimizers_times_both_factors():
     groups = parameter_groups(Layers(), {"body": 0.1, "gain": 0.0})
     optimizer = torch.optim.Adam(groups, lr=0.5)
     for factor in (1.0, 0.25, 0.0, 1.0):  # it does not build up
-        assert set_learning_rate(optimizer, factor) == 0.5 * factor
+        set_learning_rate(optimizer, factor)
         rates = {group["lr_factor"]: group["lr"] for group in optimizer.param_groups}
         assert rates == pytest.approx({1.0: 0.5 * factor, 0.1: 0.05 * factor, 0.0: 0.0})
 
@@ -159,7 +160,7 @@ def test_the_average_has_its_closed_form(decay):
     expected = None
     for n, weight in enumerate(weights):
         nn.init.constant_(model.weight, weight)
-        average.update_parameters(model)
+        average.update(n)
         kept = min(decay, (1 + n) / (10 + n))
         expected = weight if n == 0 else kept * expected + (1 - kept) * weight
         assert average.module.weight.item() == pytest.approx(expected, abs=1e-5)
@@ -169,9 +170,10 @@ def test_the_average_has_its_closed_form(decay):
 def test_the_first_updates_of_the_average_by_hand():
     model = nn.Linear(1, 1, bias=False)
     average = average_of(model, 0.999)
-    for weight, expected in [(1.0, 1), (12.0, 1 * 2 / 11 + 12 * 9 / 11), (0.0, 110 / 11 * 3 / 12)]:
+    by_hand = [(1.0, 1), (12.0, 1 * 2 / 11 + 12 * 9 / 11), (0.0, 110 / 11 * 3 / 12)]
+    for count, (weight, expected) in enumerate(by_hand):
         nn.init.constant_(model.weight, weight)
-        average.update_parameters(model)
+        average.update(count)
         assert average.module.weight.item() == pytest.approx(expected)
 
 
@@ -462,8 +464,8 @@ def batches(first, last, halo=0):
     for step in range(first, last):
         x, y = levels(step)
         yield (
-            torch.full((2, 1, side, side), x, dtype=torch.uint8),
-            torch.full((2, 1, 3, 3), y, dtype=torch.uint8),
+            torch.full((2, 1, side, side), x / 255),
+            torch.full((2, 1, 3, 3), y / 255),
         )
 
 
@@ -474,7 +476,7 @@ class Events:
         self.state, self.list, self.logs = state, [], []
         self.scores, self.stop_at = iter(scores), stop_at
         self.callbacks = Callbacks(
-            self._log, self._evaluate, self._note("last"), self._note("best"), self._stop
+            self._log, self._evaluate, self._note("last"), self._note("best"), self._stop, print
         )
 
     def _note(self, word):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from srlab import __version__
 from srlab.commands.device import choose_device
 from srlab.commands.network import check_network, method_of
+from srlab.commands.process import prepare_process
 from srlab.commands.showcase import Showcase, open_showcase
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.build import build
@@ -24,9 +25,10 @@ from srlab.errors import UserError
 from srlab.evaluation.tables import Result
 from srlab.inference.tiles import upscale_tiled
 from srlab.metrics.checkerboard import flat_ripple
+from srlab.training.average import average_of
 from srlab.training.parameters import parameter_groups
 from srlab.training.schedule import Schedule
-from srlab.training.state import TrainingState, average_of
+from srlab.training.state import TrainingState
 
 _TILE = 256
 _BORDER = 64  # low-resolution pixels that count as border in flat pictures, at most
@@ -135,27 +137,14 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
     Raises:
         UserError: Something must be mended; nothing was written but packs in the cache.
     """
+    prepare_process()
     device = _check_everything(config, roots)
     trainer = config.trainer
     if trainer.threads:
         torch.set_num_threads(trainer.threads)
 
-    torch.manual_seed(config.seed)
-    model = build(config.model, "model")
-    check_network(model, config.scale, config.colour)
-    model.to(device)
-    if not any(p.requires_grad for p in model.parameters()):
-        raise ConfigError("this model has no weights to train; use it with srlab evaluate")
-    objective = build(config.loss, "loss").to(device)
+    state, objective = build_state(config, device)
     schedule = build(config.schedule, "schedule")
-    groups = parameter_groups(model, trainer.lr_factors)
-    try:
-        optimizer = build(config.optim, "optim")(groups)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"optim: {error}") from None
-    scaler = torch.amp.GradScaler(device.type, enabled=trainer.precision == Precision.fp16)
-    state = TrainingState(model, optimizer, average_of(model, trainer.ema), scaler)
-
     images = build(config.data, "data")
     testsets = build_testsets(config.testset)
     pack = open_pack(images, config.scale, config.colour.value, trainer.patch_size)
@@ -163,6 +152,29 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
     showcase = open_showcase(testsets[0].paths[0], config.scale, config.colour)
     method = method_of(config.model)
     return Job(config, device, state, objective, schedule, pack, pairs, showcase, method)
+
+
+def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingState, nn.Module]:
+    """Build the network with its optimizer, and the objective, from a checked config.
+
+    Raises:
+        UserError: They do not fit together.
+    """
+    trainer = config.trainer
+    torch.manual_seed(config.seed)
+    model = build(config.model, "model")
+    check_network(model, config.scale, config.colour)
+    model.to(device, memory_format=torch.channels_last)
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ConfigError("this model has no weights to train; use it with srlab evaluate")
+    objective = build(config.loss, "loss").to(device)
+    groups = parameter_groups(model, trainer.lr_factors)
+    try:
+        optimizer = build(config.optim, "optim")(groups)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"optim: {error}") from None
+    scaler = torch.amp.GradScaler(device.type, enabled=trainer.precision == Precision.fp16)
+    return TrainingState(model, optimizer, average_of(model, trainer.ema), scaler), objective
 
 
 def _check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> torch.device:

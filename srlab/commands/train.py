@@ -14,7 +14,7 @@ from srlab.commands.monitor import Monitor
 from srlab.commands.network import trusted_roots
 from srlab.commands.run_folder import create_run, lock, read_run
 from srlab.config.schema import TrainConfig
-from srlab.data.patches import loader
+from srlab.data.feed import feed
 from srlab.errors import Interrupted, UserError
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
 from srlab.training.checkpoint import load, save
@@ -95,10 +95,9 @@ def _train(job: Job, folder: Path) -> list[Result]:
     state, trainer = job.state, job.config.trainer
     settings = LoopSettings(
         trainer.steps, trainer.log_every, trainer.eval_every, trainer.save_every, trainer.clip,
-        trainer.patience, trainer.precision.value, trainer.compile,
+        trainer.patience, trainer.precision.value, trainer.compile, trainer.graph,
     )  # fmt: skip
-    pin = job.device.type == "cuda"
-    batches = loader(job.batches, state.step, trainer.steps, trainer.workers, pin)
+    batches = feed(job.batches, state.step, trainer.steps, job.device, trainer.workers)
     monitor = Monitor(job, folder)
     try:
         with Stopper() as stopper:
@@ -108,6 +107,7 @@ def _train(job: Job, folder: Path) -> list[Result]:
                 save_last=lambda: save(folder / "last.pt", job.checkpoint(resumable=True)),
                 save_best=lambda: save(folder / "best.pt", job.checkpoint(resumable=False)),
                 stop=lambda: stopper.signal is not None,
+                note=monitor.progress.note,
             )
             ending = fit(
                 state, job.objective, batches, job.schedule, settings, callbacks, job.device,

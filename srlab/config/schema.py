@@ -55,6 +55,7 @@ class TrainerConfig:
     patience: int = 0
     precision: Precision = Precision.fp32
     compile: bool = False
+    graph: bool = True
     log_every: int = 100
     eval_every: int = 1000
     save_every: int = 500
@@ -143,14 +144,78 @@ class ConvertConfig:
     upsampler: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class BenchTrainConfig:
+    """A measurement of how fast training is."""
+
+    scale: int = 3
+    colour: Colour = Colour.y
+    seed: int = 0
+    device: str = "auto"
+    batch_size: int = 16
+    patch_size: int = 17
+    ema: float = 0.999
+    precision: Precision = Precision.fp32
+    compile: bool = False
+    graph: bool = True
+    workers: int = 0
+    threads: int = 0
+    repeats: int = 7
+    seconds: float = 1.0
+    output: str | None = None
+    model: dict[str, Any] = field(default_factory=dict)
+    upsampler: dict[str, Any] = field(default_factory=dict)
+    loss: dict[str, Any] = field(default_factory=dict)
+    optim: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class BenchUseConfig(NetworkConfig):
+    """What measurements of upscaling and of evaluating share."""
+
+    seed: int = 0
+    device: str = "auto"
+    tile: int | str = "auto"
+    threads: int = 0
+    repeats: int = 7
+    output: str | None = None
+
+
+@dataclass
+class BenchUpscaleConfig(BenchUseConfig):
+    """A measurement of how fast a network upscales."""
+
+    width: int = 640
+    height: int = 360
+    precision: UpscalePrecision = UpscalePrecision.auto
+
+
+@dataclass
+class BenchEvaluateConfig(BenchUseConfig):
+    """A measurement of how fast a network is judged."""
+
+    testset: dict[str, Any] = field(default_factory=dict)
+
+
+# The primary configs, by their names, and what each consists of.
+SCHEMAS: dict[str, type] = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "upscale": UpscaleConfig,
+    "describe": DescribeConfig,
+    "convert": ConvertConfig,
+    "bench_train": BenchTrainConfig,
+    "bench_upscale": BenchUpscaleConfig,
+    "bench_evaluate": BenchEvaluateConfig,
+}
+
+
 def register() -> None:
     """Make the schemas and the resolvers known to Hydra."""
     store = ConfigStore.instance()
-    store.store(name="train_schema", node=TrainConfig)
-    store.store(name="evaluate_schema", node=EvaluateConfig)
-    store.store(name="upscale_schema", node=UpscaleConfig)
-    store.store(name="describe_schema", node=DescribeConfig)
-    store.store(name="convert_schema", node=ConvertConfig)
+    for name, schema in SCHEMAS.items():
+        store.store(name=f"{name}_schema", node=schema)
     OmegaConf.register_new_resolver(
         "channels", lambda colour: 3 if colour in (Colour.rgb, "rgb") else 1, replace=True
     )

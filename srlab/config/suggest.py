@@ -10,21 +10,7 @@ import yaml
 
 from srlab.config.check import did_you_mean
 from srlab.config.plugins import option_files
-from srlab.config.schema import (
-    ConvertConfig,
-    DescribeConfig,
-    EvaluateConfig,
-    TrainConfig,
-    UpscaleConfig,
-)
-
-_SCHEMAS = {
-    "train": TrainConfig,
-    "evaluate": EvaluateConfig,
-    "upscale": UpscaleConfig,
-    "describe": DescribeConfig,
-    "convert": ConvertConfig,
-}
+from srlab.config.schema import SCHEMAS
 
 
 def explain(verb: str, complaint: str) -> str | None:
@@ -69,7 +55,7 @@ def unknown_key(verb: str, name: str) -> str:
 
 def known_keys(verb: str) -> set[str]:
     """Return the dotted keys that a verb's config may have, with whatever options are chosen."""
-    keys = set(_schema_keys(_SCHEMAS[verb], ""))
+    keys = set(_schema_keys(SCHEMAS[verb], ""))
     for group, options in option_files().items():
         if group in keys:
             found = {str(key) for path in options.values() for key in _top_keys(path)}

@@ -93,7 +93,8 @@ def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
     try:
         with np.load(place / "index.npz") as index:
             pack = Pack(
-                pixels=np.memmap(place / "pixels.bin", dtype=np.uint8, mode="r"),
+                # Copy-on-write: torch wants arrays that it could write to.
+                pixels=np.memmap(place / "pixels.bin", dtype=np.uint8, mode="c"),
                 lr_offset=index["lr_offset"],
                 hr_offset=index["hr_offset"],
                 size=index["size"],

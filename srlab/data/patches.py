@@ -1,21 +1,22 @@
-"""Batches of aligned patches, drawn by one vectorised gather.
+"""Batches of aligned patches, drawn by one vectorised gather, on the CPU or on a GPU.
 
 Batch t is a pure function of (seed, t, rank): no sampler has a state, so a run resumes exactly, the
 number of loader workers changes nothing, and any batch can be looked at again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from srlab.data.pack import Pack
+from srlab.imaging.resample import fold
 
 
 @dataclass(frozen=True)
-class PatchBatches(Dataset):
+class PatchBatches:
     """The batches of a training run, indexed by step.
 
     Every position of every image is equally likely, and so is each of the eight symmetries of the
@@ -37,80 +38,79 @@ class PatchBatches(Dataset):
     seed: int
     rank: int = 0
 
+    @property
+    def batch_pixels(self) -> int:
+        """Values in the LR and HR patches of a batch."""
+        sides = (self.patch_size + 2 * self.halo, self.pack.scale * self.patch_size)
+        return self.batch_size * self.pack.channels * sum(side**2 for side in sides)
+
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return batch ``step``: uint8 LR ``(N, C, p+2h, p+2h)`` and HR ``(N, C, sp, sp)``."""
+        return self.block(range(step, step + 1))
+
+    def block(self, steps: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return several batches, one after the other along N, for little more than one costs."""
+        return self.cut(torch.from_numpy(self.pack.pixels), self.places(steps))
+
+    def places(self, steps: Sequence[int]) -> Tensor:
+        """Draw what each patch of these batches is: ``(7, len(steps) N)``, int64.
+
+        Its rows: offsets of LR and HR, LR height and width, top, left, symmetry. This is all that
+        is random; three bits of symmetry say transpose, flip rows, flip columns.
+        """
         pack, patch = self.pack, self.patch_size
-        rng = np.random.default_rng((self.seed, step, self.rank))
         spots = np.prod(pack.size - patch + 1, axis=1)
         ends = np.cumsum(spots)
-        spot = rng.integers(0, ends[-1], self.batch_size)
-        symmetry = rng.integers(0, 8, self.batch_size)
+        draws = []
+        for step in steps:
+            rng = np.random.default_rng((self.seed, step, self.rank))
+            spot = rng.integers(0, ends[-1], self.batch_size)
+            draws.append((spot, rng.integers(0, 8, self.batch_size)))
+        spot, symmetry = (np.concatenate(parts) for parts in zip(*draws, strict=True))
         image = np.searchsorted(ends, spot, side="right")
-        top, left = np.divmod(spot - ends[image] + spots[image], pack.size[image, 1] - patch + 1)
+        height, width = pack.size[image].T
+        top, left = np.divmod(spot - ends[image] + spots[image], width - patch + 1)
+        rows = (pack.lr_offset[image], pack.hr_offset[image], height, width, top, left, symmetry)
+        return torch.from_numpy(np.stack(rows))
+
+    def cut(self, pixels: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Gather the LR and HR patches at ``places`` from the pack's pixels, on their device."""
+        lr_offset, hr_offset, height, width, top, left, symmetry = places.to(
+            pixels.device, non_blocking=True
+        )
+        s, channels, patch, halo = self.pack.scale, self.pack.channels, self.patch_size, self.halo
         lr = _gather(
-            pack.pixels, pack.lr_offset[image], pack.size[image], pack.channels,
-            top - self.halo, left - self.halo, patch + 2 * self.halo, symmetry,
+            pixels, lr_offset, height, width, channels, top - halo, left - halo, patch + 2 * halo,
+            symmetry,
         )  # fmt: skip
-        s = pack.scale
         hr = _gather(
-            pack.pixels, pack.hr_offset[image], pack.size[image] * s, pack.channels,
-            top * s, left * s, patch * s, symmetry,
+            pixels, hr_offset, s * height, s * width, channels, s * top, s * left, s * patch,
+            symmetry,
         )  # fmt: skip
-        return torch.from_numpy(lr), torch.from_numpy(hr)
-
-
-def loader(batches: PatchBatches, first: int, last: int, workers: int, pin: bool) -> DataLoader:
-    """Return a DataLoader over the batches ``first`` to ``last - 1``, in order."""
-    return DataLoader(
-        batches,
-        batch_size=None,
-        sampler=range(first, last),
-        num_workers=workers,
-        pin_memory=pin,
-        generator=torch.Generator(),  # or it would draw from the global one at each start
-        worker_init_fn=_leave_signals_to_the_parent if workers else None,
-        persistent_workers=False,
-    )
-
-
-def _leave_signals_to_the_parent(_: int) -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        return lr, hr
 
 
 def _gather(
-    pixels: np.ndarray,
-    offset: np.ndarray,
-    size: np.ndarray,
+    pixels: Tensor,
+    offset: Tensor,
+    height: Tensor,
+    width: Tensor,
     channels: int,
-    top: np.ndarray,
-    left: np.ndarray,
+    top: Tensor,
+    left: Tensor,
     side: int,
-    symmetry: np.ndarray,
-) -> np.ndarray:
-    """Gather square patches ``(N, channels, side, side)``; all but the last two arguments are (N,).
-
-    ``symmetry`` is three bits: transpose, flip rows, flip columns.
-    """
-    line = np.arange(side)
-    bits = [(symmetry >> k & 1).astype(bool)[:, None] for k in range(3)]
-    rows = np.where(bits[1], side - 1 - line, line) + top[:, None]
-    columns = np.where(bits[2], side - 1 - line, line) + left[:, None]
-    rows = _mirror(rows, size[:, :1]) * size[:, 1:]
-    columns = _mirror(columns, size[:, 1:])
-    place = np.where(
-        bits[0][:, :, None],
-        rows[:, None, :] + columns[:, :, None],
-        rows[:, :, None] + columns[:, None, :],
-    )
-    place = (place * channels + offset[:, None, None])[:, None] + np.arange(channels).reshape(
-        1, -1, 1, 1
-    )
-    return pixels[place]
-
-
-def _mirror(index: np.ndarray, size: np.ndarray) -> np.ndarray:
-    index = index % (2 * size)
-    return np.minimum(index, 2 * size - 1 - index)
+    symmetry: Tensor,
+) -> Tensor:
+    """Gather square patches ``(N, channels, side, side)`` in channels_last; tensors are (N,)."""
+    line = torch.arange(side, device=pixels.device)
+    transposed, flip_rows, flip_columns = ((symmetry >> k & 1).bool()[:, None] for k in range(3))
+    height, width = height[:, None], width[:, None]
+    rows = fold(torch.where(flip_rows, side - 1 - line, line) + top[:, None], height)
+    columns = fold(torch.where(flip_columns, side - 1 - line, line) + left[:, None], width)
+    rows = rows * width * channels + offset[:, None]
+    columns = columns * channels
+    down = torch.where(transposed, columns, rows)
+    across = torch.where(transposed, rows, columns)
+    # Pixels lie in the pack with their channels together, and stay so.
+    across = across[:, :, None] + torch.arange(channels, device=pixels.device)
+    return pixels.take(down[:, :, None, None] + across[:, None]).permute(0, 3, 1, 2)

@@ -30,7 +30,7 @@ def mirror_indices(size: int, halo: int, device: torch.device | None = None) -> 
     return fold(torch.arange(-halo, size + halo, device=device), size)
 
 
-def fold(index: Tensor, size: int) -> Tensor:
+def fold(index: Tensor, size: int | Tensor) -> Tensor:
     """Mirror indices back into ``0 .. size-1`` about the outer edges of the first and the last."""
     index = index % (2 * size)
     return torch.minimum(index, 2 * size - 1 - index)

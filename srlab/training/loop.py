@@ -1,16 +1,22 @@
 """The training loop, on one page."""
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from srlab.training.parameters import set_learning_rate
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
+from srlab.training.step import (
+    Advance,
+    CannotRecord,
+    Step,
+    eager_step,
+    make_advance,
+    recorded_step,
+)
 
 Ending = Literal["finished", "patience", "signal"]
 
@@ -32,6 +38,7 @@ class LoopSettings:
         patience: Evaluations without a better score after which training stops; 0 never stops.
         precision: Type of autocast: fp32 (none), bf16 or fp16.
         compile: Whether ``torch.compile`` fuses the forward pass and the loss.
+        graph: Whether a step is recorded as a CUDA graph, where there is CUDA.
     """
 
     steps: int
@@ -42,6 +49,7 @@ class LoopSettings:
     patience: int = 0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compile: bool = False
+    graph: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class Callbacks:
         save_last: Called when the state should be kept.
         save_best: Called when an evaluation was the best so far.
         stop: ``() -> True`` once a signal asks to leave.
+        note: Called with a line for the user.
     """
 
     log: Callable[[int, dict[str, float], float], None]
@@ -61,6 +70,7 @@ class Callbacks:
     save_last: Callable[[], None]
     save_best: Callable[[], None]
     stop: Callable[[], bool]
+    note: Callable[[str], None]
 
 
 def fit(
@@ -78,8 +88,8 @@ def fit(
     Args:
         state: Network, optimizer and position; changed in place.
         objective: ``(sr, hr) -> dict`` of loss terms, whose sum is minimised.
-        batches: uint8 pairs: LR ``(N, C, H+2h, W+2h)`` framed by h = ``halo`` and HR
-            ``(N, C, sH, sW)``; the first is that of step ``state.step``.
+        batches: Pairs in ``[0, 1]`` on the device: LR ``(N, C, H+2h, W+2h)`` framed by h =
+            ``halo`` and HR ``(N, C, sH, sW)``; the first is that of step ``state.step``.
         schedule: ``(step, steps) -> factor`` on the optimizer's learning rate.
         settings: What happens when.
         callbacks: What is called then.
@@ -89,21 +99,19 @@ def fit(
     Raises:
         Diverged: The loss or the weights stopped being finite.
     """
-    autocast = _autocast(settings.precision, device)
-
-    def loss_terms(lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
-        with autocast:
-            sr = state.model(lr, halo=halo)
-        return objective(sr.float(), hr)
-
-    forward = torch.compile(loss_terms) if settings.compile else loss_terms
+    advance = make_advance(
+        state, objective, halo, device, settings.clip, settings.precision, settings.compile
+    )
+    step: Step | None = None
     pending: list[dict[str, Tensor]] = []
     state.model.train()
     for lr, hr in batches:
-        rate = set_learning_rate(state.optimizer, schedule(state.step, settings.steps))
-        terms = forward(_to_float(lr, device), _to_float(hr, device))
-        _update(state, torch.stack(list(terms.values())).sum(), settings.clip)
-        pending.append({name: term.detach() for name, term in terms.items()})
+        if step is None:
+            step = _make_step(advance, state, lr, hr, settings, callbacks)
+        factor = schedule(state.step, settings.steps)
+        pending.append(step(lr, hr, factor))
+        if state.average is not None:
+            state.average.update(state.step)
         state.step += 1
 
         last = state.step == settings.steps
@@ -113,7 +121,7 @@ def fit(
         if evaluating or saving or state.step % settings.log_every == 0:
             means = _read_back(pending, state)
             pending.clear()
-            callbacks.log(state.step, means, rate)
+            callbacks.log(state.step, means, factor * state.optimizer.defaults["lr"])
         out_of_patience = False
         if evaluating:
             _note_score(state, callbacks)
@@ -128,28 +136,21 @@ def fit(
     return "finished"
 
 
-def _autocast(precision: str, device: torch.device):
-    if precision == "fp32":
-        return nullcontext()
-    kind = torch.bfloat16 if precision == "bf16" else torch.float16
-    return torch.autocast(device.type, dtype=kind)
-
-
-def _to_float(pixels: Tensor, device: torch.device) -> Tensor:
-    return pixels.to(device, non_blocking=True).float().div_(255)
-
-
-def _update(state: TrainingState, loss: Tensor, clip: float) -> None:
-    """Take one optimizer step."""
-    state.optimizer.zero_grad(set_to_none=True)
-    state.scaler.scale(loss).backward()
-    if clip > 0:
-        state.scaler.unscale_(state.optimizer)
-        nn.utils.clip_grad_norm_(state.model.parameters(), clip)
-    state.scaler.step(state.optimizer)
-    state.scaler.update()
-    if state.average is not None:
-        state.average.update_parameters(state.model)
+def _make_step(
+    advance: Advance,
+    state: TrainingState,
+    lr: Tensor,
+    hr: Tensor,
+    settings: LoopSettings,
+    callbacks: Callbacks,
+) -> Step:
+    """Return the quickest way to take a step that works here."""
+    if settings.graph and lr.is_cuda:
+        try:
+            return recorded_step(advance, state, lr, hr)
+        except CannotRecord as reason:
+            callbacks.note(f"no CUDA graph, each step is launched anew: {reason}")
+    return eager_step(advance, state.optimizer)
 
 
 def _read_back(pending: list[dict[str, Tensor]], state: TrainingState) -> dict[str, float]:
@@ -163,7 +164,7 @@ def _read_back(pending: list[dict[str, Tensor]], state: TrainingState) -> dict[s
     bad = (~values.isfinite()).any(dim=1).nonzero()
     if len(bad):
         raise Diverged(f"the loss is not finite at step {state.step - len(pending) + int(bad[0])}")
-    if not all(p.isfinite().all() for p in state.model.parameters()):
+    if not torch.stack([p.isfinite().all() for p in state.model.parameters()]).all():
         raise Diverged(f"the weights are not finite after step {state.step}")
     return dict(zip(names, values.double().mean(dim=0).tolist(), strict=True))
 

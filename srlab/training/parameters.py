@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from srlab.errors import UserError
@@ -38,15 +38,18 @@ def parameter_groups(model: nn.Module, factors: Mapping[str, float]) -> list[dic
     ]
 
 
-def set_learning_rate(optimizer: Optimizer, factor: float) -> float:
+def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
     """Give each group ``factor`` times its own factor times the optimizer's ``lr``.
 
-    Returns the rate of the groups without a factor of their own.
+    A rate that is a tensor, which a recorded step reads, is written in place.
     """
     base = optimizer.defaults["lr"]
     for group in optimizer.param_groups:
-        group["lr"] = base * factor * group["lr_factor"]
-    return base * factor
+        rate = base * factor * group["lr_factor"]
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def _matches(name: str, prefix: str) -> bool:

@@ -1,13 +1,12 @@
 """Everything that changes during a training."""
 
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from srlab.models import Model
+from srlab.training.average import Average
 
 
 @dataclass
@@ -27,7 +26,7 @@ class TrainingState:
 
     model: Model
     optimizer: torch.optim.Optimizer
-    average: AveragedModel | None
+    average: Average | None
     scaler: torch.amp.GradScaler
     step: int = 0
     best: float | None = None
@@ -37,7 +36,7 @@ class TrainingState:
     @property
     def network(self) -> Model:
         """The network to judge and to keep: the average where there is one."""
-        return self.model if self.average is None else cast(Model, self.average.module)
+        return self.model if self.average is None else self.average.module
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that resuming needs, as plain data and tensors."""
@@ -63,18 +62,3 @@ class TrainingState:
         self.step, self.best, self.stale = state["step"], state["best"], state["stale"]
         self.history = list(state["history"])
         torch.set_rng_state(state["rng"])
-
-
-def average_of(model: nn.Module, decay: float) -> AveragedModel | None:
-    """Return an exponential moving average of a model's weights, or None for a decay of 0.
-
-    The decay rises to its value as ``(1 + n) / (10 + n)``, so that the start is soon forgotten.
-    """
-    if decay == 0:
-        return None
-
-    def update(averages: Any, weights: Any, count: Any) -> None:
-        now = min(decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(averages, weights, 1 - now)
-
-    return AveragedModel(model, multi_avg_fn=torch.no_grad()(update))

@@ -1,0 +1,63 @@
+"""``srlab bench evaluate``: what judging a network costs, beside the network alone."""
+
+from dataclasses import asdict
+
+import torch
+
+from srlab.commands.bench_network import network_to_measure
+from srlab.commands.device import choose_device
+from srlab.commands.measurement import (
+    Figure,
+    Measurement,
+    check_measuring,
+    peak_on,
+    report,
+    wait_for,
+)
+from srlab.commands.process import prepare_process
+from srlab.commands.testsets import build_testsets, judge, read_testsets
+from srlab.config.check import check
+from srlab.config.schema import BenchEvaluateConfig
+from srlab.imaging.files import to_tensor
+from srlab.imaging.threads import each
+from srlab.inference.tiles import device_of
+from srlab.timing import interleaved
+
+
+def run(config: BenchEvaluateConfig) -> float:
+    """Print what an evaluation costs, and return the ratio to the bare limit."""
+    prepare_process()
+    check_measuring(config.repeats, config.threads, config.output)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    network = network_to_measure(config, choose_device(config.device))
+    check({"testset": config.testset})
+    testsets = build_testsets(config.testset)
+    scale, colour = network.scale, network.colour
+    pairs = read_testsets(testsets, scale, colour)
+    upscale = network.upscaler(config.tile, False)
+    device = device_of(network.module, torch.empty(0))
+    inputs = [to_tensor(p.lr).float() for images in pairs.values() for p in images]
+
+    def bare() -> None:
+        list(each(upscale, inputs))
+        wait_for(device)
+
+    runs = {
+        "bare limit": bare,
+        "srlab evaluate": lambda: judge(upscale, pairs, scale, colour, network.label, None),
+        "reading the test sets": lambda: read_testsets(testsets, scale, colour),
+    }
+    seconds = interleaved(runs, config.repeats)
+    notes = {"bare limit": "the network alone", "reading the test sets": "once, at the start"}
+    figures = [Figure(name, times, notes.get(name, "")) for name, times in seconds.items()]
+    network_alone, ours = figures[0].median, figures[1].median
+    split = {"network": network_alone, "rounding and metrics": max(0.0, ours - network_alone)}
+    names = " and ".join(f"{len(images)} pictures of {name}" for name, images in pairs.items())
+    title = (
+        f"evaluating {network.label} on {names}, on {device.type} "
+        f"({torch.get_num_threads()} threads), torch {torch.__version__}"
+    )
+    measurement = Measurement(title, "set", figures, split, peak_on(device), asdict(config))
+    report(measurement, config.output)
+    return measurement.ratio

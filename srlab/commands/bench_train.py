@@ -1,0 +1,269 @@
+"""``srlab bench train``: what a training step costs, beside the bare limit."""
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial, reduce
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srlab.commands.device import choose_device
+from srlab.commands.job import build_state
+from srlab.commands.measurement import (
+    Figure,
+    Measurement,
+    check_measuring,
+    peak_on,
+    report,
+    wait_for,
+)
+from srlab.commands.process import prepare_process
+from srlab.config.build import build
+from srlab.config.check import check, check_upsampler_used
+from srlab.config.schema import (
+    BenchTrainConfig,
+    TrainConfig,
+    TrainerConfig,
+    check_ranges,
+    check_scale,
+)
+from srlab.data.feed import feed
+from srlab.data.pack import open_pack
+from srlab.data.patches import PatchBatches
+from srlab.errors import UserError
+from srlab.training.loop import Callbacks, LoopSettings, fit
+from srlab.training.schedule import constant
+from srlab.training.state import TrainingState
+from srlab.training.step import CannotRecord, Terms, make_advance, record
+
+Loss = Callable[[Tensor, Tensor], dict[str, Tensor]]
+
+
+def run(config: BenchTrainConfig) -> float:
+    """Print what a step costs, and return the ratio to the bare limit."""
+    prepare_process()
+    check_measuring(config.repeats, config.threads, config.output)
+    if not 0 < config.seconds < math.inf:
+        raise UserError(f"seconds must be positive, got {config.seconds}")
+    device = choose_device(config.device)
+    if config.precision.value != "fp32" and device.type != "cuda":
+        raise UserError(f"precision={config.precision.value} needs CUDA, not {device}")
+    measurement = _measure(_as_training(config), config, device)
+    report(measurement, config.output)
+    return measurement.ratio
+
+
+def _as_training(config: BenchTrainConfig) -> TrainConfig:
+    """Return the config of a training that computes the same.
+
+    Raises:
+        UserError: It does not fit.
+    """
+    check_scale(config.scale)
+    trainer = TrainerConfig(
+        batch_size=config.batch_size, patch_size=config.patch_size, ema=config.ema,
+        precision=config.precision, compile=config.compile, graph=config.graph,
+        workers=config.workers, threads=config.threads,
+    )  # fmt: skip
+    parts = {key: getattr(config, key) for key in ("model", "upsampler", "loss", "optim", "data")}
+    training = TrainConfig(
+        scale=config.scale, colour=config.colour, seed=config.seed, trainer=trainer, **parts
+    )
+    check_ranges(training)
+    check_upsampler_used(config.model, config.upsampler)
+    check(parts)
+    return training
+
+
+def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.device) -> Measurement:
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    threads = torch.get_num_threads()
+    state, objective = build_state(training, device)
+    pack = open_pack(
+        build(config.data, "data"), config.scale, config.colour.value, config.patch_size
+    )
+    frame = state.model.frame
+    batches = PatchBatches(pack, config.batch_size, config.patch_size, frame, config.seed)
+    lr, hr = next(feed(batches, 0, 1, device))
+
+    limits = _bare_candidates(state, objective, lr, hr, training, device)
+    seconds = {name: _seconds_a_step(step, device, 0.3, n) for name, (step, n) in limits.items()}
+    best = min(seconds, key=lambda name: seconds[name])
+    bare, bare_threads = limits[best]
+    steps = max(1, round(config.seconds / seconds[best]))
+    names = ["bare limit", "srlab train"]
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    start = 0.0
+
+    def log(step: int, terms: dict[str, float], rate: float) -> None:
+        """Note what the steps since the last call took; then give the bare limit its turn."""
+        nonlocal start
+        ours = (time.perf_counter() - start) / steps
+        alone = _seconds_a_step(bare, device, None, bare_threads, steps)
+        if step > steps:  # the first repetition is a warm-up
+            taken["srlab train"].append(ours)
+            taken["bare limit"].append(alone)
+        torch.set_num_threads(threads)
+        start = time.perf_counter()
+
+    total = steps * (config.repeats + 1)
+    settings = LoopSettings(
+        total, steps, total + 1, total + 1, precision=config.precision.value,
+        compile=config.compile, graph=config.graph,
+    )  # fmt: skip
+    callbacks = Callbacks(
+        log, evaluate=float, save_last=_nothing, save_best=_nothing, stop=lambda: False, note=print
+    )
+    start = time.perf_counter()
+    fit(
+        state, objective, feed(batches, 0, total, device, config.workers), constant, settings,
+        callbacks, device, frame,
+    )  # fmt: skip
+    memory = peak_on(device)
+    split = _split(state, objective, batches, lr, hr, config, device)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{threads} threads"
+    count = sum(p.numel() for p in state.model.parameters())
+    title = (
+        f"training {type(state.model).__name__} with {type(state.model.upsampler).__name__} "
+        f"x{config.scale}, {count:,} parameters, batches of {config.batch_size} low-resolution "
+        f"patches of {config.patch_size}x{config.patch_size}, {config.precision.value}, "
+        f"on {device.type} ({where}), torch {torch.__version__}"
+    )
+    figures = [Figure("bare limit", taken["bare limit"], best)]
+    figures.append(Figure("srlab train", taken["srlab train"]))
+    return Measurement(title, "step", figures, split, memory, asdict(config))
+
+
+def _bare_candidates(
+    state: TrainingState,
+    objective: torch.nn.Module,
+    lr: Tensor,
+    hr: Tensor,
+    training: TrainConfig,
+    device: torch.device,
+) -> dict[str, tuple[Callable[[], object], int]]:
+    """Return the ways to step on one batch, each with its number of threads.
+
+    On the CPU both memory formats with one thread and with all; on CUDA eager and, where it can
+    be, recorded.
+    """
+    precision = training.trainer.precision.value
+    formats = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}
+    if device.type == "cpu":
+        counts = dict.fromkeys((1, torch.get_num_threads()))
+        ways: dict[str, tuple[Callable[[], object], int]] = {}
+        for (name, kind), threads in itertools.product(formats.items(), counts):
+            step = _bare(training, device, lr.contiguous(memory_format=kind),
+                         hr.contiguous(memory_format=kind), kind, precision)  # fmt: skip
+            ways[f"{name}, {threads} thread{'s' * (threads > 1)}"] = (step, threads)
+        return ways
+    threads = torch.get_num_threads()
+    ways = {
+        f"{name}, eager": (_bare(training, device, lr, hr, kind, precision), threads)
+        for name, kind in formats.items()
+    }
+    if training.trainer.graph:
+        fresh, _ = build_state(training, device)
+        advance = make_advance(fresh, objective, fresh.model.frame, device, precision=precision)
+        try:
+            replay, _ = record(advance, fresh, lr.clone(), hr.clone())
+            ways["channels last, CUDA graph"] = (replay, threads)
+        except CannotRecord as reason:
+            print(f"the bare step cannot be recorded as a CUDA graph: {reason}")
+    return ways
+
+
+def _bare(
+    training: TrainConfig,
+    device: torch.device,
+    lr: Tensor,
+    hr: Tensor,
+    kind: torch.memory_format,
+    precision: str,
+) -> Callable[[], object]:
+    """Return a plain training step on one batch, as a script would have it."""
+    state, objective = build_state(training, device)
+    model, optimizer = state.model.to(memory_format=kind).train(), state.optimizer
+    half = torch.float16 if precision == "fp16" else torch.bfloat16
+    autocast = partial(torch.autocast, device.type, dtype=half, enabled=precision != "fp32")
+
+    def step() -> None:
+        with autocast():
+            sr = model(lr, halo=model.frame)
+        loss = sum(objective(sr.float(), hr).values())
+        optimizer.zero_grad()
+        state.scaler.scale(loss).backward()
+        state.scaler.step(optimizer)
+        state.scaler.update()
+
+    return step
+
+
+def _seconds_a_step(
+    step: Callable[[], object],
+    device: torch.device,
+    at_least: float | None,
+    threads: int,
+    steps: int = 1,
+) -> float:
+    """Return the seconds of a step; of more and more of them until ``at_least`` is reached."""
+    torch.set_num_threads(threads)
+    if at_least is not None:
+        for _ in range(3):
+            step()
+    while True:
+        wait_for(device)
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        wait_for(device)
+        passed = time.perf_counter() - start
+        if at_least is None or passed >= at_least:
+            return passed / steps
+        steps *= 2
+
+
+def _split(
+    state: TrainingState,
+    objective: torch.nn.Module,
+    batches: PatchBatches,
+    lr: Tensor,
+    hr: Tensor,
+    config: BenchTrainConfig,
+    device: torch.device,
+) -> dict[str, float]:
+    """Return the seconds of each part of an eager step."""
+    model, average = state.model, state.average
+    terms: Terms = {}
+
+    def forward() -> None:
+        nonlocal terms
+        terms = objective(model(lr, halo=model.frame).float(), hr)
+
+    def forward_and_backward() -> None:
+        forward()
+        state.optimizer.zero_grad()
+        reduce(torch.add, terms.values()).backward()
+
+    def average_weights() -> None:
+        if average is not None:
+            average.update(1)
+
+    threads = torch.get_num_threads()
+    measure = partial(_seconds_a_step, device=device, at_least=0.3, threads=threads)
+    stream: Iterator[Any] = feed(batches, 0, 10**9, device, config.workers)
+    seconds = {"batch": measure(lambda: next(stream)), "forward": measure(forward)}
+    seconds["backward"] = measure(forward_and_backward) - seconds["forward"]
+    return seconds | {
+        "optimizer": measure(state.optimizer.step),
+        "average": measure(average_weights),
+    }
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,145 @@
+"""What a measurement found: a table for the console, and JSON with the machine it was made on."""
+
+import json
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from srlab import __version__
+from srlab.atomic import write_atomically
+from srlab.commands.folders import check_new_file
+from srlab.errors import UserError
+from srlab.evaluation.tables import aligned
+from srlab.timing import median_ratio, peak_memory
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Times of one thing that was run again and again.
+
+    Args:
+        name: What was run.
+        seconds: One for each repetition, per unit.
+        note: How it was run.
+    """
+
+    name: str
+    seconds: list[float]
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """The median, in seconds."""
+        return statistics.median(self.seconds)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measurement.
+
+    Args:
+        title: What was measured, on what, in a line.
+        unit: What the times are per: step, picture, ...
+        figures: What ran in turn; the first is the bare limit, the second is ours.
+        split: What one unit of ours consists of, in seconds; measured by themselves, one after the
+            other, so that what overlaps in ours adds up to more.
+        memory: Peak memory in bytes, where that is known.
+        settings: The settings.
+    """
+
+    title: str
+    unit: str
+    figures: list[Figure]
+    split: dict[str, float]
+    memory: int | None
+    settings: dict[str, Any]
+
+    @property
+    def ratio(self) -> float:
+        """What ours reaches of the bare limit's rate."""
+        return median_ratio(self.figures[0].seconds, self.figures[1].seconds)
+
+
+def check_measuring(repeats: int, threads: int, output: str | None) -> None:
+    """Check, before the work, what all measurements are told.
+
+    Raises:
+        UserError: A number is out of range, or the output cannot be written.
+    """
+    if repeats < 1:
+        raise UserError(f"repeats must be at least 1, got {repeats}")
+    if threads < 0:
+        raise UserError(f"threads must not be negative, got {threads}; 0 is torch's choice")
+    if output is not None:
+        check_new_file(Path(output).expanduser(), "output")
+
+
+def table(measurement: Measurement) -> str:
+    """Return a measurement as a table for the console."""
+    unit = measurement.unit
+    rows: list[Sequence[str]] = [("", f"ms a {unit}", "least", "most", f"{unit}s a second", "")]
+    for figure in measurement.figures:
+        times = (figure.median, min(figure.seconds), max(figure.seconds))
+        milliseconds = (f"{1e3 * t:.3f}" for t in times)
+        rows.append((figure.name, *milliseconds, f"{1 / figure.median:.1f}", figure.note))
+    bare, ours = measurement.figures[:2]
+    ratios = [a / b for a, b in zip(bare.seconds, ours.seconds, strict=True)]
+    spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+    lines = [measurement.title, "", *aligned(rows), ""]
+    lines.append(
+        f"{ours.name} reaches {measurement.ratio:.3f} of the {bare.name} "
+        f"(median of {len(ratios)} pairs, {spread})"
+    )
+    if measurement.split:
+        parts = "  ".join(f"{name} {1e3 * t:.3f}" for name, t in measurement.split.items())
+        lines.append(f"ms of a {unit}, each by itself: {parts}")
+    if measurement.memory is not None:
+        lines.append(f"peak memory: {measurement.memory / 2**20:,.0f} MiB")
+    return "\n".join(lines)
+
+
+def report(measurement: Measurement, output: str | None) -> None:
+    """Print a measurement and, if asked, write it as JSON."""
+    print(table(measurement))
+    if output is not None:
+        content = asdict(measurement) | {"ratio": measurement.ratio, "machine": machine()}
+        write_atomically(Path(output).expanduser(), (json.dumps(content, indent=2) + "\n").encode())
+        print(f"written: {output}")
+
+
+def machine() -> dict[str, Any]:
+    """Return what a measurement depends on besides its settings."""
+    return {
+        "srlab": __version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _processor(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def peak_on(device: torch.device) -> int | None:
+    """Return the peak memory so far: of the device, or of the process on the CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_memory()
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done what was asked of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{len(names)} x {names[0]}" if names else platform.processor()

@@ -1,0 +1,89 @@
+"""Feeding a training loop: batches made ahead of the step, in blocks, where the step wants them.
+
+A batch is so cheap that what it costs is mostly the calls, so several are cut at once. On CUDA the
+pack moves there, if it fits, and only the places of the patches cross the bus.
+"""
+
+import signal
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from srlab.data.patches import PatchBatches
+
+_BLOCK_VALUES = {"cpu": 2**19, "cuda": 2**24}  # a block stays in the cache of a CPU
+_RESIDENT_SHARE = 0.5  # of the free memory of a GPU that a pack may take
+
+
+def feed(
+    batches: PatchBatches, first: int, last: int, device: torch.device, workers: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches ``first`` to ``last - 1``, in order, as float32 in ``[0, 1]``.
+
+    Args:
+        batches: The batches; what is yielded does not depend on how they are made.
+        first: The first step.
+        last: The step after the last.
+        device: Where LR ``(N, C, p+2h, p+2h)`` and HR ``(N, C, sp, sp)`` are to lie; both are in
+            channels_last.
+        workers: Processes that cut them, for packs that outgrow memory; 0 cuts them here.
+    """
+    size = max(1, min(_BLOCK_VALUES[device.type] // batches.batch_pixels, 64))
+    steps = [range(k, min(k + size, last)) for k in range(first, last, size)]
+    count = batches.batch_size
+    for block in _blocks(batches, steps, device, workers):
+        lr, hr = (x.to(device, non_blocking=True).float().div_(255) for x in block)
+        yield from zip(lr.split(count), hr.split(count), strict=True)
+
+
+def _blocks(
+    batches: PatchBatches, steps: Sequence[range], device: torch.device, workers: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield blocks of uint8 patches, on the CPU or on the device."""
+    if workers:
+        yield from _by_workers(batches, steps, workers, pin=device.type == "cuda")
+        return
+    pixels = torch.from_numpy(batches.pack.pixels)
+    if _fits(pixels, device):
+        pixels = pixels.to(device)
+    for block in steps:
+        yield batches.cut(pixels, batches.places(block))
+
+
+def _fits(pixels: Tensor, device: torch.device) -> bool:
+    """Tell whether a pack may lie on a GPU."""
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return pixels.numel() <= _RESIDENT_SHARE * free
+
+
+class _Blocks(Dataset):
+    """Blocks of batches by their steps, as a DataLoader wants them."""
+
+    def __init__(self, batches: PatchBatches):
+        self.batches = batches
+
+    def __getitem__(self, steps: range) -> tuple[Tensor, Tensor]:
+        return self.batches.block(steps)
+
+
+def _by_workers(
+    batches: PatchBatches, steps: Sequence[range], workers: int, pin: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    yield from DataLoader(
+        _Blocks(batches),
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        pin_memory=pin,
+        generator=torch.Generator(),  # or it would draw from the global one at each start
+        worker_init_fn=_leave_signals_to_the_parent,
+    )
+
+
+def _leave_signals_to_the_parent(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

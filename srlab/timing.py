@@ -1,0 +1,41 @@
+"""Timing that a noisy machine does not mislead: repetitions in turn, medians, ratios by pairs."""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+
+def interleaved(
+    runs: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """Call several functions in turn, A B C A B C ..., and return the seconds of each call.
+
+    Args:
+        runs: The functions by name; each must wait for what it starts on another device.
+        repeats: Calls of each that count.
+        warm_up: Calls of each before these.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(-warm_up, repeats):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if number >= 0:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
+    """Return the median of the ratios of calls that were made one after the other."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+def peak_memory() -> int | None:
+    """Return the largest resident memory of this process so far, in bytes, where that is known."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
