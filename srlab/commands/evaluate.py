@@ -6,6 +6,7 @@ from srlab.atomic import write_atomically
 from srlab.commands.device import choose_device
 from srlab.commands.folders import dated, make_folder
 from srlab.commands.network import load_network
+from srlab.commands.process import prepare_process
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
 from srlab.config.schema import EvaluateConfig
@@ -15,9 +16,11 @@ from srlab.evaluation.tables import as_csv, as_json, console_table
 
 def run(config: EvaluateConfig) -> float:
     """Print a table, write it as JSON and CSV, and return the mean PSNR of the first test set."""
+    prepare_process()
     network = load_network(config, choose_device(config.device))
     check({"testset": config.testset})
     testsets = build_testsets(config.testset)
+    upscale = network.upscaler(config.tile, config.ensemble)
     pairs = read_testsets(testsets, network.scale, network.colour)
     if config.output is not None:
         folder = Path(config.output).expanduser()
@@ -27,7 +30,6 @@ def run(config: EvaluateConfig) -> float:
         folder = dated(Path("runs") / "evaluations" / f"{network.label}-x{network.scale}")
     make_folder(folder)
 
-    upscale = network.upscaler(config.tile, config.ensemble)
     label = network.label + (" + self-ensemble" if config.ensemble else "")
     method = None if config.ensemble else network.method
     results = judge(upscale, pairs, network.scale, network.colour, label, method)

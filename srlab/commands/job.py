@@ -23,6 +23,8 @@ from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
 from srlab.evaluation.tables import Result
+from srlab.inference.quick import quick
+from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import upscale_tiled
 from srlab.metrics.checkerboard import flat_ripple
 from srlab.training.average import average_of
@@ -30,7 +32,6 @@ from srlab.training.parameters import parameter_groups
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
 
-_TILE = 256
 _BORDER = 64  # low-resolution pixels that count as border in flat pictures, at most
 _TRAINING_PARTS = (
     "srlab.losses",
@@ -81,7 +82,10 @@ class Job:
 
     def upscaler(self) -> Callable[[Tensor], Tensor]:
         """Return ``lr -> sr`` by the network as it is now."""
-        return partial(upscale_tiled, self.state.network.eval(), tile=_TILE)
+        network = quick(self.state.network)
+        tile = automatic_tile(network)
+        at_once = automatic_number(network, tile)
+        return partial(upscale_tiled, network, tile=tile, at_once=at_once)
 
     def judge(self) -> list[Result]:
         """Score the network as it is now on every test set."""
