@@ -1,22 +1,55 @@
-"""Training on CUDA: every precision, compiled or not, and the same numbers as on the CPU."""
+"""CUDA: every precision, recorded, compiled or not, and the same numbers as on the CPU."""
 
 import copy
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import nn
 
 from srlab.cli import main
+from srlab.data.feed import feed
+from srlab.data.pack import open_pack
+from srlab.data.patches import PatchBatches
+from srlab.data.photos import training
+from srlab.losses.objective import Objective
+from srlab.models.edsr import EDSR
 from srlab.models.espcn import ESPCN
+from srlab.models.fsrcnn import FSRCNN
 from srlab.testing import upsampler_configs
+from srlab.training.average import average_of
+from srlab.training.loop import Callbacks, LoopSettings, fit
+from srlab.training.parameters import parameter_groups
+from srlab.training.schedule import cosine
+from srlab.training.state import TrainingState
+from srlab.training.step import CannotRecord, eager_step, make_advance, recorded_step
+from srlab.upsamplers.deconv import Deconv
+from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.simplify import simplify
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here"),
 ]
+
+CUDA = torch.device("cuda")
+OBJECTIVE = Objective(nn.MSELoss())
+NETWORKS = {
+    "espcn": lambda: ESPCN(PixelShuffle, 3, init="identity"),
+    "fsrcnn": lambda: FSRCNN(partial(Deconv, kernel_size=9), 3, init="identity"),
+    "edsr": lambda: EDSR(PixelShuffle, 3, blocks=2, features=16),
+}
+OPTIMIZERS = {
+    "adam": partial(torch.optim.Adam, lr=1e-3, fused=True),
+    "adam, not fused": partial(torch.optim.Adam, lr=1e-3),
+    "adamw": partial(torch.optim.AdamW, lr=1e-3, fused=True),
+    "sgd": partial(torch.optim.SGD, lr=1e-2, momentum=0.9, fused=True),
+}
 
 
 def train(monkeypatch, *overrides):
@@ -26,13 +59,30 @@ def train(monkeypatch, *overrides):
     main()
 
 
+def state_of(network, optimizer=OPTIMIZERS["adam"]):
+    torch.manual_seed(0)
+    model = NETWORKS[network]().to(CUDA, memory_format=torch.channels_last)
+    scaler = torch.amp.GradScaler("cuda", enabled=False)
+    return TrainingState(
+        model, optimizer(parameter_groups(model, {})), average_of(model, 0.999), scaler
+    )
+
+
+def batches_for(frame, batch_size=4):
+    return PatchBatches(open_pack(training(), 3, "y", 12), batch_size, 12, frame, seed=0)
+
+
+def weights(state):
+    return torch.cat([p.detach().flatten() for p in state.model.parameters()])
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-@pytest.mark.parametrize("compiled", ["false", "true"])
-def test_a_hundred_steps_on_cuda_beat_bicubic(monkeypatch, tmp_path, precision, compiled):
+@pytest.mark.parametrize("way", ["graph=true", "graph=false", "compile=true"])
+def test_a_hundred_steps_on_cuda_beat_bicubic(monkeypatch, tmp_path, precision, way):
     monkeypatch.chdir(tmp_path)
     train(
-        monkeypatch, "device=cuda", f"trainer.precision={precision}",
-        f"trainer.compile={compiled}", "trainer.workers=2", "run_dir=run",
+        monkeypatch, "device=cuda", f"trainer.precision={precision}", f"trainer.{way}",
+        "trainer.workers=2", "run_dir=run",
     )  # fmt: skip
     bicubic, ours = json.loads(Path("run/results.json").read_text())
     assert ours["psnr"] > bicubic["psnr"]
@@ -47,6 +97,91 @@ def test_cuda_and_cpu_train_to_the_same_score(monkeypatch, tmp_path):
     assert scores[0] == pytest.approx(scores[1], abs=0.02)
 
 
+def test_a_run_that_was_recorded_is_resumed_on_the_cpu(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    train(monkeypatch, "device=cuda", "run_dir=run", "trainer.patience=1", "trainer.eval_every=40")
+    monkeypatch.setattr(sys, "argv", ["srlab", "train", "resume=run", "device=cpu"])
+    main()
+    assert json.loads(Path("run/results.json").read_text())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_on_cuda_are_those_on_the_cpu(workers):
+    batches = batches_for(4)
+    here = feed(batches, 3, 40, CUDA, workers)
+    there = feed(batches, 3, 40, torch.device("cpu"))
+    for ours, theirs in zip(here, there, strict=True):
+        for x, y in zip(ours, theirs, strict=True):
+            assert x.is_cuda
+            assert torch.equal(x.cpu(), y)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_recorded_step_computes_what_an_eager_one_does(network, optimizer):
+    eager, recorded = (state_of(network, OPTIMIZERS[optimizer]) for _ in range(2))
+    frame = eager.model.frame
+    batches = list(feed(batches_for(frame), 0, 20, CUDA))
+    step = eager_step(make_advance(eager, OBJECTIVE, frame, CUDA), eager.optimizer)
+    replay = recorded_step(make_advance(recorded, OBJECTIVE, frame, CUDA), recorded, *batches[0])
+    assert torch.equal(weights(eager), weights(recorded))
+    for number, (lr, hr) in enumerate(batches):
+        wanted = step(lr, hr, 1 / (1 + number))["pixel"].item()
+        assert replay(lr, hr, 1 / (1 + number))["pixel"].item() == pytest.approx(wanted, rel=1e-3)
+    assert (weights(eager) - weights(recorded)).abs().max() < 1e-4
+
+
+class Waits(nn.Module):
+    """An objective that looks at its value, as a recorded step may not."""
+
+    def forward(self, sr, hr):
+        loss = (sr - hr).square().mean()
+        return {"pixel": loss * (1 if loss.item() > 0 else 2)}
+
+
+def test_what_cannot_be_recorded_is_told_and_leaves_the_weights_alone():
+    state = state_of("espcn")
+    frame, before = state.model.frame, weights(state)
+    lr, hr = next(feed(batches_for(frame), 0, 1, CUDA))
+    with pytest.raises(CannotRecord):
+        recorded_step(make_advance(state, Waits(), frame, CUDA), state, lr, hr)
+    assert torch.equal(weights(state), before)
+
+
+@pytest.mark.parametrize(("objective", "notes"), [(OBJECTIVE, 0), (Waits(), 1)])
+def test_the_loop_records_where_it_can_and_says_where_it_cannot(objective, notes):
+    state, told = state_of("espcn"), []
+    callbacks = Callbacks(lambda *_: None, float, list, list, lambda: False, told.append)
+    stream = feed(batches_for(state.model.frame), 0, 30, CUDA)
+    settings = LoopSettings(30, 10, 100, 100)
+    fit(state, objective, stream, cosine, settings, callbacks, CUDA, state.model.frame)
+    assert len(told) == notes
+    assert state.step == 30
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_nothing_waits_for_the_device_between_reports(graph):
+    state = state_of("espcn")
+    frame = state.model.frame
+    stream = feed(batches_for(frame), 0, 60, CUDA)
+
+    def log(step, *_):
+        torch.cuda.set_sync_debug_mode("error" if step == 20 else "default")
+
+    def watched():
+        for step, batch in enumerate(stream):
+            if step == 39:  # the report after the next step reads the losses back
+                torch.cuda.set_sync_debug_mode("default")
+            yield batch
+
+    callbacks = Callbacks(log, float, list, list, lambda: False, print)
+    settings = LoopSettings(60, 20, 100, 100, graph=graph)
+    try:
+        fit(state, OBJECTIVE, watched(), cosine, settings, callbacks, CUDA, frame)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 @pytest.mark.parametrize("name", [name for name, _ in upsampler_configs()])
 def test_every_upsampler_computes_on_cuda_what_it_computes_on_the_cpu(name):
     network = ESPCN(dict(upsampler_configs())[name], 3, init="identity").double().eval()
@@ -55,3 +190,21 @@ def test_every_upsampler_computes_on_cuda_what_it_computes_on_the_cpu(name):
         expected = network(lr)
         for other in (copy.deepcopy(network), simplify(network), simplify(network.cuda())):
             assert (other.cuda()(lr.cuda()).cpu() - expected).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+@pytest.mark.parametrize("tile", ["auto", "16", "0"])
+def test_a_picture_upscaled_on_cuda_is_that_of_the_cpu(monkeypatch, tmp_path, precision, tile):
+    monkeypatch.chdir(tmp_path)
+    train(monkeypatch, "device=cpu", "run_dir=run")
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (45, 61, 3), dtype=np.uint8)).resize((122, 90)).save(
+        "a.png"
+    )
+    for device, kind in (("cpu", "fp32"), ("cuda", precision)):
+        arguments = ["checkpoint=run/last.pt", "input=a.png", f"output={device}.png"]
+        settings = [f"device={device}", f"precision={kind}", f"tile={tile}"]
+        monkeypatch.setattr(sys, "argv", ["srlab", "upscale", *arguments, *settings])
+        main()
+    ours, theirs = (np.asarray(Image.open(f"{d}.png")).astype(int) for d in ("cuda", "cpu"))
+    assert abs(ours - theirs).max() <= (1 if precision == "fp32" else 4)

@@ -24,7 +24,7 @@ from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
 from srlab.evaluation.tables import Result
 from srlab.inference.quick import quick
-from srlab.inference.sizing import automatic_number, automatic_tile
+from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
 from srlab.metrics.checkerboard import flat_ripple
 from srlab.training.average import average_of
@@ -83,9 +83,7 @@ class Job:
     def upscaler(self) -> Callable[[Tensor], Tensor]:
         """Return ``lr -> sr`` by the network as it is now."""
         network = quick(self.state.network)
-        tile = automatic_tile(network)
-        at_once = automatic_number(network, tile)
-        return partial(upscale_tiled, network, tile=tile, at_once=at_once)
+        return partial(upscale_tiled, network, tile=automatic_tile(network))
 
     def judge(self) -> list[Result]:
         """Score the network as it is now on every test set."""
