@@ -62,7 +62,7 @@ def assembled(model, pixels, tile, at_once=1):
 def together(request, monkeypatch):
     """Tiles at once: by threads, as on the CPU, or in one batch, as on CUDA."""
     if request.param == "batches":
-        monkeypatch.setattr(tiles, "_in_threads", tiles._in_batches)
+        monkeypatch.setattr(tiles._Tiling, "in_threads", tiles._Tiling.in_batches)
 
 
 @pytest.mark.usefixtures("together")
@@ -78,7 +78,7 @@ def test_tiles_at_once_give_the_whole_picture(name, at_once):
 
 @pytest.mark.parametrize("at_once", [2, 4])
 def test_several_tiles_are_given_at_once(at_once, monkeypatch):
-    monkeypatch.setattr(tiles, "_in_threads", tiles._in_batches)
+    monkeypatch.setattr(tiles._Tiling, "in_threads", tiles._Tiling.in_batches)
     seen = []
 
     class Spy(Plain):

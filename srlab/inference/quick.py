@@ -33,4 +33,5 @@ class SigmoidTanh(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the hyperbolic tangent of every element."""
-        return (x * 2).sigmoid_().mul_(2).sub_(1)
+        y = (x * 2).sigmoid_()
+        return torch.add(y.new_tensor(-1.0), y, alpha=2, out=y)

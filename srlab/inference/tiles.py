@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
@@ -23,12 +24,10 @@ def upscale_tiled(model: Model, lr: Tensor, tile: int, at_once: int = 1) -> Tens
     height, width = lr.shape[-2:]
     if _whole(model, height, width, tile):
         return model(lr.to(device_of(model, lr)))
-    sr, done = lr, 0
-    for rows in upscale_rows(model, lambda a, b: lr[..., a:b, :], height, width, tile, at_once):
-        if done == 0:
-            sr = rows.new_empty(*rows.shape[:2], height * model.scale, width * model.scale)
-        sr[..., done : done + rows.shape[-2], :] = rows
-        done += rows.shape[-2]
+    sr = torch.empty(*lr.shape[:2], height * model.scale, width * model.scale, dtype=lr.dtype)
+    tiling = _Tiling(model, height, width, tile, at_once)
+    for _ in tiling.run(lambda a, b: lr[..., a:b, :], lambda a, b: sr[..., a:b, :]):
+        pass
     return sr
 
 
@@ -59,28 +58,20 @@ def upscale_rows(
             own, else in one batch. With 1, torch's threads share each tile.
 
     Yields:
-        ``(N, c, s rows, s W)`` on the CPU, in the model's number type, the channels last in memory.
+        ``(N, C, s rows, s W)`` on the CPU, of the number type that was read, the channels last in
+        memory.
     """
     if _whole(model, height, width, tile):
         rows = read(0, height)
         yield _channels_last(model(rows.to(device_of(model, rows))).cpu())
         return
-    frame = model.frame
-    context = _up_to(model.halo - frame, model.grid)  # beyond the frame
-    across = _cuts(width, tile, model.grid, context, at_once)
+    shape, dtype = read(0, 1).shape[:2], read(0, 1).dtype
 
-    def bands() -> Iterator[tuple[Tensor, _Cut]]:
-        """Yield what each row of tiles sees of the picture."""
-        for cut in _cuts(height, tile, model.grid, context):
-            wanted = fold(torch.arange(cut.start - frame, cut.end + frame), height)
-            top = int(wanted.min())
-            band = read(top, int(wanted.max()) + 1).index_select(-2, wanted - top)
-            yield band.index_select(-1, mirror_indices(width, frame)), cut
+    def strip(first: int, last: int) -> Tensor:
+        size = (*shape, last - first, width * model.scale)
+        return torch.empty(size, dtype=dtype, memory_format=torch.channels_last)
 
-    threads = at_once > 1 and device_of(model, torch.empty(0)).type == "cpu"
-    make = _in_threads if threads else _in_batches
-    for tiles in make(model, bands(), across, at_once):
-        yield torch.cat(tiles, dim=-1)
+    yield from _Tiling(model, height, width, tile, at_once).run(read, strip)
 
 
 class _Cut(NamedTuple):
@@ -90,6 +81,11 @@ class _Cut(NamedTuple):
     last: int
     start: int
     end: int
+
+    @property
+    def own(self) -> int:
+        """Pixels without the context."""
+        return self.last - self.first
 
 
 def _cuts(size: int, tile: int, grid: int, context: int, at_once: int = 1) -> list[_Cut]:
@@ -108,73 +104,113 @@ def _cuts(size: int, tile: int, grid: int, context: int, at_once: int = 1) -> li
     ]
 
 
-def _in_batches(
-    model: Model, bands: Iterator[tuple[Tensor, _Cut]], across: list[_Cut], at_once: int
-) -> Iterator[list[Tensor]]:
-    """Yield the tiles of each band; of equal ones, up to ``at_once`` are given to the model."""
-    for band, down in bands:
-        row = []
-        for _, equal in groupby(across, lambda cut: (cut.end - cut.start, cut.last - cut.first)):
-            cuts = list(equal)
-            for number in range(0, len(cuts), at_once):
-                some = cuts[number : number + at_once]
-                pieces = torch.cat([_piece(model, band, cut) for cut in some])
-                done = model(pieces.to(device_of(model, band)), halo=model.frame).cpu()
-                for cut, part in zip(some, done.split(len(band)), strict=True):
-                    row.append(_own(model, part, down, cut))
-        yield row
+@dataclass(frozen=True)
+class _Row:
+    """A row of tiles: what it sees of the picture, where it lies, and where its pixels go."""
+
+    band: Tensor
+    down: _Cut
+    out: Tensor
 
 
-def _in_threads(
-    model: Model, bands: Iterator[tuple[Tensor, _Cut]], across: list[_Cut], at_once: int
-) -> Iterator[list[Tensor]]:
-    """Yield the tiles of each band, each made by one of ``at_once`` threads; a band ahead.
+class _Tiling:
+    """How a picture is cut for a network."""
 
-    Threads that share a tile wait for each other after every layer, which takes far longer than
-    the layer where the processor has other things to do.
-    """
+    def __init__(self, model: Model, height: int, width: int, tile: int, at_once: int):
+        context = _up_to(model.halo - model.frame, model.grid)  # beyond the frame
+        self.model = model
+        self.height, self.width = height, width
+        self.down = _cuts(height, tile, model.grid, context)
+        self.across = _cuts(width, tile, model.grid, context, at_once)
+        self.at_once = at_once
 
-    @torch.inference_mode()
-    def make(band: Tensor, down: _Cut, cut: _Cut) -> Tensor:
-        return _own(model, model(_piece(model, band, cut), halo=model.frame), down, cut)
+    def run(
+        self, read: Callable[[int, int], Tensor], place: Callable[[int, int], Tensor]
+    ) -> Iterator[Tensor]:
+        """Fill the places of the enlarged picture's rows, one after the other; yield the filled."""
+        threads = self.at_once > 1 and device_of(self.model, torch.empty(0)).type == "cpu"
+        return self.in_threads(read, place) if threads else self.in_batches(read, place)
 
-    def start(band: Tensor, down: _Cut) -> list[Future[Tensor]]:
-        return [pool.submit(make, band, down, cut) for cut in across]
+    def rows(
+        self, read: Callable[[int, int], Tensor], place: Callable[[int, int], Tensor]
+    ) -> Iterator[_Row]:
+        """Yield the rows of tiles."""
+        frame, scale = self.model.frame, self.model.scale
+        for cut in self.down:
+            wanted = fold(torch.arange(cut.start - frame, cut.end + frame), self.height)
+            top = int(wanted.min())
+            band = read(top, int(wanted.max()) + 1).index_select(-2, wanted - top)
+            band = band.index_select(-1, mirror_indices(self.width, frame))
+            yield _Row(band, cut, place(cut.first * scale, cut.last * scale))
 
-    pool, usual = _pool(at_once), torch.get_num_threads()
-    coming: list[Future[Tensor]] = []
-    # Each of the pool is to work alone. This thread too: its helpers spin on when they are done.
-    torch.set_num_threads(1)
-    try:
-        for band, down in bands:
-            present, coming = coming, start(band, down)
-            if present:
-                yield [task.result() for task in present]
-        yield [task.result() for task in coming]
-    finally:
-        for task in coming:
-            task.cancel()
-        torch.set_num_threads(usual)
+    def in_batches(
+        self, read: Callable[[int, int], Tensor], place: Callable[[int, int], Tensor]
+    ) -> Iterator[Tensor]:
+        """Give the network equal tiles of a row, up to ``at_once`` together."""
+        for row in self.rows(read, place):
+            device = device_of(self.model, row.band)
+            for _, equal in groupby(self.across, lambda cut: (cut.end - cut.start, cut.own)):
+                cuts = list(equal)
+                for number in range(0, len(cuts), self.at_once):
+                    some = cuts[number : number + self.at_once]
+                    pieces = torch.cat([self.piece(row, cut) for cut in some])
+                    done = self.model(pieces.to(device), halo=self.model.frame).cpu()
+                    for cut, part in zip(some, done.split(len(row.band)), strict=True):
+                        self.put(row, cut, part)
+            yield row.out
+
+    def in_threads(
+        self, read: Callable[[int, int], Tensor], place: Callable[[int, int], Tensor]
+    ) -> Iterator[Tensor]:
+        """Let each of ``at_once`` threads make tiles of its own; a row ahead of what is yielded.
+
+        Threads that share a tile wait for each other after every layer, which takes far longer
+        than the layer where the processor has other things to do.
+        """
+
+        @torch.inference_mode()
+        def make(row: _Row, cut: _Cut) -> None:
+            self.put(row, cut, self.model(self.piece(row, cut), halo=self.model.frame))
+
+        pool, usual = _pool(self.at_once), torch.get_num_threads()
+        started: list[tuple[_Row, list[Future[None]]]] = []
+        # Each of the pool is to work alone. This one too: its helpers spin on when they are done.
+        torch.set_num_threads(1)
+        try:
+            for row in self.rows(read, place):
+                started.append((row, [pool.submit(make, row, cut) for cut in self.across]))
+                if len(started) == 2:
+                    yield _finished(*started.pop(0))
+            yield _finished(*started.pop(0))
+        finally:
+            for _, tasks in started:
+                for task in tasks:
+                    task.cancel()
+            torch.set_num_threads(usual)
+
+    def piece(self, row: _Row, cut: _Cut) -> Tensor:
+        """Cut what a tile sees."""
+        return row.band[..., cut.start : cut.end + 2 * self.model.frame]
+
+    def put(self, row: _Row, cut: _Cut, done: Tensor) -> None:
+        """Put a tile's own pixels, of what was made of it and its context, in their place."""
+        scale = self.model.scale
+        rows, columns = (
+            slice((c.first - c.start) * scale, (c.last - c.start) * scale) for c in (row.down, cut)
+        )
+        row.out[..., cut.first * scale : cut.last * scale] = done[..., rows, columns]
+
+
+def _finished(row: _Row, tasks: list[Future[None]]) -> Tensor:
+    for task in tasks:
+        task.result()
+    return row.out
 
 
 @lru_cache
 def _pool(count: int) -> ThreadPoolExecutor:
     """Return threads that are kept: new ones would take a tenth of a small picture's time."""
     return ThreadPoolExecutor(count)
-
-
-def _piece(model: Model, band: Tensor, cut: _Cut) -> Tensor:
-    """Cut what a tile sees out of a band."""
-    return band[..., cut.start : cut.end + 2 * model.frame]
-
-
-def _own(model: Model, done: Tensor, down: _Cut, across: _Cut) -> Tensor:
-    """Cut a tile's own pixels out of what the network made of it and its context."""
-    own = [
-        slice((cut.first - cut.start) * model.scale, (cut.last - cut.start) * model.scale)
-        for cut in (down, across)
-    ]
-    return _channels_last(done[..., own[0], own[1]])
 
 
 def device_of(model: Model, x: Tensor) -> torch.device:
