@@ -90,11 +90,13 @@ def upscale(height: int, width: int, scale: int, folder: Path) -> None:
     import torch
 
     from srlab.commands.network import Network
+    from srlab.commands.process import prepare_process
     from srlab.commands.upscale import upscale_files
     from srlab.config.schema import Colour, UpscalePrecision
     from srlab.models.espcn import ESPCN
     from srlab.upsamplers.pixel_shuffle import PixelShuffle
 
+    prepare_process()
     torch.manual_seed(0)
     model = ESPCN(PixelShuffle, scale, init="identity").eval()
     network = Network(model, scale, Colour.y, "ESPCN", None, None)

@@ -12,6 +12,7 @@ import numpy as np
 from srlab.atomic import atomic_file
 from srlab.commands.device import choose_device
 from srlab.commands.network import load_network
+from srlab.commands.process import prepare_process
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import UserError
 from srlab.imaging.files import list_images
@@ -25,6 +26,7 @@ def run(config: UpscaleConfig) -> None:
     Raises:
         UserError: Input, output or network cannot be used.
     """
+    prepare_process()
     network = load_network(config, choose_device(config.device))
     upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
     jobs = _jobs(Path(config.input).expanduser(), Path(config.output).expanduser(), network.scale)
