@@ -16,7 +16,7 @@ if [ -n "$(ls -A "$out")" ]; then
     exit 2
 fi
 if [ -n "${TINY:-}" ]; then
-    often=(repeats=2) train=(seconds=0.05) sizes=("48 27 3" "36 20 4") steps=30 seeds=2
+    often=(repeats=2) train=(seconds=0.05 batch_size=2 patch_size=8) sizes=("48 27 3" "36 20 4") steps=30 seeds=2
 else
     often=(repeats=7) train=(seconds=0.5) sizes=("640 360 3" "480 270 4") steps=20_000 seeds=8
 fi

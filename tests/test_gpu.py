@@ -198,9 +198,8 @@ def test_a_picture_upscaled_on_cuda_is_that_of_the_cpu(monkeypatch, tmp_path, pr
     monkeypatch.chdir(tmp_path)
     train(monkeypatch, "device=cpu", "run_dir=run")
     rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 256, (45, 61, 3), dtype=np.uint8)).resize((122, 90)).save(
-        "a.png"
-    )
+    noise = rng.integers(0, 256, (45, 61, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((122, 90)).save("a.png")
     for device, kind in (("cpu", "fp32"), ("cuda", precision)):
         arguments = ["checkpoint=run/last.pt", "input=a.png", f"output={device}.png"]
         settings = [f"device={device}", f"precision={kind}", f"tile={tile}"]

@@ -1,7 +1,5 @@
 """``srlab bench evaluate``: what judging a network costs, beside the network alone."""
 
-from dataclasses import asdict
-
 import torch
 
 from srlab.commands.bench_network import network_to_measure
@@ -12,6 +10,7 @@ from srlab.commands.measurement import (
     check_measuring,
     peak_on,
     report,
+    settings_of,
     wait_for,
 )
 from srlab.commands.process import prepare_process
@@ -58,6 +57,6 @@ def run(config: BenchEvaluateConfig) -> float:
         f"evaluating {network.label} on {names}, on {device.type} "
         f"({torch.get_num_threads()} threads), torch {torch.__version__}"
     )
-    measurement = Measurement(title, "set", figures, split, peak_on(device), asdict(config))
+    measurement = Measurement(title, "set", figures, split, peak_on(device), settings_of(config))
     report(measurement, config.output)
     return measurement.ratio

@@ -4,7 +4,6 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from functools import partial, reduce
 from typing import Any
 
@@ -19,6 +18,7 @@ from srlab.commands.measurement import (
     check_measuring,
     peak_on,
     report,
+    settings_of,
     wait_for,
 )
 from srlab.commands.process import prepare_process
@@ -91,8 +91,9 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
     batches = PatchBatches(pack, config.batch_size, config.patch_size, frame, config.seed)
     lr, hr = next(feed(batches, 0, 1, device))
 
+    brief = min(0.3, config.seconds)
     limits = _bare_candidates(state, objective, lr, hr, training, device)
-    seconds = {name: _seconds_a_step(step, device, 0.3, n) for name, (step, n) in limits.items()}
+    seconds = {name: _seconds_a_step(step, device, brief, n) for name, (step, n) in limits.items()}
     best = min(seconds, key=lambda name: seconds[name])
     bare, bare_threads = limits[best]
     steps = max(1, round(config.seconds / seconds[best]))
@@ -136,7 +137,7 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
     )
     figures = [Figure("bare limit", taken["bare limit"], best)]
     figures.append(Figure("srlab train", taken["srlab train"]))
-    return Measurement(title, "step", figures, split, memory, asdict(config))
+    return Measurement(title, "step", figures, split, memory, settings_of(config))
 
 
 def _bare_candidates(
@@ -255,7 +256,7 @@ def _split(
             average.update(1)
 
     threads = torch.get_num_threads()
-    measure = partial(_seconds_a_step, device=device, at_least=0.3, threads=threads)
+    measure = partial(_seconds_a_step, device=device, at_least=min(0.3, config.seconds), threads=threads)
     stream: Iterator[Any] = feed(batches, 0, 10**9, device, config.workers)
     seconds = {"batch": measure(lambda: next(stream)), "forward": measure(forward)}
     seconds["backward"] = measure(forward_and_backward) - seconds["forward"]

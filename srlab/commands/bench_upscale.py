@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from srlab.commands.measurement import (
     check_measuring,
     peak_on,
     report,
+    settings_of,
     wait_for,
 )
 from srlab.commands.network import Network, tile_size
@@ -116,7 +116,7 @@ def _measure(network: Network, config: BenchUpscaleConfig, folder: Path) -> Meas
         f"upscaling {width}x{height} to {width * scale}x{height * scale} by {network.label}, "
         f"{count:,} parameters, on {device.type} ({where}), torch {torch.__version__}"
     )
-    return Measurement(title, "picture", figures, split, peak_on(device), asdict(config))
+    return Measurement(title, "picture", figures, split, peak_on(device), settings_of(config))
 
 
 def _bare_limit(

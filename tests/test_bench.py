@@ -1,0 +1,194 @@
+"""Measurements: that they run, what their figures are made of, what they refuse."""
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from srlab.cli import main
+from srlab.commands.bench_upscale import photograph
+from srlab.commands.measurement import Figure, Measurement, table
+from srlab.commands.process import prepare_process
+from srlab.timing import interleaved, median_ratio, peak_memory
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+
+@pytest.fixture
+def srlab(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
+        main()
+        return capsys.readouterr().out
+
+    return run
+
+
+SMALL = {
+    "train": ["model=espcn", "seconds=0.02", "batch_size=2", "patch_size=8"],
+    "upscale": ["model=fsrcnn", "scale=2", "width=40", "height=23"],
+    "evaluate": ["model=espcn", "scale=3", "upsampler=deconv"],
+}
+
+
+@pytest.mark.parametrize("subject", SMALL)
+def test_a_measurement_prints_and_writes_what_its_repetitions_say(srlab, subject):
+    printed = srlab("bench", subject, *SMALL[subject], "repeats=3", "output=found.json")
+    found = json.loads(Path("found.json").read_text())
+    bare, ours = found["figures"][:2]
+    assert bare["name"] == "bare limit"
+    assert len(bare["seconds"]) == len(ours["seconds"]) == 3
+    pairs = zip(bare["seconds"], ours["seconds"], strict=True)
+    assert found["ratio"] == statistics.median(a / b for a, b in pairs)
+    assert f"{ours['name']} reaches {found['ratio']:.3f} of the bare limit" in printed
+    assert min(found["split"].values()) >= 0 or subject == "train"
+    assert found["machine"]["torch"] == torch.__version__
+    assert found["memory"] > 50 * 2**20  # torch alone has more
+    assert found["settings"]["repeats"] == 3
+
+
+def test_nothing_is_left_behind_but_what_was_asked_for(srlab, tmp_path):
+    srlab("bench", "upscale", *SMALL["upscale"], "repeats=1")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["train, upscale or evaluate"]),
+        (["trian"], ["train, upscale or evaluate", "'trian'"]),
+        (["train", "repeats=0"], ["repeats must be at least 1"]),
+        (["train", "seconds=0"], ["seconds must be positive"]),
+        (["train", "batch_sise=3"], ["'batch_sise'", "did you mean 'batch_size'?"]),
+        (["train", "batch_size=0", "patch_size=0"], ["batch_size", "patch_size", "at least 1"]),
+        (["train", "precision=bf16", "device=cpu"], ["precision=bf16 needs CUDA"]),
+        (["train", "model=bicubic"], ["no weights to train"]),
+        (["train", "threads=-1"], ["threads must not be negative"]),
+        (["upscale", "scale=3"], ["model=NAME", "checkpoint=FILE"]),
+        (["upscale", "model=espcn"], ["scale is missing"]),
+        (["upscale", "model=espcn", "scale=3", "width=0"], ["width and height"]),
+        (["upscale", "model=espcn", "scale=3", "checkpoint=a.pt"], ["not both"]),
+        (["evaluate", "model=espcn", "scale=3", "tile=-2"], ["tile must be"]),
+        (["evaluate", "model=espcn", "scale=3", "output=no/a.json"], ["no does not exist"]),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(monkeypatch, capsys, tmp_path, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["srlab", "bench", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert "Traceback" not in said
+    for word in words:
+        assert word in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_is_not_overwritten(srlab, capsys):
+    Path("found.json").write_text("mine")
+    with pytest.raises(SystemExit):
+        srlab("bench", "upscale", *SMALL["upscale"], "output=found.json")
+    assert "found.json exists" in capsys.readouterr().err
+    assert Path("found.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("subject", ["", "train", "upscale", "evaluate"])
+def test_help_says_what_is_measured(monkeypatch, capsys, subject):
+    monkeypatch.setattr(sys, "argv", ["srlab", "bench", *filter(None, [subject]), "--help"])
+    with contextlib.suppress(SystemExit):  # Hydra leaves with 0
+        main()
+    printed = capsys.readouterr().out
+    assert f"srlab bench {subject}".strip() in printed
+    assert "bare limit" in printed
+
+
+# --- timing
+
+
+def test_functions_are_called_in_turn():
+    calls = []
+    runs = {name: (lambda name=name: calls.append(name)) for name in "abc"}
+    seconds = interleaved(runs, repeats=3, warm_up=1)
+    assert calls == [*"abc"] * 4
+    assert {name: len(times) for name, times in seconds.items()} == dict.fromkeys("abc", 3)
+
+
+def test_what_takes_longer_is_seen_to():
+    seconds = interleaved({"short": list, "long": lambda: time.sleep(0.01)}, repeats=3)
+    assert min(seconds["long"]) >= 0.01
+    assert statistics.median(seconds["long"]) > statistics.median(seconds["short"])
+
+
+def test_the_ratio_is_that_of_pairs_not_of_medians():
+    # A machine that is slow for a while slows both of a pair.
+    assert median_ratio([1, 10, 2], [2, 20, 4]) == 0.5
+    assert median_ratio([1, 5, 9], [9, 5, 1]) == 1
+
+
+def test_the_table_shows_medians_rates_and_the_ratio():
+    figures = [Figure("bare limit", [0.001, 0.002, 0.009], "so"), Figure("ours", [0.002] * 3)]
+    shown = table(Measurement("title", "step", figures, {"batch": 0.0005}, 2**20, {}))
+    assert "ms a step" in shown
+    assert "steps a second" in shown
+    (line,) = (row for row in shown.splitlines() if row.startswith("bare limit"))
+    assert line.split() == ["bare", "limit", "2.000", "1.000", "9.000", "500.0", "so"]
+    assert "ours reaches 1.000 of the bare limit (median of 3 pairs, 0.500 to 4.500)" in shown
+    assert "batch 0.500" in shown
+    assert "peak memory: 1 MiB" in shown
+
+
+def test_peak_memory_grows_with_what_is_taken():
+    before = peak_memory()
+    taken = torch.ones(before // 4 + 2**24)  # float32: more than was ever there
+    assert peak_memory() > before
+    assert taken.numel()
+
+
+def test_the_picture_that_is_upscaled_is_a_photograph_of_the_size_asked_for():
+    for height, width in ((1, 1), (360, 640), (700, 2000)):
+        pixels = photograph(height, width)
+        assert pixels.shape == (height, width, 3)
+    assert len({tuple(pixel) for pixel in pixels[::50, ::50].reshape(-1, 3)}) > 100
+
+
+# --- the process
+
+
+def test_denormal_numbers_are_rounded_to_zero():
+    smallest = torch.tensor([1.5e-38])
+    assert smallest.mul(0.5).item() > 0
+    prepare_process()
+    assert smallest.mul(0.5).item() == 0
+    assert torch.tensor([1e-37]).mul(0.5).item() > 0
+
+
+# --- the script for a GPU, on whatever is here
+
+
+def test_the_script_for_a_gpu_runs_on_a_cpu_and_overwrites_nothing(tmp_path):
+    environment = os.environ | {
+        "DEVICE": "cpu", "TINY": "1", "PYTHON": sys.executable, "OMP_NUM_THREADS": "1",
+        "SRLAB_CACHE": str(tmp_path / "cache"), "SRLAB_DATA": str(tmp_path),
+    }  # fmt: skip
+    command = ["bash", str(SCRIPTS / "gpu_bench.sh"), str(tmp_path / "out")]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    found = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").glob("*.json")}
+    measured = {"train-espcn-fp32", "upscale-fsrcnn-x4-fp32", "evaluate-espcn", "seeds", "clock"}
+    assert measured <= set(found)
+    assert found["clock"]["psnr"] > 20
+    assert found["train-espcn-fp32"]["ratio"] > 0
+
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "not empty" in again.stderr
