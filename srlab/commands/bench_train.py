@@ -256,7 +256,8 @@ def _split(
             average.update(1)
 
     threads = torch.get_num_threads()
-    measure = partial(_seconds_a_step, device=device, at_least=min(0.3, config.seconds), threads=threads)
+    brief = min(0.3, config.seconds)
+    measure = partial(_seconds_a_step, device=device, at_least=brief, threads=threads)
     stream: Iterator[Any] = feed(batches, 0, 10**9, device, config.workers)
     seconds = {"batch": measure(lambda: next(stream)), "forward": measure(forward)}
     seconds["backward"] = measure(forward_and_backward) - seconds["forward"]

@@ -5,7 +5,7 @@ pack moves there, if it fits, and only the places of the patches cross the bus.
 """
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ def feed(
         workers: Processes that cut them, for packs that outgrow memory; 0 cuts them here.
     """
     size = max(1, min(_BLOCK_VALUES[device.type] // batches.batch_pixels, 64))
-    steps = [range(k, min(k + size, last)) for k in range(first, last, size)]
+    steps = (range(k, min(k + size, last)) for k in range(first, last, size))
     count = batches.batch_size
     for block in _blocks(batches, steps, device, workers):
         lr, hr = (x.to(device, non_blocking=True).float().div_(255) for x in block)
@@ -39,7 +39,7 @@ def feed(
 
 
 def _blocks(
-    batches: PatchBatches, steps: Sequence[range], device: torch.device, workers: int
+    batches: PatchBatches, steps: Iterable[range], device: torch.device, workers: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield blocks of uint8 patches, on the CPU or on the device."""
     if workers:
@@ -71,7 +71,7 @@ class _Blocks(Dataset):
 
 
 def _by_workers(
-    batches: PatchBatches, steps: Sequence[range], workers: int, pin: bool
+    batches: PatchBatches, steps: Iterable[range], workers: int, pin: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
     yield from DataLoader(
         _Blocks(batches),
