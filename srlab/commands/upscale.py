@@ -1,4 +1,4 @@
-"""``srlab upscale``: a picture or a folder of pictures in, larger ones out."""
+"""``srlab upscale``: a picture, a folder of pictures or a video in, larger ones out."""
 
 import sys
 import time
@@ -13,10 +13,12 @@ from srlab.atomic import atomic_file
 from srlab.commands.device import choose_device
 from srlab.commands.network import load_network
 from srlab.commands.process import prepare_process
-from srlab.config.schema import UpscaleConfig
+from srlab.commands.video import upscale_video
+from srlab.config.schema import Colour, UpscaleConfig
 from srlab.errors import UserError
 from srlab.imaging.files import list_images
 from srlab.imaging.picture import Picture, read_picture
+from srlab.imaging.video import is_video
 from srlab.imaging.writing import output_format, picture_writer
 
 
@@ -29,7 +31,13 @@ def run(config: UpscaleConfig) -> None:
     prepare_process()
     network = load_network(config, choose_device(config.device))
     upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
-    jobs = _jobs(Path(config.input).expanduser(), Path(config.output).expanduser(), network.scale)
+    source, target = Path(config.input).expanduser(), Path(config.output).expanduser()
+    if is_video(source) and source.is_file():
+        upscale_video(source, target, upscale, network.scale, network.colour == Colour.rgb)
+        return
+    if is_video(target) and source.exists() and not target.is_dir():
+        raise UserError(f"output {target} is a video, but input {source} is none")
+    jobs = _jobs(source, target, network.scale)
     waiting = [(source, target) for source, target in jobs if not target.exists()]
     if len(waiting) < len(jobs):
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} pictures are there already, left alone")
