@@ -1,0 +1,397 @@
+import math
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from srlab.commands import upscale as upscale_command
+from srlab.commands import video as video_command
+from srlab.commands.network import Network
+from srlab.commands.video import upscale_video
+from srlab.config.schema import Colour, UpscaleConfig, UpscalePrecision
+from srlab.errors import UserError
+from srlab.imaging.resample import enlarge
+from srlab.imaging.video import Clip, plane
+from srlab.models.espcn import ESPCN
+from srlab.models.plain import Plain
+from srlab.upsamplers.interpolation import Interpolate
+from srlab.upsamplers.pixel_shuffle import PixelShuffle
+
+av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'srlab[video]'")
+
+SOUND = 48_000
+UNEVEN = (0, 100, 130, 300, 500, 510, 900, 1300)  # milliseconds
+MS = Fraction(1, 1000)
+
+
+def make_clip(path, times=UNEVEN, size=(48, 64), sound="aac", codec="libx264", form="yuv420p",
+              rotation=0, rate=10, **tags):  # fmt: skip
+    """Write a clip of moving gradients whose frames stand at the given milliseconds."""
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    settings = {"crf": "10", "g": "4"} if codec == "libx264" else {}
+    with av.open(str(path), "w") as file:
+        picture = file.add_stream(codec, rate=rate, options=settings)
+        picture.width, picture.height, picture.pix_fmt = width, height, form
+        picture.time_base = picture.codec_context.time_base = MS
+        for name, value in tags.items():
+            setattr(picture.codec_context, name, value)
+        if rotation:
+            picture.set_display_rotation(rotation)
+        voice = file.add_stream(sound, rate=SOUND) if sound else None
+        done = 0
+        for number, time in enumerate(times):
+            levels = [60 + x + 4 * number, 200 - 2 * y, 90 + x // 2 + y]
+            rgb = np.stack(levels, axis=-1).clip(0, 255).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format=form)
+            frame.pts, frame.time_base = time, MS
+            file.mux(picture.encode(frame))
+            while voice and done < time * SOUND // 1000:
+                wave = np.sin(np.arange(done, done + 1024) / 17).astype(np.float32)
+                block = av.AudioFrame.from_ndarray(np.stack([wave, wave]), "fltp", "stereo")
+                block.sample_rate, block.pts, block.time_base = SOUND, done, Fraction(1, SOUND)
+                file.mux(voice.encode(block))
+                done += 1024
+        file.mux(picture.encode(None))
+        if voice:
+            file.mux(voice.encode(None))
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return make_clip(tmp_path / "clip.mp4")
+
+
+def frames_of(path):
+    with av.open(str(path)) as file:
+        return list(file.decode(video=0))
+
+
+def times_of(path):
+    return [frame.pts * frame.time_base for frame in frames_of(path)]
+
+
+def packets_of(path, kind="audio"):
+    with av.open(str(path)) as file:
+        packets = file.demux(**{kind: 0})
+        return [(p.pts * p.time_base, bytes(p)) for p in packets if p.size]
+
+
+def bicubic(scale):
+    network = Network(Plain(Interpolate, scale), scale, Colour.y, "bicubic", None, None)
+    return network.pixel_upscaler("auto", False, UpscalePrecision.auto)
+
+
+def nearest(scale):
+    def upscale(pixels):
+        yield pixels.repeat(scale, 0).repeat(scale, 1)
+
+    return upscale
+
+
+@contextmanager
+def _kept(frames):
+    yield lambda item: frames.append(item) if isinstance(item, av.VideoFrame) else None
+
+
+def upscaled(monkeypatch, source, target, upscale, scale, rgb=False):
+    """The frames that would be encoded."""
+    frames = []
+    monkeypatch.setattr(video_command, "clip_writer", lambda *_: _kept(frames))
+    upscale_video(source, target, upscale, scale, rgb)
+    return frames
+
+
+# --- what is kept
+
+
+@pytest.mark.parametrize("kind", [".mp4", ".mov"])
+def test_times_sound_and_tags_are_kept(tmp_path, kind):
+    tags = {"color_range": 1, "colorspace": 1, "color_primaries": 1, "color_trc": 1}
+    shape = {"sample_aspect_ratio": Fraction(4, 3)}
+    source = make_clip(tmp_path / f"clip{kind}", rotation=90, **tags, **shape)
+    target = tmp_path / f"large{kind}"
+    upscale_video(source, target, bicubic(3), 3, False)
+    assert times_of(target) == times_of(source) == [time * MS for time in UNEVEN]
+    assert packets_of(target) == packets_of(source)
+    frame = frames_of(target)[0]
+    assert (frame.width, frame.height, frame.rotation) == (192, 144, 90)
+    assert {name: getattr(frame, name) for name in tags} == tags
+    with av.open(str(target)) as file:
+        assert file.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+        assert file.streams.video[0].codec_context.name == "h264"
+
+
+def test_matroska_keeps_milliseconds_sound_subtitles_and_titles(tmp_path):
+    source = tmp_path / "clip.mkv"
+    with av.open(str(make_clip(tmp_path / "bare.mkv"))) as bare, av.open(str(source), "w") as file:
+        copies = [file.add_stream_from_template(stream) for stream in bare.streams]
+        words = file.add_mux_stream("subrip", time_base=MS)
+        file.metadata["title"] = "A title"
+        for packet in bare.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                file.mux(packet)
+        packet = av.Packet(b"words")
+        packet.stream, packet.time_base = words, MS
+        packet.pts = packet.dts = packet.duration = 200
+        file.mux(packet)
+    target = tmp_path / "large.mkv"
+    upscale_video(source, target, nearest(2), 2, False)
+    assert times_of(target) == times_of(source)
+    assert packets_of(target) == packets_of(source)
+    assert packets_of(target, "subtitles") == [(Fraction(1, 5), b"words")]
+    with av.open(str(target)) as file:
+        assert file.metadata["title"] == "A title"
+    upscale_video(source, tmp_path / "large.mp4", nearest(2), 2, False)  # takes no SubRip
+    with av.open(str(tmp_path / "large.mp4")) as file:
+        assert [s.type for s in file.streams] == ["video", "audio"]
+
+
+def test_a_file_without_times_of_frames_is_read_in_order(tmp_path):
+    source = make_clip(tmp_path / "clip.avi", range(0, 800, 100), codec="mpeg4", sound="mp3")
+    upscale_video(source, tmp_path / "large.mp4", nearest(2), 2, False)
+    times = times_of(tmp_path / "large.mp4")
+    assert times == sorted(set(times))
+    assert len(times) == len(frames_of(source))
+    assert [p for _, p in packets_of(tmp_path / "large.mp4")] == [p for _, p in packets_of(source)]
+
+
+# --- what the pixels are
+
+
+def test_luma_is_the_networks_and_chroma_bicubic(tmp_path, clip, monkeypatch):
+    torch.manual_seed(1)
+    module = ESPCN(PixelShuffle, 3).eval()
+    network = Network(module, 3, Colour.y, "ESPCN", None, None)
+    upscale = network.pixel_upscaler("auto", False, UpscalePrecision.auto)
+    made = upscaled(monkeypatch, clip, tmp_path / "large.mp4", upscale, 3)
+    decoded = frames_of(clip)
+    assert len(made) == len(decoded)
+    for small, large in zip(decoded, made, strict=True):
+        y = torch.from_numpy(plane(small).copy()).div(255)[None, None]
+        with torch.inference_mode():
+            wanted = module(y).mul(255).clamp(0, 255)[0, 0]
+        assert (torch.from_numpy(plane(large)) - wanted).abs().max() < 0.51
+        for number in (1, 2):
+            chroma = torch.from_numpy(plane(small, number).astype(np.float64))[None, None]
+            wanted = enlarge(chroma, 3).clamp(0, 255)[0, 0]
+            assert (torch.from_numpy(plane(large, number)) - wanted).abs().max() < 0.51
+
+
+def test_the_file_holds_what_was_made_up_to_its_codec(tmp_path, clip, monkeypatch):
+    upscale_video(clip, tmp_path / "real.mp4", bicubic(2), 2, False)
+    made = upscaled(monkeypatch, clip, tmp_path / "large.mp4", bicubic(2), 2)
+    for wanted, found in zip(made, frames_of(tmp_path / "real.mp4"), strict=True):
+        for number in range(3):
+            error = plane(wanted, number).astype(float) - plane(found, number)
+            assert 20 * math.log10(255 / np.sqrt((error**2).mean())) > 38
+
+
+@pytest.mark.parametrize("matrix", [1, 6])
+def test_a_network_that_sees_rgb_gets_it_and_colours_return(tmp_path, matrix):
+    source = make_clip(tmp_path / "clip.mp4", colorspace=matrix)
+    seen = []
+
+    def upscale(pixels):
+        seen.append(pixels.copy())
+        yield from nearest(2)(pixels)
+
+    upscale_video(source, tmp_path / "large.mp4", upscale, 2, True)
+    small, large = frames_of(source)[0], frames_of(tmp_path / "large.mp4")[0]
+    assert seen[0].shape == (48, 64, 3)
+    assert large.colorspace == matrix
+    for number in range(3):
+        wanted = plane(small, number).repeat(2, 0).repeat(2, 1).astype(float)
+        assert np.abs(plane(large, number) - wanted).mean() < 1
+
+
+def test_full_range_becomes_studio_swing(tmp_path):
+    source = make_clip(tmp_path / "clip.mp4", form="yuvj420p", color_range=2)
+    upscale_video(source, tmp_path / "large.mp4", nearest(2), 2, False)
+    small, large = frames_of(source)[0], frames_of(tmp_path / "large.mp4")[0]
+    assert small.color_range == 2
+    assert large.color_range != 2
+    wanted = 16 + plane(small).repeat(2, 0).repeat(2, 1) * (219 / 255)
+    assert np.abs(plane(large) - wanted).mean() < 1
+
+
+def test_of_ten_bits_eight_are_kept_and_told(tmp_path, capsys):
+    source = make_clip(tmp_path / "clip.mkv", form="yuv420p10le")
+    upscale_video(source, tmp_path / "large.mkv", nearest(2), 2, False)
+    assert "10 bits a channel become 8" in capsys.readouterr().out
+    assert frames_of(tmp_path / "large.mkv")[0].format.name == "yuv420p"
+
+
+# --- odd sizes
+
+
+def test_vp9_holds_odd_sizes(tmp_path):
+    source = make_clip(tmp_path / "clip.webm", size=(47, 63), codec="libvpx-vp9", sound="libopus")
+    upscale_video(source, tmp_path / "large.webm", bicubic(3), 3, False)
+    large = frames_of(tmp_path / "large.webm")
+    assert {(frame.width, frame.height) for frame in large} == {(189, 141)}
+    assert packets_of(tmp_path / "large.webm") == packets_of(source)
+    with pytest.raises(UserError, match=r"189x141.*\.webm"):
+        upscale_video(source, tmp_path / "large.mp4", bicubic(3), 3, False)
+    upscale_video(source, tmp_path / "even.mkv", bicubic(2), 2, False)
+    assert frames_of(tmp_path / "even.mkv")[0].height == 94
+
+
+# --- no half files
+
+
+def after_a_few(error):
+    numbers = count()
+
+    def upscale(pixels):
+        if next(numbers) == 3:
+            raise error
+        yield from nearest(2)(pixels)
+
+    return upscale
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyboardInterrupt()])
+def test_an_error_or_ctrl_c_in_the_middle_leaves_nothing(tmp_path, clip, error):
+    with pytest.raises(type(error)):
+        upscale_video(clip, tmp_path / "large.mp4", after_a_few(error), 2, False)
+    assert list(tmp_path.iterdir()) == [clip]
+
+
+def test_an_error_of_the_reader_leaves_nothing(tmp_path, clip, monkeypatch):
+    def items(self, whole=Clip.items):
+        for number, item in enumerate(whole(self)):
+            if number == 5:
+                raise UserError("it is damaged")
+            yield item
+
+    monkeypatch.setattr(Clip, "items", items)
+    with pytest.raises(UserError, match="damaged"):
+        upscale_video(clip, tmp_path / "large.mp4", nearest(2), 2, False)
+    assert list(tmp_path.iterdir()) == [clip]
+
+
+def test_an_error_of_the_writer_leaves_nothing(tmp_path, clip, monkeypatch):
+    @contextmanager
+    def full(*_):
+        numbers = count()
+
+        def write(_):
+            if next(numbers) == 2:
+                raise OSError(28, "No space left on device")
+
+        yield write
+
+    monkeypatch.setattr(video_command, "clip_writer", full)
+    with pytest.raises(UserError, match=r"large\.mp4: No space left"):
+        upscale_video(clip, tmp_path / "large.mp4", nearest(2), 2, False)
+    assert list(tmp_path.iterdir()) == [clip]
+
+
+def test_only_a_few_items_wait():
+    taken, handed = [], []
+    with video_command._ahead(taken.append(n) or (n,) for n in range(50)) as items:
+        for (number,) in items:
+            handed.append(number)
+            assert len(taken) <= len(handed) + video_command._AHEAD + 1
+    assert handed == list(range(50))
+    with video_command._behind(handed.append) as put:
+        for number in range(50, 90):
+            put(number)
+    assert handed == list(range(90))
+
+
+# --- messages
+
+
+def refused(source, target, says):
+    before = sorted(source.parent.iterdir())
+    with pytest.raises(UserError, match=says) as error:
+        upscale_video(source, target, nearest(2), 2, False)
+    assert "\n" not in str(error.value)
+    assert sorted(source.parent.iterdir()) == before
+
+
+def test_what_cannot_be_written_is_refused(tmp_path, clip):
+    refused(clip, tmp_path / "large.avi", r"'\.avi'; use \.mp4")
+    refused(clip, tmp_path / "large.png", r"'\.png'; use \.mp4")
+    refused(clip, tmp_path / "large", r"''; use \.mp4")
+    refused(clip, clip, "exists already")
+    refused(clip, tmp_path / "large.webm", r"sound.*aac.*\.mkv")
+    wide = make_clip(tmp_path / "wide.mp4", sound=None, sample_aspect_ratio=Fraction(4, 3))
+    refused(wide, tmp_path / "large.webm", r"4/3.*\.mkv")
+
+
+def test_what_cannot_be_read_is_refused(tmp_path, clip):
+    junk = tmp_path / "junk.mp4"
+    junk.write_bytes(b"junk" * 1000)
+    refused(junk, tmp_path / "large.mp4", r"junk\.mp4 is no video")
+    spoken = tmp_path / "spoken.mp4"
+    with av.open(str(clip)) as whole, av.open(str(spoken), "w") as file:
+        voice = file.add_stream_from_template(whole.streams.audio[0])
+        for packet in whole.demux(audio=0):
+            if packet.size:
+                packet.stream = voice
+                file.mux(packet)
+    refused(spoken, tmp_path / "large.mp4", "holds no video")
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"), [("mp4", "cut off"), ("mkv", r"ends after 0\.\d of 1\.4 seconds")]
+)
+def test_a_clip_that_is_cut_off_is_refused_before_the_work(tmp_path, kind, says):
+    source = make_clip(tmp_path / f"clip.{kind}")
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 3])
+    refused(source, tmp_path / "large.mp4", says)
+
+
+def test_without_pyav_it_says_what_to_install(tmp_path, clip, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    refused(clip, tmp_path / "large.mp4", r"pip install 'srlab\[video\]'")
+
+
+def test_pictures_and_videos_are_not_mixed(tmp_path):
+    picture = tmp_path / "picture.png"
+    Image.new("L", (8, 8)).save(picture)
+    model = {"_target_": "srlab.models.plain.Plain", "scale": 2, "channels": 1}
+    model["upsampler"] = {
+        "_target_": "srlab.upsamplers.interpolation.Interpolate", "_partial_": True
+    }  # fmt: skip
+    for source in (picture, tmp_path):
+        config = UpscaleConfig(scale=2, model=model, input=str(source), output="clip.mp4")
+        with pytest.raises(UserError, match=r"clip\.mp4 is a video, but input .* is none"):
+            upscale_command.run(config)
+
+
+# --- the command
+
+
+def test_the_command_line_upscales_a_clip(tmp_path, clip):
+    command = [sys.executable, "-m", "srlab", "upscale", "model=bicubic", "scale=2"]
+    result = subprocess.run(
+        [*command, f"input={clip}", f"output={tmp_path}"], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    target = tmp_path / "clip_x2.mp4"
+    line = rf"{re.escape(str(target))}  128x96  8 frames  [\d.]+ s  [\d.]+ frames/s\n"
+    assert re.fullmatch(line, result.stdout)
+    assert len(frames_of(target)) == 8
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "clip_x2.mp4"}
+
+
+def test_a_terminal_sees_frames_their_rate_and_the_time_left(tmp_path, clip, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    upscale_video(clip, tmp_path / "large.mp4", nearest(2), 2, False)
+    shown = capsys.readouterr().err.split("\r")
+    assert any(re.match(r"3 of 8 frames  [\d.]+ frames/s  0:00 left", text) for text in shown)
+    assert shown[-2].strip() == shown[-1] == ""
