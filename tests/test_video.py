@@ -17,7 +17,7 @@ from srlab.commands.network import Network
 from srlab.commands.video import upscale_video
 from srlab.config.schema import Colour, UpscaleConfig, UpscalePrecision
 from srlab.errors import UserError
-from srlab.imaging.resample import enlarge
+from srlab.imaging.chroma import enlarge_chroma
 from srlab.imaging.video import Clip, plane
 from srlab.models.espcn import ESPCN
 from srlab.models.plain import Plain
@@ -183,8 +183,21 @@ def test_luma_is_the_networks_and_chroma_bicubic(tmp_path, clip, monkeypatch):
         assert (torch.from_numpy(plane(large)) - wanted).abs().max() < 0.51
         for number in (1, 2):
             chroma = torch.from_numpy(plane(small, number).astype(np.float64))[None, None]
-            wanted = enlarge(chroma, 3).clamp(0, 255)[0, 0]
+            wanted = enlarge_chroma(chroma, 3).clamp(0, 255)[0, 0]
             assert (torch.from_numpy(plane(large, number)) - wanted).abs().max() < 0.51
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_chroma_stays_where_it_lies(scale):
+    def ramp(height, width, scale):
+        """Samples of a slope over the small picture's pixels, on even columns, between rows."""
+        y = (2 * torch.arange(height, dtype=torch.float64) + 1) / scale - 0.5
+        x = (2 * torch.arange(width, dtype=torch.float64) + 0.5) / scale - 0.5
+        return y[:, None] + 3 * x
+
+    made = enlarge_chroma(ramp(12, 15, 1)[None, None], scale)[0, 0]
+    inner = (slice(3 * scale, -3 * scale),) * 2  # beyond it the border is mirrored
+    torch.testing.assert_close(made[inner], ramp(12 * scale, 15 * scale, scale)[inner])
 
 
 def test_the_file_holds_what_was_made_up_to_its_codec(tmp_path, clip, monkeypatch):

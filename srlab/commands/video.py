@@ -15,7 +15,7 @@ import torch
 
 from srlab.atomic import atomic_file
 from srlab.errors import UserError
-from srlab.imaging.resample import enlarge
+from srlab.imaging.chroma import enlarge_chroma
 from srlab.imaging.video import Clip, blank, plane
 from srlab.imaging.video_writing import can_write, check_output, clip_writer
 
@@ -82,11 +82,11 @@ def _with_canvas(item: Any, scale: int) -> tuple[Any, Any]:
     canvas = blank(scale * item.height, scale * item.width, item)
     if len(canvas.planes) == 3:
         chroma = np.stack([plane(item, 1), plane(item, 2)]).astype(np.float32)
-        large = enlarge(torch.from_numpy(chroma).unsqueeze(1), scale).add_(0.5).clamp_(0, 255)
+        large = enlarge_chroma(torch.from_numpy(chroma).unsqueeze(1), scale)
+        levels = large.add_(0.5).clamp_(0, 255).to(torch.uint8).numpy()[:, 0]
         for number in (1, 2):
-            # Of an odd width the last chroma stands for one column, and at any scale for s of them.
-            whole = plane(canvas, number)
-            whole[...] = large[number - 1, 0, : whole.shape[0], : whole.shape[1]].numpy()
+            whole = plane(canvas, number)  # smaller where the last sample stands for one pixel
+            whole[...] = levels[number - 1, : whole.shape[0], : whole.shape[1]]
     return item, canvas
 
 
