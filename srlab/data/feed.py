@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from srlab.data.patches import PatchBatches
 
-_BLOCK_VALUES = {"cpu": 2**19, "cuda": 2**24}  # a block stays in the cache of a CPU
+_BLOCK_VALUES = {"cpu": 2**21, "cuda": 2**24}
 _RESIDENT_SHARE = 0.5  # of the free memory of a GPU that a pack may take
 
 
@@ -34,7 +34,7 @@ def feed(
     steps = (range(k, min(k + size, last)) for k in range(first, last, size))
     count = batches.batch_size
     for block in _blocks(batches, steps, device, workers):
-        lr, hr = (x.to(device, non_blocking=True).float().div_(255) for x in block)
+        lr, hr = (x.to(device, non_blocking=True).div(255) for x in block)
         yield from zip(lr.split(count), hr.split(count), strict=True)
 
 

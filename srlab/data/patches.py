@@ -79,18 +79,45 @@ class PatchBatches:
             pixels.device, non_blocking=True
         )
         s, channels, patch, halo = self.pack.scale, self.pack.channels, self.patch_size, self.halo
-        lr = _gather(
+        lr = _mirrored_patches(
             pixels, lr_offset, height, width, channels, top - halo, left - halo, patch + 2 * halo,
             symmetry,
         )  # fmt: skip
-        hr = _gather(
-            pixels, hr_offset, s * height, s * width, channels, s * top, s * left, s * patch,
-            symmetry,
-        )  # fmt: skip
+        hr = _inner_patches(
+            pixels, hr_offset, s * width, channels, s * top, s * left, s * patch, symmetry
+        )
         return lr, hr
 
 
-def _gather(
+def _inner_patches(
+    pixels: Tensor,
+    offset: Tensor,
+    width: Tensor,
+    channels: int,
+    top: Tensor,
+    left: Tensor,
+    side: int,
+    symmetry: Tensor,
+) -> Tensor:
+    """Return what ``_mirrored_patches`` does, of patches within their images.
+
+    Whole lines are copied, each from one address: the HR patches are most of a batch, and an
+    address for each of their pixels would take longer and push the network out of the cache.
+    """
+    transposed, flip_rows, flip_columns = _bits(symmetry)
+    line = torch.arange(side, device=pixels.device)
+    rows = torch.where(flip_rows[:, None], side - 1 - line, line) + top[:, None]
+    starts = (rows * width[:, None] + left[:, None]) * channels + offset[:, None]
+    length = side * channels
+    lines = pixels.as_strided((len(pixels) - length + 1, length), (1, 1))
+    x = lines.index_select(0, starts.flatten()).view(-1, side, side, channels)
+    x = torch.where(flip_columns[:, None, None, None], x.flip(2), x)
+    # In this order: torch lays the result out as its first choice.
+    x = torch.where(~transposed[:, None, None, None], x, x.transpose(1, 2))
+    return x.permute(0, 3, 1, 2)
+
+
+def _mirrored_patches(
     pixels: Tensor,
     offset: Tensor,
     height: Tensor,
@@ -103,7 +130,7 @@ def _gather(
 ) -> Tensor:
     """Gather square patches ``(N, channels, side, side)`` in channels_last; tensors are (N,)."""
     line = torch.arange(side, device=pixels.device)
-    transposed, flip_rows, flip_columns = ((symmetry >> k & 1).bool()[:, None] for k in range(3))
+    transposed, flip_rows, flip_columns = (bit[:, None] for bit in _bits(symmetry))
     height, width = height[:, None], width[:, None]
     rows = fold(torch.where(flip_rows, side - 1 - line, line) + top[:, None], height)
     columns = fold(torch.where(flip_columns, side - 1 - line, line) + left[:, None], width)
@@ -114,3 +141,8 @@ def _gather(
     # Pixels lie in the pack with their channels together, and stay so.
     across = across[:, :, None] + torch.arange(channels, device=pixels.device)
     return pixels.take(down[:, :, None, None] + across[:, None]).permute(0, 3, 1, 2)
+
+
+def _bits(symmetry: Tensor) -> tuple[Tensor, ...]:
+    """Return whether to transpose, to flip rows, to flip columns: (N,) each."""
+    return tuple((symmetry >> k & 1).bool() for k in range(3))
