@@ -12,7 +12,7 @@ from pathlib import Path
 VERBS = {
     "train": "train a network; ends with a table and a picture",
     "evaluate": "PSNR and SSIM of a checkpoint or a baseline",
-    "upscale": "enlarge a picture or a folder of pictures",
+    "upscale": "enlarge a picture, a folder of pictures or a video",
     "describe": "what a network consists of and costs, what its upsampler can do; with a picture",
     "convert": "give a checkpoint another upsampler that computes the same",
     "bench": "how fast training, upscaling or evaluating is here, beside the bare limit",

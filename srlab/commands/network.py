@@ -52,11 +52,12 @@ class Network:
     checkpoint: Path | None
 
     def upscaler(self, tile: int | str, ensemble: bool) -> Callable[[Tensor], Tensor]:
-        """Return the function ``lr -> sr`` that runs it in tiles, eight times if ``ensemble``."""
+        """Return the function ``lr -> sr`` that runs it in tiles, eight times if ``ensemble``.
+
+        One tile after the other: where there are many pictures, each has a thread of its own.
+        """
         module = quick(self.module)
-        size = tile_size(module, tile)
-        at_once = automatic_number(module, size)
-        once = partial(upscale_tiled, module, tile=size, at_once=at_once)
+        once = partial(upscale_tiled, module, tile=tile_size(module, tile))
         return partial(self_ensemble, once) if ensemble else once
 
     def pixel_upscaler(

@@ -75,8 +75,12 @@ class PatchBatches:
 
     def cut(self, pixels: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Gather the LR and HR patches at ``places`` from the pack's pixels, on their device."""
+        device = pixels.device
+        turned = [
+            (places[-1] >> k & 1).nonzero().flatten().to(device, non_blocking=True) for k in (0, 2)
+        ]
         lr_offset, hr_offset, height, width, top, left, symmetry = places.to(
-            pixels.device, non_blocking=True
+            device, non_blocking=True
         )
         s, channels, patch, halo = self.pack.scale, self.pack.channels, self.patch_size, self.halo
         lr = _mirrored_patches(
@@ -84,7 +88,7 @@ class PatchBatches:
             symmetry,
         )  # fmt: skip
         hr = _inner_patches(
-            pixels, hr_offset, s * width, channels, s * top, s * left, s * patch, symmetry
+            pixels, hr_offset, s * width, channels, s * top, s * left, s * patch, symmetry, turned
         )
         return lr, hr
 
@@ -98,22 +102,24 @@ def _inner_patches(
     left: Tensor,
     side: int,
     symmetry: Tensor,
+    turned: Sequence[Tensor],
 ) -> Tensor:
     """Return what ``_mirrored_patches`` does, of patches within their images.
 
     Whole lines are copied, each from one address: the HR patches are most of a batch, and an
     address for each of their pixels would take longer and push the network out of the cache.
+    ``turned``: the numbers of the patches to transpose and of those whose columns are flipped.
     """
-    transposed, flip_rows, flip_columns = _bits(symmetry)
     line = torch.arange(side, device=pixels.device)
-    rows = torch.where(flip_rows[:, None], side - 1 - line, line) + top[:, None]
+    flip_rows = (symmetry >> 1 & 1).bool()[:, None]
+    rows = torch.where(flip_rows, side - 1 - line, line) + top[:, None]
     starts = (rows * width[:, None] + left[:, None]) * channels + offset[:, None]
     length = side * channels
     lines = pixels.as_strided((len(pixels) - length + 1, length), (1, 1))
     x = lines.index_select(0, starts.flatten()).view(-1, side, side, channels)
-    x = torch.where(flip_columns[:, None, None, None], x.flip(2), x)
-    # In this order: torch lays the result out as its first choice.
-    x = torch.where(~transposed[:, None, None, None], x, x.transpose(1, 2))
+    transposed, flip_columns = turned
+    x.index_copy_(0, flip_columns, x.index_select(0, flip_columns).flip(2))
+    x.index_copy_(0, transposed, x.index_select(0, transposed).transpose(1, 2))
     return x.permute(0, 3, 1, 2)
 
 
@@ -130,7 +136,7 @@ def _mirrored_patches(
 ) -> Tensor:
     """Gather square patches ``(N, channels, side, side)`` in channels_last; tensors are (N,)."""
     line = torch.arange(side, device=pixels.device)
-    transposed, flip_rows, flip_columns = (bit[:, None] for bit in _bits(symmetry))
+    transposed, flip_rows, flip_columns = ((symmetry >> k & 1).bool()[:, None] for k in range(3))
     height, width = height[:, None], width[:, None]
     rows = fold(torch.where(flip_rows, side - 1 - line, line) + top[:, None], height)
     columns = fold(torch.where(flip_columns, side - 1 - line, line) + left[:, None], width)
@@ -141,8 +147,3 @@ def _mirrored_patches(
     # Pixels lie in the pack with their channels together, and stay so.
     across = across[:, :, None] + torch.arange(channels, device=pixels.device)
     return pixels.take(down[:, :, None, None] + across[:, None]).permute(0, 3, 1, 2)
-
-
-def _bits(symmetry: Tensor) -> tuple[Tensor, ...]:
-    """Return whether to transpose, to flip rows, to flip columns: (N,) each."""
-    return tuple((symmetry >> k & 1).bool() for k in range(3))
