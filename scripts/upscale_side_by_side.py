@@ -35,6 +35,9 @@ from srlab.commands.network import Network
 from srlab.commands.process import prepare_process
 from srlab.commands.upscale import upscale_files
 from srlab.config.schema import Colour, UpscalePrecision
+from srlab.inference.quick import quick
+from srlab.inference.sizing import automatic_number, automatic_tile
+from srlab.inference.tiles import upscale_tiled
 from srlab.models import Model
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
@@ -147,8 +150,10 @@ def on_luma(
     y = np.asarray(Image.fromarray(photograph()).convert("L"), dtype=np.float32) / 255
     lr = torch.from_numpy(y)[None, None]
     frame = network.module.frame
-    quickest = Network(simplify(network.module), SCALE, Colour.y, "", None, None)
-    upscale = quickest.upscaler("auto", ensemble=False)
+    module = quick(simplify(network.module))
+    tile = automatic_tile(module)
+    at_once = automatic_number(module, tile)
+    upscale = partial(upscale_tiled, module, tile=tile, at_once=at_once)
     runs: dict[str, Run] = {"srlab": lambda: upscale(lr).numpy()}
     if session is not None:
         runs["ONNX Runtime"] = lambda: session(framed_luma(y, frame))

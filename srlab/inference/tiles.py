@@ -137,9 +137,10 @@ class _Tiling:
         """Yield the rows of tiles."""
         frame, scale = self.model.frame, self.model.scale
         for cut in self.down:
-            wanted = fold(torch.arange(cut.start - frame, cut.end + frame), self.height)
-            top = int(wanted.min())
-            band = read(top, int(wanted.max()) + 1).index_select(-2, wanted - top)
+            wanted = fold(torch.arange(cut.start - frame, cut.end + frame), self.height).tolist()
+            top = min(wanted)
+            numbers = torch.tensor(wanted) - top
+            band = read(top, max(wanted) + 1).index_select(-2, numbers)
             band = band.index_select(-1, mirror_indices(self.width, frame))
             yield _Row(band, cut, place(cut.first * scale, cut.last * scale))
 

@@ -11,6 +11,7 @@ from srlab.errors import CheckerboardWarning
 from srlab.upsamplers import Upsampler
 from srlab.upsamplers.kernels import Init, deconv_to_subpixel, initial_deconv, projection
 from srlab.upsamplers.linear import SubPixel, shared_bias, transposed_form
+from srlab.upsamplers.shuffle import pixel_shuffle
 
 
 class Deconv(Upsampler):
@@ -99,7 +100,7 @@ class Deconv(Upsampler):
             bias = bias.repeat_interleave(s**2)
         elif self.phase_bias is not None:
             bias = self.phase_bias.flatten()
-        return F.pixel_shuffle(F.conv2d(self.project(framed), kernel, bias), s)
+        return pixel_shuffle(F.conv2d(self.project(framed), kernel, bias), s)
 
     @staticmethod
     def options_for(form: SubPixel) -> dict[str, Any]:

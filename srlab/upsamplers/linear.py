@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.upsamplers.kernels import subpixel_to_deconv
+from srlab.upsamplers.shuffle import pixel_shuffle
 
 _EXACT = 1e-9  # how far a linear layer may be from its form, in float64, relative to its outputs
 
@@ -72,7 +73,7 @@ class SubPixel:
 
     def __call__(self, framed: Tensor) -> Tensor:
         """Upsample ``(N, i, H + 2h, W + 2h)``, h = k // 2, to ``(N, o, s H, s W)``."""
-        return F.pixel_shuffle(F.conv2d(framed, self.kernel, self.bias), self.scale)
+        return pixel_shuffle(F.conv2d(framed, self.kernel, self.bias), self.scale)
 
 
 @dataclass(frozen=True)

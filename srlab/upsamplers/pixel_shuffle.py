@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.upsamplers import Upsampler
 from srlab.upsamplers.kernels import Init, initial_kernel
 from srlab.upsamplers.linear import SubPixel
+from srlab.upsamplers.shuffle import pixel_shuffle
 
 
 class PixelShuffle(Upsampler):
@@ -44,7 +44,7 @@ class PixelShuffle(Upsampler):
 
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
-        return F.pixel_shuffle(self.conv(framed), self.scale)
+        return pixel_shuffle(self.conv(framed), self.scale)
 
     @staticmethod
     def options_for(form: SubPixel) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from srlab.imaging.resample import REACH, Interpolation, phase_taps
 from srlab.upsamplers import Upsampler
 from srlab.upsamplers.kernels import box_line, channel_match
 from srlab.upsamplers.linear import SubPixel, fit_separable, shared_bias
+from srlab.upsamplers.shuffle import pixel_shuffle
 
 
 class ResizeConv(Upsampler):
@@ -78,7 +79,7 @@ class ResizeConv(Upsampler):
         merge = self.merge.to(conv.weight.dtype)
         kernel = torch.einsum("aum,bvn,oimn->oabiuv", merge, merge, conv.weight)
         bias = conv.get_parameter("bias").repeat_interleave(s**2)
-        return F.pixel_shuffle(F.conv2d(framed, kernel.flatten(0, 2), bias), s)
+        return pixel_shuffle(F.conv2d(framed, kernel.flatten(0, 2), bias), s)
 
     @staticmethod
     def options_for(form: SubPixel) -> dict[str, Any]:
