@@ -166,28 +166,38 @@ class _Tiling:
         """Let each of ``at_once`` threads make tiles of its own; a row ahead of what is yielded.
 
         Threads that share a tile wait for each other after every layer, which takes far longer
-        than the layer where the processor has other things to do.
+        than the layer where the processor has other things to do. This thread is one of them.
         """
-
-        @torch.inference_mode()
-        def make(row: _Row, cut: _Cut) -> None:
-            self.put(row, cut, self.model(self.piece(row, cut), halo=self.model.frame))
-
-        pool, usual = _pool(self.at_once), torch.get_num_threads()
+        pool, usual = _pool(self.at_once - 1), torch.get_num_threads()
         started: list[tuple[_Row, list[Future[None]]]] = []
         # Each of the pool is to work alone. This one too: its helpers spin on when they are done.
         torch.set_num_threads(1)
         try:
             for row in self.rows(read, place):
-                started.append((row, [pool.submit(make, row, cut) for cut in self.across]))
+                started.append((row, [pool.submit(self.make, row, cut) for cut in self.across]))
                 if len(started) == 2:
-                    yield _finished(*started.pop(0))
-            yield _finished(*started.pop(0))
+                    yield self.finished(*started.pop(0))
+            yield self.finished(*started.pop(0))
         finally:
             for _, tasks in started:
                 for task in tasks:
                     task.cancel()
             torch.set_num_threads(usual)
+
+    @torch.inference_mode()
+    def make(self, row: _Row, cut: _Cut) -> None:
+        """Make a tile."""
+        self.put(row, cut, self.model(self.piece(row, cut), halo=self.model.frame))
+
+    def finished(self, row: _Row, tasks: list[Future[None]]) -> Tensor:
+        """Make the tiles that nobody has begun, the last first; wait for the others."""
+        for task, cut in reversed(list(zip(tasks, self.across, strict=True))):
+            if task.cancel():
+                self.make(row, cut)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
+        return row.out
 
     def piece(self, row: _Row, cut: _Cut) -> Tensor:
         """Cut what a tile sees."""
@@ -200,12 +210,6 @@ class _Tiling:
             slice((c.first - c.start) * scale, (c.last - c.start) * scale) for c in (row.down, cut)
         )
         row.out[..., cut.first * scale : cut.last * scale] = done[..., rows, columns]
-
-
-def _finished(row: _Row, tasks: list[Future[None]]) -> Tensor:
-    for task in tasks:
-        task.result()
-    return row.out
 
 
 @lru_cache
