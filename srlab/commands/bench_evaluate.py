@@ -8,6 +8,7 @@ from srlab.commands.measurement import (
     Figure,
     Measurement,
     check_measuring,
+    described,
     peak_on,
     report,
     settings_of,
@@ -54,8 +55,7 @@ def run(config: BenchEvaluateConfig) -> float:
     split = {"network": network_alone, "rounding and metrics": max(0.0, ours - network_alone)}
     names = " and ".join(f"{len(images)} pictures of {name}" for name, images in pairs.items())
     title = (
-        f"evaluating {network.label} on {names}, on {device.type} "
-        f"({torch.get_num_threads()} threads), torch {torch.__version__}"
+        f"evaluating {network.label} on {names}, on {described(device)}, torch {torch.__version__}"
     )
     measurement = Measurement(title, "set", figures, split, peak_on(device), settings_of(config))
     report(measurement, config.output)

@@ -16,6 +16,7 @@ from srlab.commands.measurement import (
     Figure,
     Measurement,
     check_measuring,
+    described,
     peak_on,
     report,
     settings_of,
@@ -127,13 +128,12 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
     )  # fmt: skip
     memory = peak_on(device)
     split = _split(state, objective, batches, lr, hr, config, device)
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{threads} threads"
     count = sum(p.numel() for p in state.model.parameters())
     title = (
         f"training {type(state.model).__name__} with {type(state.model.upsampler).__name__} "
         f"x{config.scale}, {count:,} parameters, batches of {config.batch_size} low-resolution "
         f"patches of {config.patch_size}x{config.patch_size}, {config.precision.value}, "
-        f"on {device.type} ({where}), torch {torch.__version__}"
+        f"on {described(device)}, torch {torch.__version__}"
     )
     figures = [Figure("bare limit", taken["bare limit"], best)]
     figures.append(Figure("srlab train", taken["srlab train"]))

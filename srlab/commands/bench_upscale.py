@@ -1,14 +1,17 @@
 """``srlab bench upscale``: what a picture costs, beside the bare limit and plain PyTorch."""
 
+import contextlib
+import io
+import itertools
+import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from srlab.commands.bench_network import network_to_measure
 from srlab.commands.device import choose_device
@@ -16,12 +19,13 @@ from srlab.commands.measurement import (
     Figure,
     Measurement,
     check_measuring,
+    described,
     peak_on,
     report,
     settings_of,
     wait_for,
 )
-from srlab.commands.network import Network, tile_size
+from srlab.commands.network import Network, layer_type, tile_size
 from srlab.commands.process import prepare_process
 from srlab.commands.upscale import upscale_files
 from srlab.config.schema import BenchUpscaleConfig
@@ -32,9 +36,11 @@ from srlab.imaging.files import read_pixels
 from srlab.imaging.picture import read_picture
 from srlab.inference.quick import quick
 from srlab.inference.tiles import device_of
-from srlab.models import Model
 from srlab.timing import interleaved
 from srlab.upsamplers.simplify import simplify
+
+Run = Callable[[], object]
+PixelUpscaler = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 
 def run(config: BenchUpscaleConfig) -> float:
@@ -65,101 +71,103 @@ def _measure(network: Network, config: BenchUpscaleConfig, folder: Path) -> Meas
     height, width, scale = config.height, config.width, network.scale
     device = device_of(network.module, torch.empty(0))
     pixels = photograph(height, width)
-    seen = pixels if CHANNELS[network.colour.value] == 3 else pixels[..., :1]
-    upscale = network.pixel_upscaler(config.tile, False, config.precision)
-    lr = torch.rand(1, network.module.channels, height, width, device=device)
     source = folder / "picture.png"
     Image.fromarray(pixels).save(source)
-    numbers = iter(range(10**9))
+    rgb = CHANNELS[network.colour.value] == 3
+    ours = "srlab, the network" if rgb else "srlab, the network, on luma"
+    bare = _bare_limits(network, config)
+    runs = bare | _whole_pictures(network, config, pixels if rgb else pixels[..., :1], ours)
+    upscale = network.pixel_upscaler(config.tile, False, config.precision)
+    runs["srlab, RGB pixels to pixels"] = lambda: list(upscale(pixels))
+    runs["srlab, PNG to PNG"] = _from_file_to_file(source, upscale, scale)
+    runs["decode"] = lambda: read_picture(source)
+    seconds = interleaved(runs, config.repeats, warm_up=2)
+
+    median = {name: statistics.median(times) for name, times in seconds.items()}
+    best = min(bare, key=lambda name: median[name])
+    figures = [Figure("bare limit", seconds[best], best)]
+    figures += [Figure(name, seconds[name]) for name in runs if name not in (*bare, "decode")]
+    colours, files = (median[figure.name] for figure in figures[-2:])
+    split = {
+        "decode": median["decode"],
+        "network": median[ours],
+        "colour": max(0.0, colours - median[ours]),
+        "encode, as far as it does not overlap": max(0.0, files - colours - median["decode"]),
+    }
+    count = sum(p.numel() for p in network.module.parameters())
+    title = (
+        f"upscaling {width}x{height} to {width * scale}x{height * scale} by {network.label}, "
+        f"{count:,} parameters, on {described(device)}, torch {torch.__version__}"
+    )
+    return Measurement(title, "picture", figures, split, peak_on(device), settings_of(config))
+
+
+def _bare_limits(network: Network, config: BenchUpscaleConfig) -> dict[str, Run]:
+    """Return what computes as many pixels as the picture has, on one tile again and again.
+
+    The tile has its frame and no other context, and stays in the cache. On the CPU torch's threads
+    share it, or each has one of its own: whichever is quicker counts.
+    """
+    model = quick(simplify(network.module))
+    device = device_of(model, torch.empty(0))
+    largest = tile_size(model, config.tile) or max(config.width, config.height)
+    rows, columns = (-(-n // -(-n // largest)) for n in (config.height, config.width))
+    size = (rows + 2 * model.frame, columns + 2 * model.frame)
+    framed = torch.rand(1, model.channels, *size, device=device)
+    times = max(1, round(config.height * config.width / (rows * columns)))
+    tiles = f"{times} tiles of {columns}x{rows}"
+    kind = layer_type(config.precision, device)
+
+    def some(count: int) -> None:
+        half = kind != torch.float32
+        with torch.inference_mode(), torch.autocast(device.type, kind, enabled=half):
+            for _ in range(count):
+                model(framed, halo=model.frame)
+        wait_for(device)
+
+    threads = torch.get_num_threads()
+    if device.type == "cuda" or threads == 1:
+        return {tiles: lambda: some(times)}
+    pool = ThreadPoolExecutor(threads - 1, initializer=torch.set_num_threads, initargs=(1,))
+
+    def apart() -> None:
+        own, *others = (times // threads + (k < times % threads) for k in range(threads))
+        torch.set_num_threads(1)  # or this one's helpers would get in the way of the others
+        tasks = [pool.submit(some, share) for share in others]
+        some(own)
+        for task in tasks:
+            task.result()
+        torch.set_num_threads(threads)
+
+    return {
+        f"{tiles}, shared by the threads": lambda: some(times),
+        f"{tiles}, one for each thread": apart,
+    }
+
+
+def _whole_pictures(
+    network: Network, config: BenchUpscaleConfig, pixels: np.ndarray, ours: str
+) -> dict[str, Run]:
+    """Return what upscales what the network sees of a picture: ours, and PyTorch by itself."""
+    upscale = network.pixel_upscaler(config.tile, False, config.precision)
+    device = device_of(network.module, torch.empty(0))
+    lr = torch.rand(1, network.module.channels, config.height, config.width, device=device)
 
     def plain() -> None:
         with torch.inference_mode():
             network.module(lr)
         wait_for(device)
 
-    def from_file_to_file() -> None:
-        failures = upscale_files([(source, folder / f"{next(numbers)}.png")], _quietly, scale)
+    return {ours: lambda: list(upscale(pixels)), "plain PyTorch, whole picture": plain}
+
+
+def _from_file_to_file(source: Path, upscale: PixelUpscaler, scale: int) -> Run:
+    """Return what upscales a file to another one that is not there yet."""
+    targets = (source.with_name(f"{number}.png") for number in itertools.count())
+
+    def run() -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            failures = upscale_files([(source, next(targets))], upscale, scale)
         assert not failures, failures
 
-    def _quietly(picture: np.ndarray):
-        return upscale(picture)
-
-    bare, note = _bare_limit(network, config, height * width)
-    luma = "the network" if network.colour.value == "rgb" else "the network, on luma"
-    runs: dict[str, Callable[[], object]] = {
-        "bare limit": bare,
-        f"srlab, {luma}": lambda: list(upscale(seen)),
-        "plain PyTorch, whole picture": plain,
-        "srlab, RGB pixels to pixels": lambda: list(upscale(pixels)),
-        "srlab, PNG to PNG": from_file_to_file,
-    }
-    seconds = interleaved(runs, config.repeats, warm_up=2)
-    notes = {"bare limit": note}
-    figures = [Figure(name, times, notes.get(name, "")) for name, times in seconds.items()]
-    decode = interleaved({"decode": lambda: read_picture(source)}, config.repeats)["decode"]
-    ours, _, all_pixels, files = figures[1:]
-    split = {
-        "decode": Figure("decode", decode).median,
-        "network": ours.median,
-        "colour": max(0.0, all_pixels.median - ours.median),
-        "encode, as far as it does not overlap": max(
-            0.0, files.median - all_pixels.median - Figure("decode", decode).median
-        ),
-    }
-    count = sum(p.numel() for p in network.module.parameters())
-    where = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{torch.get_num_threads()} threads"
-    )
-    title = (
-        f"upscaling {width}x{height} to {width * scale}x{height * scale} by {network.label}, "
-        f"{count:,} parameters, on {device.type} ({where}), torch {torch.__version__}"
-    )
-    return Measurement(title, "picture", figures, split, peak_on(device), settings_of(config))
-
-
-def _bare_limit(
-    network: Network, config: BenchUpscaleConfig, pixels: int
-) -> tuple[Callable[[], object], str]:
-    """Return what computes as many pixels as the picture has, on one tile again and again.
-
-    The tile has its frame and no other context, and stays in the cache. On the CPU torch's threads
-    share it, or each has one of its own: whichever is quicker.
-    """
-    model = quick(simplify(network.module))
-    device = device_of(model, torch.empty(0))
-    side = tile_size(model, config.tile) or max(config.width, config.height)
-    framed = torch.rand(1, model.channels, *[side + 2 * model.frame] * 2, device=device)
-    times = max(1, round(pixels / side**2))
-    half = {"fp16": torch.float16, "bf16": torch.bfloat16, "auto": torch.float16}
-    kind = half.get(config.precision.value)
-    enabled = kind is not None and (device.type == "cuda" or config.precision.value != "auto")
-
-    def some(count: int) -> None:
-        with torch.inference_mode(), torch.autocast(device.type, kind, enabled=enabled):
-            for _ in range(count):
-                _run(model, framed)
-        wait_for(device)
-
-    def shared() -> None:
-        some(times)
-
-    threads = torch.get_num_threads()
-    if device.type == "cuda" or threads == 1:
-        return shared, f"{times} tiles of {side}x{side}"
-
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-
-    def apart() -> None:
-        shares = [times // threads + (k < times % threads) for k in range(threads)]
-        list(pool.map(some, shares))
-
-    both = {"shared by the threads": shared, "one for each thread": apart}
-    seconds = interleaved(both, 3)
-    best = min(both, key=lambda name: min(seconds[name]))
-    return both[best], f"{times} tiles of {side}x{side}, {best}"
-
-
-def _run(model: Model, framed: Tensor) -> Tensor:
-    return model(framed, halo=model.frame)
+    return run

@@ -138,6 +138,13 @@ def peak_on(device: torch.device) -> int | None:
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_memory()
 
 
+def described(device: torch.device) -> str:
+    """Return a device with what it is: its name, or the threads that torch takes."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({torch.get_num_threads()} threads)"
+
+
 def wait_for(device: torch.device) -> None:
     """Wait until a device has done what was asked of it."""
     if device.type == "cuda":

@@ -70,17 +70,18 @@ class Network:
         """
         module: Model = quick(simplify(self.module))
         size = tile_size(module, tile)
-        on_cuda = device_of(module, torch.empty(0)).type == "cuda"
-        kind = {
-            UpscalePrecision.auto: torch.float16 if on_cuda else torch.float32,
-            UpscalePrecision.fp32: torch.float32,
-            UpscalePrecision.fp16: torch.float16,
-            UpscalePrecision.bf16: torch.bfloat16,
-        }[precision]
+        kind = layer_type(precision, device_of(module, torch.empty(0)))
         once = SelfEnsemble(module, size) if ensemble else module
         model = OnPixels(once, self.colour.value, kind)
         at_once = automatic_number(module, size)
         return partial(upscale_pixels, model, tile=size, at_once=at_once)
+
+
+def layer_type(precision: UpscalePrecision, device: torch.device) -> torch.dtype:
+    """Return the number type of the layers of a network that is used on a device."""
+    usual = torch.float16 if device.type == "cuda" else torch.float32
+    kinds = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+    return kinds.get(precision.value, usual)
 
 
 def tile_size(module: Model, tile: int | str) -> int:
