@@ -25,14 +25,15 @@ def main() -> None:
     axes[0, 1].set(title="Training, memory", xlabel="images", ylabel="MiB")
     axes[0, 1].legend()
     line(axes[1, 0], pixels, [row["seconds"] for row in upscaling])
-    axes[1, 0].set(title="Upscaling, PNG to PNG", xlabel="megapixels made", ylabel="s", yscale="log")
+    axes[1, 0].set(
+        title="Upscaling, PNG to PNG", xlabel="megapixels made", ylabel="s", yscale="log"
+    )
     line(axes[1, 1], pixels, [row["peak_mib"] for row in upscaling])
     axes[1, 1].set(title="Upscaling, peak memory", xlabel="megapixels made", ylabel="MiB")
     for axis in axes.flat:
-        axis.set_xscale("log")
-        axis.grid(alpha=0.3, which="both")
-        if axis.get_yscale() == "linear":
-            axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+        axis.set_xlim(left=0)
+        axis.set_ylim(bottom=0, top=1.15 * axis.get_ylim()[1])
     figure.savefig(sys.argv[3], dpi=110)
 
 

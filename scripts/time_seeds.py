@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-from srlab.commands.process import prepare_process
+from srlab.commands.memory import keep_freed_memory
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
 from srlab.timing import interleaved, median_ratio
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json")
     options = parser.parse_args()
-    prepare_process()
+    keep_freed_memory()
     device = torch.device(options.device)
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads\n")
     print("| network | seeds | in turn, ms | stacked, ms | factor |\n|---|---|---|---|---|")

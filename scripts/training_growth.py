@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from srlab.commands.process import prepare_process
+from srlab.commands.memory import keep_freed_memory
 from srlab.data.feed import feed
 from srlab.data.images import folder
 from srlab.data.pack import open_pack
@@ -92,7 +92,7 @@ def make_images(place: Path, count: int) -> None:
 
 def measure(place: Path, steps: int, repeats: int) -> dict[str, float]:
     """Return what training on the images in a folder takes."""
-    prepare_process()
+    keep_freed_memory()
     images = folder(str(place / "images"))
     starts = []
     for _ in range(2):

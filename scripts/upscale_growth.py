@@ -89,14 +89,14 @@ def upscale(height: int, width: int, scale: int, folder: Path) -> None:
     """Upscale that picture and print what it took."""
     import torch
 
+    from srlab.commands.memory import keep_freed_memory
     from srlab.commands.network import Network
-    from srlab.commands.process import prepare_process
     from srlab.commands.upscale import upscale_files
     from srlab.config.schema import Colour, UpscalePrecision
     from srlab.models.espcn import ESPCN
     from srlab.upsamplers.pixel_shuffle import PixelShuffle
 
-    prepare_process()
+    keep_freed_memory()
     torch.manual_seed(0)
     model = ESPCN(PixelShuffle, scale, init="identity").eval()
     network = Network(model, scale, Colour.y, "ESPCN", None, None)

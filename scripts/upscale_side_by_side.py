@@ -31,8 +31,8 @@ from PIL import Image
 from skimage import data
 from torch import Tensor, nn
 
+from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import Network
-from srlab.commands.process import prepare_process
 from srlab.commands.upscale import upscale_files
 from srlab.config.schema import Colour, UpscalePrecision
 from srlab.inference.quick import quick
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
-    prepare_process()
+    keep_freed_memory()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     versions = {"torch": torch.__version__}

@@ -25,8 +25,8 @@ import torch
 
 from srlab.atomic import atomic_file
 from srlab.commands.bench_upscale import photograph
+from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import Network
-from srlab.commands.process import prepare_process
 from srlab.commands.video import upscale_video
 from srlab.config.schema import Colour, UpscalePrecision
 from srlab.imaging.video import Clip, plane
@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    prepare_process()
+    keep_freed_memory()
     if arguments.child:
         upscale = upscaler("ESPCN", 3, arguments.device, arguments.precision)
         whole_way(arguments.child, arguments.child.with_suffix(".mkv"), upscale, 3)

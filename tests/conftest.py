@@ -10,10 +10,8 @@ settings.load_profile("srlab")
 
 
 @pytest.fixture(autouse=True)
-def _own_cache_seed_and_numbers(tmp_path_factory, monkeypatch):
-    """Keep packs out of the user's cache; start every test from the same seed and arithmetic."""
+def _own_cache_and_seed(tmp_path_factory, monkeypatch):
+    """Keep packs out of the user's cache, and make every test start from the same seed."""
     monkeypatch.setenv("SRLAB_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     torch.manual_seed(0)
-    yield
-    torch.set_flush_denormal(False)  # the command line sets it, and hypothesis wants the standard

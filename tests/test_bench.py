@@ -1,6 +1,7 @@
 """Measurements: that they run, what their figures are made of, what they refuse."""
 
 import contextlib
+import ctypes
 import json
 import os
 import statistics
@@ -15,7 +16,6 @@ import torch
 from srlab.cli import main
 from srlab.commands.bench_upscale import photograph
 from srlab.commands.measurement import Figure, Measurement, table
-from srlab.commands.process import prepare_process
 from srlab.timing import interleaved, median_ratio, peak_memory
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -161,15 +161,35 @@ def test_the_picture_that_is_upscaled_is_a_photograph_of_the_size_asked_for():
     assert len({tuple(pixel) for pixel in pixels[::50, ::50].reshape(-1, 3)}) > 100
 
 
-# --- the process
+# --- memory
+
+FAULTS = """
+import resource, sys, torch
+from srlab.commands.memory import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+def step():
+    return [torch.ones(2**22) for _ in range(4)] and None
+for _ in range(5):
+    step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    step()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 5)
+"""
 
 
-def test_denormal_numbers_are_rounded_to_zero():
-    smallest = torch.tensor([1.5e-38])
-    assert smallest.mul(0.5).item() > 0
-    prepare_process()
-    assert smallest.mul(0.5).item() == 0
-    assert torch.tensor([1e-37]).mul(0.5).item() > 0
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "mallopt"), reason="this C library has no mallopt"
+)
+def test_freed_memory_is_kept():
+    faults = {}
+    for way in ("keep", "return"):
+        command = [sys.executable, "-c", FAULTS, way]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        faults[way] = float(said)
+    assert faults["return"] > 10  # pages, huge ones at most
+    assert faults["keep"] < 2
 
 
 # --- the script for a GPU, on whatever is here

@@ -14,7 +14,7 @@ from srlab.commands.measurement import (
     settings_of,
     wait_for,
 )
-from srlab.commands.process import prepare_process
+from srlab.commands.memory import keep_freed_memory
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
 from srlab.config.schema import BenchEvaluateConfig
@@ -26,7 +26,7 @@ from srlab.timing import interleaved
 
 def run(config: BenchEvaluateConfig) -> float:
     """Print what an evaluation costs, and return the ratio to the bare limit."""
-    prepare_process()
+    keep_freed_memory()
     check_measuring(config.repeats, config.threads, config.output)
     if config.threads:
         torch.set_num_threads(config.threads)

@@ -22,7 +22,7 @@ from srlab.commands.measurement import (
     settings_of,
     wait_for,
 )
-from srlab.commands.process import prepare_process
+from srlab.commands.memory import keep_freed_memory
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.schema import (
@@ -46,7 +46,7 @@ Loss = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
 def run(config: BenchTrainConfig) -> float:
     """Print what a step costs, and return the ratio to the bare limit."""
-    prepare_process()
+    keep_freed_memory()
     check_measuring(config.repeats, config.threads, config.output)
     if not 0 < config.seconds < math.inf:
         raise UserError(f"seconds must be positive, got {config.seconds}")

@@ -25,8 +25,8 @@ from srlab.commands.measurement import (
     settings_of,
     wait_for,
 )
+from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import Network, layer_type, tile_size
-from srlab.commands.process import prepare_process
 from srlab.commands.upscale import upscale_files
 from srlab.config.schema import BenchUpscaleConfig
 from srlab.data.photos import held_out
@@ -45,7 +45,7 @@ PixelUpscaler = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 def run(config: BenchUpscaleConfig) -> float:
     """Print what a picture costs, and return the ratio to the bare limit."""
-    prepare_process()
+    keep_freed_memory()
     check_measuring(config.repeats, config.threads, config.output)
     if min(config.width, config.height) < 1:
         raise UserError(f"width and height must be at least 1, got {config.width}x{config.height}")

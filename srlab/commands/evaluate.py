@@ -5,8 +5,8 @@ from pathlib import Path
 from srlab.atomic import write_atomically
 from srlab.commands.device import choose_device
 from srlab.commands.folders import dated, make_folder
+from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import load_network
-from srlab.commands.process import prepare_process
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
 from srlab.config.schema import EvaluateConfig
@@ -16,7 +16,7 @@ from srlab.evaluation.tables import as_csv, as_json, console_table
 
 def run(config: EvaluateConfig) -> float:
     """Print a table, write it as JSON and CSV, and return the mean PSNR of the first test set."""
-    prepare_process()
+    keep_freed_memory()
     network = load_network(config, choose_device(config.device))
     check({"testset": config.testset})
     testsets = build_testsets(config.testset)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from srlab import __version__
 from srlab.commands.device import choose_device
+from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import check_network, method_of
-from srlab.commands.process import prepare_process
 from srlab.commands.showcase import Showcase, open_showcase
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.build import build
@@ -139,7 +139,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
     Raises:
         UserError: Something must be mended; nothing was written but packs in the cache.
     """
-    prepare_process()
+    keep_freed_memory()
     device = _check_everything(config, roots)
     trainer = config.trainer
     if trainer.threads:

@@ -11,8 +11,8 @@ import numpy as np
 
 from srlab.atomic import atomic_file
 from srlab.commands.device import choose_device
+from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import load_network
-from srlab.commands.process import prepare_process
 from srlab.commands.video import upscale_video
 from srlab.config.schema import Colour, UpscaleConfig
 from srlab.errors import UserError
@@ -28,7 +28,7 @@ def run(config: UpscaleConfig) -> None:
     Raises:
         UserError: Input, output or network cannot be used.
     """
-    prepare_process()
+    keep_freed_memory()
     network = load_network(config, choose_device(config.device))
     upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
     source, target = Path(config.input).expanduser(), Path(config.output).expanduser()
