@@ -17,18 +17,20 @@ def main() -> None:
     upscaling = json.loads(Path(sys.argv[2]).read_text())
     figure, axes = plt.subplots(2, 2, figsize=(9, 6.4), layout="constrained")
     images = [row["images"] for row in training]
-    pixels = [row["megapixels"] for row in upscaling]
+    by_scale = {"x3": upscaling[:3], "x4": upscaling[3:]}
     line(axes[0, 0], images, [1e3 * row["step"] for row in training])
     axes[0, 0].set(title="Training, a step", xlabel="images", ylabel="ms")
     line(axes[0, 1], images, [row["memory"] / 2**20 for row in training], "memory of its own")
     line(axes[0, 1], images, [row["pack"] / 2**20 for row in training], "pack, mapped")
     axes[0, 1].set(title="Training, memory", xlabel="images", ylabel="MiB")
     axes[0, 1].legend()
-    line(axes[1, 0], pixels, [row["seconds"] for row in upscaling])
-    axes[1, 0].set(
-        title="Upscaling, PNG to PNG", xlabel="megapixels made", ylabel="s", yscale="log"
-    )
-    line(axes[1, 1], pixels, [row["peak_mib"] for row in upscaling])
+    for scale, rows in by_scale.items():
+        pixels = [row["megapixels"] for row in rows]
+        line(axes[1, 0], pixels, [row["seconds"] for row in rows], scale)
+        line(axes[1, 1], pixels, [row["peak_mib"] for row in rows], scale)
+    axes[1, 0].legend()
+    axes[1, 1].legend()
+    axes[1, 0].set(title="Upscaling, PNG to PNG", xlabel="megapixels made", ylabel="s")
     axes[1, 1].set(title="Upscaling, peak memory", xlabel="megapixels made", ylabel="MiB")
     for axis in axes.flat:
         axis.grid(alpha=0.3)

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -50,7 +51,7 @@ def test_a_measurement_prints_and_writes_what_its_repetitions_say(srlab, subject
     pairs = zip(bare["seconds"], ours["seconds"], strict=True)
     assert found["ratio"] == statistics.median(a / b for a, b in pairs)
     assert f"{ours['name']} reaches {found['ratio']:.3f} of the bare limit" in printed
-    assert min(found["split"].values()) >= 0 or subject == "train"
+    assert all(math.isfinite(seconds) for seconds in found["split"].values())
     assert found["machine"]["torch"] == torch.__version__
     assert found["memory"] > 50 * 2**20  # torch alone has more
     assert found["settings"]["repeats"] == 3
@@ -72,7 +73,7 @@ def test_nothing_is_left_behind_but_what_was_asked_for(srlab, tmp_path):
         (["train", "batch_size=0", "patch_size=0"], ["batch_size", "patch_size", "at least 1"]),
         (["train", "precision=bf16", "device=cpu"], ["precision=bf16 needs CUDA"]),
         (["train", "model=bicubic"], ["no weights to train"]),
-        (["train", "threads=-1"], ["threads must not be negative"]),
+        (["train", "threads=-1"], ["threads must be 0"]),
         (["upscale", "scale=3"], ["model=NAME", "checkpoint=FILE"]),
         (["upscale", "model=espcn"], ["scale is missing"]),
         (["upscale", "model=espcn", "scale=3", "width=0"], ["width and height"]),
@@ -144,7 +145,7 @@ def test_the_table_shows_medians_rates_and_the_ratio():
     assert line.split() == ["bare", "limit", "2.000", "1.000", "9.000", "500.0", "so"]
     assert "ours reaches 1.000 of the bare limit (median of 3 pairs, 0.500 to 4.500)" in shown
     assert "batch 0.500" in shown
-    assert "peak memory: 1 MiB" in shown
+    assert "peak memory, of all that ran: 1 MiB" in shown
 
 
 def test_peak_memory_grows_with_what_is_taken():
@@ -169,8 +170,8 @@ from srlab.commands.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 def step():
-    return [torch.ones(2**22) for _ in range(4)] and None
-for _ in range(5):
+    torch.ones(2**24)  # more than glibc keeps by itself, which is 32 MiB
+for _ in range(20):  # until the heap has a place for it
     step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5):
@@ -189,7 +190,7 @@ def test_freed_memory_is_kept():
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         faults[way] = float(said)
     assert faults["return"] > 10  # pages, huge ones at most
-    assert faults["keep"] < 2
+    assert faults["keep"] < faults["return"] / 4
 
 
 # --- the script for a GPU, on whatever is here

@@ -25,9 +25,10 @@ from srlab.testing import upsampler_configs
 from srlab.training.average import average_of
 from srlab.training.loop import Callbacks, LoopSettings, fit
 from srlab.training.parameters import parameter_groups
+from srlab.training.recording import CannotRecord, recorded_step
 from srlab.training.schedule import cosine
 from srlab.training.state import TrainingState
-from srlab.training.step import CannotRecord, eager_step, make_advance, recorded_step
+from srlab.training.step import eager_step, make_advance
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.simplify import simplify

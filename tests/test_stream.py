@@ -1,5 +1,6 @@
 import copy
 import sys
+import time
 from functools import partial
 
 import numpy as np
@@ -120,8 +121,11 @@ def test_threads_are_as_many_again_when_the_rows_are_given_up():
         lr = torch.rand(1, 1, 40, 40)
         rows = upscale_rows(network("espcn"), lambda a, b: lr[..., a:b, :], 40, 40, 8, 2)
         next(rows)
-        assert torch.get_num_threads() == 1
+        others = upscale_rows(network("espcn"), lambda a, b: lr[..., a:b, :], 40, 40, 8, 2)
+        next(others)
+        assert torch.get_num_threads() == 3
         rows.close()
+        others.close()
         assert torch.get_num_threads() == 3
         upscale_tiled(network("espcn"), lr, 8, 2)
         assert torch.get_num_threads() == 3
@@ -252,7 +256,45 @@ def test_as_many_tiles_at_once_as_there_are_threads_if_they_fit():
         torch.set_num_threads(usual)
 
 
+class Interrupted(Plain):
+    """A network that is interrupted at its second tile, wherever that is made."""
+
+    def __init__(self):
+        super().__init__(Interpolate, 2)
+        self.tiles = 0
+
+    def forward(self, lr, halo=0):
+        self.tiles += 1
+        if self.tiles > 1:
+            time.sleep(0.05)
+            raise KeyboardInterrupt
+        return super().forward(lr, halo)
+
+
+def test_an_interrupted_row_of_tiles_is_not_worked_off():
+    model = Interrupted()
+    lr = torch.rand(1, 1, 8, 400)
+    with pytest.raises(KeyboardInterrupt):
+        upscale_tiled(model, lr, 8, 2)
+    made = model.tiles
+    time.sleep(0.3)
+    assert model.tiles <= made + 1  # the one that another thread was at
+    assert model.tiles < 10
+
+
 # --- files
+
+
+def test_an_error_that_nobody_expects_is_not_swallowed(tmp_path, monkeypatch):
+    Image.fromarray(pixels_of(20, 31, 3)).save(tmp_path / "a.png")
+
+    def fails(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "save", fails)
+    with pytest.raises(MemoryError):
+        upscale_files([(tmp_path / "a.png", tmp_path / "b.jpg")], lambda pixels: [pixels], 1)
+    assert not (tmp_path / "b.jpg").exists()
 
 
 def test_files_are_made_one_after_the_other_and_failures_told_at_the_end(tmp_path, capsys):

@@ -177,6 +177,15 @@ def test_the_first_updates_of_the_average_by_hand():
         assert average.module.weight.item() == pytest.approx(expected)
 
 
+def test_an_average_as_torch_keeps_it_is_taken_up():
+    model = Times()
+    old = torch.optim.swa_utils.AveragedModel(model)
+    old.update_parameters(model)
+    average = average_of(Times(weight=-7.0), 0.9)
+    average.load_state_dict(old.state_dict())
+    assert torch.equal(average.module.weight, model.weight)
+
+
 def test_no_decay_means_no_average():
     assert average_of(nn.Linear(1, 1), 0) is None
     model = Times()

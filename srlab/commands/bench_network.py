@@ -5,7 +5,7 @@ import torch
 from srlab.commands.network import Network, check_network, load_network
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
-from srlab.config.schema import BenchUseConfig, Colour, UseConfig, check_scale
+from srlab.config.schema import SEED_RANGE, BenchUseConfig, Colour, UseConfig, check_scale
 from srlab.errors import UserError
 
 
@@ -24,6 +24,8 @@ def network_to_measure(config: BenchUseConfig, device: torch.device) -> Network:
     if not config.model:
         raise UserError("give model=NAME scale=3, or checkpoint=FILE")
     scale = check_scale(config.scale)
+    if not 0 <= config.seed < 2**63:
+        raise UserError(SEED_RANGE)
     check({"model": config.model})
     check_upsampler_used(config.model, config.upsampler)
     colour = config.colour or Colour.y

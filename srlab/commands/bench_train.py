@@ -36,10 +36,11 @@ from srlab.data.feed import feed
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
-from srlab.training.loop import Callbacks, LoopSettings, fit
+from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
+from srlab.training.recording import CannotRecord, record
 from srlab.training.schedule import constant
 from srlab.training.state import TrainingState
-from srlab.training.step import CannotRecord, Terms, make_advance, record
+from srlab.training.step import Terms, autocast_to, make_advance
 
 Loss = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
@@ -122,10 +123,13 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
         log, evaluate=float, save_last=_nothing, save_best=_nothing, stop=lambda: False, note=print
     )
     start = time.perf_counter()
-    fit(
-        state, objective, feed(batches, 0, total, device, config.workers), constant, settings,
-        callbacks, device, frame,
-    )  # fmt: skip
+    try:
+        fit(
+            state, objective, feed(batches, 0, total, device, config.workers), constant, settings,
+            callbacks, device, frame,
+        )  # fmt: skip
+    except Diverged as error:
+        raise UserError(f"{error}; try a lower optim.lr") from None
     memory = peak_on(device)
     split = _split(state, objective, batches, lr, hr, config, device)
     count = sum(p.numel() for p in state.model.parameters())
@@ -168,14 +172,13 @@ def _bare_candidates(
         f"{name}, eager": (_bare(training, device, lr, hr, kind, precision), threads)
         for name, kind in formats.items()
     }
-    if training.trainer.graph:
-        fresh, _ = build_state(training, device)
-        advance = make_advance(fresh, objective, fresh.model.frame, device, precision=precision)
-        try:
-            replay, _ = record(advance, fresh, lr.clone(), hr.clone())
-            ways["channels last, CUDA graph"] = (replay, threads)
-        except CannotRecord as reason:
-            print(f"the bare step cannot be recorded as a CUDA graph: {reason}")
+    fresh, _ = build_state(training, device)
+    advance = make_advance(fresh, objective, fresh.model.frame, device, precision=precision)
+    try:
+        replay, _ = record(advance, fresh, lr.clone(), hr.clone())
+        ways["channels last, CUDA graph"] = (replay, threads)
+    except CannotRecord as reason:
+        print(f"the bare step cannot be recorded as a CUDA graph: {reason}")
     return ways
 
 
@@ -190,12 +193,11 @@ def _bare(
     """Return a plain training step on one batch, as a script would have it."""
     state, objective = build_state(training, device)
     model, optimizer = state.model.to(memory_format=kind).train(), state.optimizer
-    half = torch.float16 if precision == "fp16" else torch.bfloat16
-    autocast = partial(torch.autocast, device.type, dtype=half, enabled=precision != "fp32")
+    forward = torch.compile(model) if training.trainer.compile else model
 
     def step() -> None:
-        with autocast():
-            sr = model(lr, halo=model.frame)
+        with autocast_to(precision, device):
+            sr = forward(lr, halo=model.frame)
         loss = sum(objective(sr.float(), hr).values())
         optimizer.zero_grad()
         state.scaler.scale(loss).backward()
@@ -244,7 +246,9 @@ def _split(
 
     def forward() -> None:
         nonlocal terms
-        terms = objective(model(lr, halo=model.frame).float(), hr)
+        with autocast_to(config.precision.value, device):
+            sr = model(lr, halo=model.frame)
+        terms = objective(sr.float(), hr)
 
     def forward_and_backward() -> None:
         forward()

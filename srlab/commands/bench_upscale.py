@@ -35,6 +35,7 @@ from srlab.imaging.colour import CHANNELS
 from srlab.imaging.files import read_pixels
 from srlab.imaging.picture import read_picture
 from srlab.inference.quick import quick
+from srlab.inference.sizing import automatic_number
 from srlab.inference.tiles import device_of
 from srlab.timing import interleaved
 from srlab.upsamplers.simplify import simplify
@@ -113,9 +114,10 @@ def _bare_limits(network: Network, config: BenchUpscaleConfig) -> dict[str, Run]
     largest = tile_size(model, config.tile) or max(config.width, config.height)
     rows, columns = (-(-n // -(-n // largest)) for n in (config.height, config.width))
     size = (rows + 2 * model.frame, columns + 2 * model.frame)
-    framed = torch.rand(1, model.channels, *size, device=device)
-    times = max(1, round(config.height * config.width / (rows * columns)))
-    tiles = f"{times} tiles of {columns}x{rows}"
+    together = automatic_number(model, largest) if device.type == "cuda" else 1
+    framed = torch.rand(together, model.channels, *size, device=device)
+    times = max(1, round(config.height * config.width / (rows * columns * together)))
+    tiles = f"{times * together} tiles of {columns}x{rows}"
     kind = layer_type(config.precision, device)
 
     def some(count: int) -> None:

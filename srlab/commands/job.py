@@ -173,7 +173,7 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     groups = parameter_groups(model, trainer.lr_factors)
     try:
         optimizer = build(config.optim, "optim")(groups)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"optim: {error}") from None
     scaler = torch.amp.GradScaler(device.type, enabled=trainer.precision == Precision.fp16)
     return TrainingState(model, optimizer, average_of(model, trainer.ema), scaler), objective

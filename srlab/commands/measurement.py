@@ -1,6 +1,7 @@
 """What a measurement found: a table for the console, and JSON with the machine it was made on."""
 
 import json
+import os
 import platform
 import statistics
 from collections.abc import Sequence
@@ -81,8 +82,9 @@ def check_measuring(repeats: int, threads: int, output: str | None) -> None:
     """
     if repeats < 1:
         raise UserError(f"repeats must be at least 1, got {repeats}")
-    if threads < 0:
-        raise UserError(f"threads must not be negative, got {threads}; 0 is torch's choice")
+    most = os.cpu_count() or 1
+    if not 0 <= threads <= most:
+        raise UserError(f"threads must be 0, torch's choice, or up to {most}, got {threads}")
     if output is not None:
         check_new_file(Path(output).expanduser(), "output")
 
@@ -107,7 +109,7 @@ def table(measurement: Measurement) -> str:
         parts = "  ".join(f"{name} {1e3 * t:.3f}" for name, t in measurement.split.items())
         lines.append(f"ms of a {unit}, each by itself: {parts}")
     if measurement.memory is not None:
-        lines.append(f"peak memory: {measurement.memory / 2**20:,.0f} MiB")
+        lines.append(f"peak memory, of all that ran: {measurement.memory / 2**20:,.0f} MiB")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ import ctypes
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 _KEPT = 2**30
+_KEPT_BY_OLD_GLIBC = 2**25  # it refuses more
 
 
 def keep_freed_memory() -> None:
@@ -17,5 +18,5 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    mallopt(_MMAP_THRESHOLD, _KEPT)
-    mallopt(_TRIM_THRESHOLD, _KEPT)
+    if mallopt(_MMAP_THRESHOLD, _KEPT) or mallopt(_MMAP_THRESHOLD, _KEPT_BY_OLD_GLIBC):
+        mallopt(_TRIM_THRESHOLD, _KEPT)

@@ -1,11 +1,13 @@
 """``srlab upscale``: a picture, a folder of pictures or a video in, larger ones out."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 
@@ -29,6 +31,7 @@ def run(config: UpscaleConfig) -> None:
         UserError: Input, output or network cannot be used.
     """
     keep_freed_memory()
+    _leave_on_signals()
     network = load_network(config, choose_device(config.device))
     upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
     source, target = Path(config.input).expanduser(), Path(config.output).expanduser()
@@ -44,6 +47,17 @@ def run(config: UpscaleConfig) -> None:
     failures = upscale_files(waiting, upscale, network.scale)
     if failures:
         raise UserError("\n".join(failures))
+
+
+def _leave_on_signals() -> None:
+    """Let a process that is asked to end take its unfinished file with it, as Ctrl-C does."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, leave)
 
 
 def upscale_files(
@@ -84,10 +98,13 @@ def upscale_files(
                 failures.append(str(error))
                 continue
             finally:
-                wait(closing)
+                for closed in closing:
+                    closed.result()
             count = f"[{number}/{len(jobs)}] " if len(jobs) > 1 else ""
             said = f"{count}{target}  {width}x{height}"
             closing = [closer.submit(_close, close, said, start, failures)]
+        for closed in closing:
+            closed.result()
     return failures
 
 

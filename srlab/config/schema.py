@@ -5,6 +5,7 @@ Components (model, upsampler, loss, optim, schedule, data, testset) are open dic
 """
 
 import math
+import os
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -230,6 +231,8 @@ def check_ranges(config: TrainConfig) -> None:
     trainer = config.trainer
     positive = ("steps", "batch_size", "patch_size", "log_every", "eval_every", "save_every")
     faults = [f"trainer.{k} must be at least 1" for k in positive if getattr(trainer, k) < 1]
+    if trainer.threads > (os.cpu_count() or 1):
+        faults.append(f"trainer.threads must be at most {os.cpu_count()}, the processors here")
     for key in ("clip", "patience", "workers", "threads"):
         if not 0 <= getattr(trainer, key) < math.inf:
             faults.append(f"trainer.{key} must not be negative")

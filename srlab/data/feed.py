@@ -30,7 +30,7 @@ def feed(
             channels_last.
         workers: Processes that cut them, for packs that outgrow memory; 0 cuts them here.
     """
-    size = max(1, min(_BLOCK_VALUES[device.type] // batches.batch_pixels, 64))
+    size = max(1, min(_BLOCK_VALUES[device.type] // batches.batch_values, 64))
     steps = (range(k, min(k + size, last)) for k in range(first, last, size))
     count = batches.batch_size
     for block in _blocks(batches, steps, device, workers):
@@ -45,7 +45,7 @@ def _blocks(
     if workers:
         yield from _by_workers(batches, steps, workers, pin=device.type == "cuda")
         return
-    pixels = torch.from_numpy(batches.pack.pixels)
+    pixels = batches.pack.as_tensor()
     if _fits(pixels, device):
         pixels = pixels.to(device)
     for block in steps:

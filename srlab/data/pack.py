@@ -10,12 +10,15 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from srlab.atomic import share
 from srlab.data.images import ImageSet
@@ -48,6 +51,12 @@ class Pack:
     scale: int
     channels: int
     fingerprint: str
+
+    def as_tensor(self) -> Tensor:
+        """Return the pixels as a tensor on the CPU, mapped as they are; it must not be written."""
+        with warnings.catch_warnings():  # torch cannot say that a tensor is for reading alone
+            warnings.simplefilter("ignore")
+            return torch.from_numpy(self.pixels)
 
 
 def cache_folder() -> Path:
@@ -93,8 +102,7 @@ def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
     try:
         with np.load(place / "index.npz") as index:
             pack = Pack(
-                # Copy-on-write: torch wants arrays that it could write to.
-                pixels=np.memmap(place / "pixels.bin", dtype=np.uint8, mode="c"),
+                pixels=np.memmap(place / "pixels.bin", dtype=np.uint8, mode="r"),
                 lr_offset=index["lr_offset"],
                 hr_offset=index["hr_offset"],
                 size=index["size"],

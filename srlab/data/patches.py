@@ -39,7 +39,7 @@ class PatchBatches:
     rank: int = 0
 
     @property
-    def batch_pixels(self) -> int:
+    def batch_values(self) -> int:
         """Values in the LR and HR patches of a batch."""
         sides = (self.patch_size + 2 * self.halo, self.pack.scale * self.patch_size)
         return self.batch_size * self.pack.channels * sum(side**2 for side in sides)
@@ -50,7 +50,7 @@ class PatchBatches:
 
     def block(self, steps: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return several batches, one after the other along N, for little more than one costs."""
-        return self.cut(torch.from_numpy(self.pack.pixels), self.places(steps))
+        return self.cut(self.pack.as_tensor(), self.places(steps))
 
     def places(self, steps: Sequence[int]) -> Tensor:
         """Draw what each patch of these batches is: ``(7, len(steps) N)``, int64.

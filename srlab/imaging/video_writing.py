@@ -88,13 +88,13 @@ def clip_writer(
 
         yield write
         container.mux(stream.encode(None))
+        container.close()
     except BaseException as error:
         with suppress(Exception):  # there is nothing to finish
             container.close()
         if isinstance(error, av.error.FFmpegError):
             raise UserError(f"cannot write the video as {kind}: {error.strerror}") from None
         raise
-    container.close()
 
 
 def _add_picture(

@@ -139,9 +139,10 @@ class _Tiling:
         for cut in self.down:
             wanted = fold(torch.arange(cut.start - frame, cut.end + frame), self.height).tolist()
             top = min(wanted)
-            numbers = torch.tensor(wanted) - top
-            band = read(top, max(wanted) + 1).index_select(-2, numbers)
-            band = band.index_select(-1, mirror_indices(self.width, frame))
+            band = read(top, max(wanted) + 1)
+            numbers = torch.tensor(wanted, device=band.device) - top
+            columns = mirror_indices(self.width, frame, band.device)
+            band = band.index_select(-2, numbers).index_select(-1, columns)
             yield _Row(band, cut, place(cut.first * scale, cut.last * scale))
 
     def in_batches(
@@ -168,36 +169,39 @@ class _Tiling:
         Threads that share a tile wait for each other after every layer, which takes far longer
         than the layer where the processor has other things to do. This thread is one of them.
         """
-        pool, usual = _pool(self.at_once - 1), torch.get_num_threads()
+        pool = _pool(self.at_once - 1)
         started: list[tuple[_Row, list[Future[None]]]] = []
-        # Each of the pool is to work alone. This one too: its helpers spin on when they are done.
-        torch.set_num_threads(1)
         try:
             for row in self.rows(read, place):
                 started.append((row, [pool.submit(self.make, row, cut) for cut in self.across]))
                 if len(started) == 2:
-                    yield self.finished(*started.pop(0))
-            yield self.finished(*started.pop(0))
+                    self.finish(*started[0])
+                    yield started.pop(0)[0].out
+            self.finish(*started[0])
+            yield started.pop(0)[0].out
         finally:
             for _, tasks in started:
                 for task in tasks:
                     task.cancel()
-            torch.set_num_threads(usual)
 
     @torch.inference_mode()
     def make(self, row: _Row, cut: _Cut) -> None:
         """Make a tile."""
         self.put(row, cut, self.model(self.piece(row, cut), halo=self.model.frame))
 
-    def finished(self, row: _Row, tasks: list[Future[None]]) -> Tensor:
+    def finish(self, row: _Row, tasks: list[Future[None]]) -> None:
         """Make the tiles that nobody has begun, the last first; wait for the others."""
-        for task, cut in reversed(list(zip(tasks, self.across, strict=True))):
-            if task.cancel():
-                self.make(row, cut)
-        for task in tasks:
-            if not task.cancelled():
-                task.result()
-        return row.out
+        usual = torch.get_num_threads()
+        torch.set_num_threads(1)  # torch's helpers of this one would spin on where others work
+        try:
+            for task, cut in reversed(list(zip(tasks, self.across, strict=True))):
+                if task.cancel():
+                    self.make(row, cut)
+            for task in tasks:
+                if not task.cancelled():
+                    task.result()
+        finally:
+            torch.set_num_threads(usual)
 
     def piece(self, row: _Row, cut: _Cut) -> Tensor:
         """Cut what a tile sees."""
@@ -215,7 +219,7 @@ class _Tiling:
 @lru_cache
 def _pool(count: int) -> ThreadPoolExecutor:
     """Return threads that are kept: new ones would take a tenth of a small picture's time."""
-    return ThreadPoolExecutor(count)
+    return ThreadPoolExecutor(count, "srlab", torch.set_num_threads, (1,))
 
 
 def device_of(model: Model, x: Tensor) -> torch.device:

@@ -40,7 +40,13 @@ class Average:
         return self.module.state_dict()
 
     def load_state_dict(self, weights: dict[str, Any]) -> None:
-        """Take up averaged weights."""
+        """Take up averaged weights; also as srlab 0.1 kept them in its first months."""
+        if "n_averaged" in weights:
+            weights = {
+                key.removeprefix("module."): value
+                for key, value in weights.items()
+                if key != "n_averaged"
+            }
         self.module.load_state_dict(weights)
 
 

@@ -7,16 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from srlab.training.recording import CannotRecord, recorded_step
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
-from srlab.training.step import (
-    Advance,
-    CannotRecord,
-    Step,
-    eager_step,
-    make_advance,
-    recorded_step,
-)
+from srlab.training.step import Advance, Step, eager_step, make_advance
 
 Ending = Literal["finished", "patience", "signal"]
 
