@@ -120,7 +120,7 @@ class EvaluateConfig(UseConfig):
 
 @dataclass
 class UpscaleConfig(UseConfig):
-    """An upscaling of a picture or of a folder of pictures."""
+    """An upscaling of a picture, a folder of pictures or a video."""
 
     precision: UpscalePrecision = UpscalePrecision.auto
     input: str = MISSING

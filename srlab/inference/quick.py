@@ -14,10 +14,11 @@ def quick(network: Network) -> Network:
     """Return a copy for use that computes the same up to rounding, in less time.
 
     Its convolutions take the channels last, which saves rearranging on every layer, and on the CPU
-    ``nn.Tanh`` is made of the sigmoid. It stands on the device of the network, in evaluation mode.
-    Tiles save as much again: a picture's features leave the cache (``inference.tiles``).
+    ``nn.Tanh`` is made of the sigmoid. It stands on the device of the network, in evaluation mode,
+    and cannot be trained. Tiles save as much again: a picture's features leave the cache
+    (``inference.tiles``).
     """
-    network = copy.deepcopy(network).eval()
+    network = copy.deepcopy(network).eval().requires_grad_(False)
     if all(p.device.type == "cpu" for p in network.parameters()):
         for module in list(network.modules()):
             if type(module) is nn.Sequential:
