@@ -16,7 +16,6 @@ from srlab.config.schema import (
     Colour,
     NetworkConfig,
     UpscalePrecision,
-    UseConfig,
     check_scale,
 )
 from srlab.errors import UserError
@@ -104,8 +103,8 @@ def trusted_roots(trust: Sequence[str]) -> tuple[str, ...]:
     return (*TRUSTED, *trust)
 
 
-def load_network(config: UseConfig, device: torch.device) -> Network:
-    """Build the network that ``checkpoint`` or ``model`` asks for.
+def load_network(config: NetworkConfig, device: torch.device) -> Network:
+    """Build the network that ``checkpoint`` asks for, or a ``model`` without weights.
 
     Raises:
         UserError: Neither or both are given, or they do not fit the other keys.
@@ -116,17 +115,26 @@ def load_network(config: UseConfig, device: torch.device) -> Network:
         return _from_checkpoint(config, checkpoint_file(config.checkpoint), device)
     if not config.model:
         raise UserError("give checkpoint=FILE, or model=bicubic, bilinear or nearest")
+    network = named_network(config, device)
+    if any(True for _ in network.module.parameters()):
+        raise UserError("this model has weights: train it and give checkpoint=RUN/last.pt")
+    return network
+
+
+def named_network(config: NetworkConfig, device: torch.device) -> Network:
+    """Build the network that ``model`` names, as it is born.
+
+    Raises:
+        UserError: It does not fit the other keys.
+    """
     scale = check_scale(config.scale)
     check({"model": config.model})
     check_upsampler_used(config.model, config.upsampler)
     colour = config.colour or Colour.y
     module = build(config.model, "model").eval()
     check_network(module, scale, colour)
-    module.to(device)
-    if any(True for _ in module.parameters()):
-        raise UserError("this model has weights: train it and give checkpoint=RUN/last.pt")
     method = method_of(config.model)
-    return Network(module, scale, colour, method or "baseline", method, None)
+    return Network(module.to(device), scale, colour, method or "baseline", method, None)
 
 
 def check_network(module: Any, scale: int, colour: Colour) -> None:
@@ -188,7 +196,7 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
     return module.eval(), config
 
 
-def _from_checkpoint(config: UseConfig, path: Path, device: torch.device) -> Network:
+def _from_checkpoint(config: NetworkConfig, path: Path, device: torch.device) -> Network:
     module, made_with = load_checkpoint(path, config.trust)
     check_asked(config, made_with, path)
     scale, colour, model = made_with["scale"], Colour(made_with["colour"]), made_with["model"]
