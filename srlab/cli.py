@@ -204,7 +204,8 @@ def _run(verb: str, arguments: list[str]) -> None:
         print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)
     except KeyboardInterrupt:
-        print("srlab: interrupted before there was anything to save", file=sys.stderr)
+        what = " before there was anything to save" if verb == "train" else "; nothing half is left"
+        print(f"srlab: interrupted{what}", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,6 +15,8 @@ def network_to_measure(config: BenchUseConfig, device: torch.device) -> Network:
     Raises:
         UserError: Neither or both are given, or they do not fit the other keys.
     """
+    if config.checkpoint is not None and config.model:
+        raise UserError("give model=NAME scale=3, or checkpoint=FILE, not both")
     if config.checkpoint is not None:
         return load_network(config, device)
     if not config.model:

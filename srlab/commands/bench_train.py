@@ -56,6 +56,8 @@ def run(config: BenchTrainConfig) -> float:
         raise UserError(f"precision={config.precision.value} needs CUDA, not {device}")
     measurement = _measure(_as_training(config), config, device)
     report(measurement, config.output)
+    if measurement.figures[0].note.endswith("1 thread") and torch.get_num_threads() > 1:
+        print("one thread is quickest here, as on a machine that is busy: trainer.threads=1")
     return measurement.ratio
 
 

@@ -144,7 +144,8 @@ def described(device: torch.device) -> str:
     """Return a device with what it is: its name, or the threads that torch takes."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"{device} ({torch.get_num_threads()} threads)"
+    threads = torch.get_num_threads()
+    return f"{device} ({threads} thread{'s' * (threads > 1)})"
 
 
 def wait_for(device: torch.device) -> None:

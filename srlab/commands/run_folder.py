@@ -20,7 +20,7 @@ from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
 
 # What may change when a run is resumed: where it is computed and who loads, not what.
-RESUMABLE = ("resume", "device", "trust", "trainer.workers")
+RESUMABLE = ("resume", "device", "trust", "trainer.workers", "trainer.threads")
 
 
 def create_run(folder: Path, config: dict[str, Any]) -> Path:
@@ -74,8 +74,9 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
         raise UserError(f"{path} is damaged: it is not the config of a run")
     if "device" in given:
         config.device = present.device
-    if "trainer.workers" in given:
-        config.trainer.workers = present.trainer.workers
+    for key in ("workers", "threads"):
+        if f"trainer.{key}" in given:
+            setattr(config.trainer, key, getattr(present.trainer, key))
     return config
 
 

@@ -116,6 +116,7 @@ def _train(job: Job, folder: Path) -> list[Result]:
     except Diverged as error:
         raise UserError(f"{error}; {_advice(folder)}") from None
     finally:
+        batches.close()  # or its workers would be ended by the end of the process, with a traceback
         monitor.close()
     if ending == "signal" and not job.done:
         raise Interrupted(

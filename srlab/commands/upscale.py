@@ -17,7 +17,7 @@ from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import load_network
 from srlab.commands.video import upscale_video
 from srlab.config.schema import Colour, UpscaleConfig
-from srlab.errors import UserError
+from srlab.errors import Interrupted, UserError
 from srlab.imaging.files import list_images
 from srlab.imaging.picture import Picture, read_picture
 from srlab.imaging.video import is_video
@@ -45,15 +45,17 @@ def run(config: UpscaleConfig) -> None:
     if len(waiting) < len(jobs):
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} pictures are there already, left alone")
     failures = upscale_files(waiting, upscale, network.scale)
+    if failures and len(waiting) > 1:
+        failures.insert(0, f"{len(failures)} of {len(waiting)} pictures could not be upscaled:")
     if failures:
-        raise UserError("\n".join(failures))
+        raise UserError("\n  ".join(failures))
 
 
 def _leave_on_signals() -> None:
     """Let a process that is asked to end take its unfinished file with it, as Ctrl-C does."""
 
     def leave(number: int, _: FrameType | None) -> None:
-        sys.exit(128 + number)
+        raise Interrupted("stopped by a signal; nothing half is left", 128 + number)
 
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(number) == signal.SIG_DFL:

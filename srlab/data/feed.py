@@ -5,7 +5,7 @@ pack moves there, if it fits, and only the places of the patches cross the bus.
 """
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ _RESIDENT_SHARE = 0.5  # of the free memory of a GPU that a pack may take
 
 def feed(
     batches: PatchBatches, first: int, last: int, device: torch.device, workers: int = 0
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Generator[tuple[Tensor, Tensor], None, None]:
     """Yield the batches ``first`` to ``last - 1``, in order, as float32 in ``[0, 1]``.
 
     Args:

@@ -42,7 +42,12 @@ def open_image(path: Path) -> Image.Image:
         raise UserError(
             f"{path} is not a readable image: its content is of no known type"
         ) from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise UserError(
+            f"{path} has more than {most:,} pixels; a file so large may be made to fill the memory"
+        ) from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{path} is not a readable image: {error}") from None
     return image
 
