@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -169,16 +170,21 @@ class _Tiling:
         Threads that share a tile wait for each other after every layer, which takes far longer
         than the layer where the processor has other things to do. This thread is one of them.
         """
-        pool = _pool(self.at_once - 1)
+        pool, coming = _pool(self.at_once - 1), self.rows(read, place)
         started: list[tuple[_Row, list[Future[None]]]] = []
         try:
-            for row in self.rows(read, place):
-                started.append((row, [pool.submit(self.make, row, cut) for cut in self.across]))
-                if len(started) == 2:
+            while True:
+                with _alone():
+                    row = next(coming, None)
+                    if row is not None:
+                        tasks = [pool.submit(self.make, row, cut) for cut in self.across]
+                        started.append((row, tasks))
+                        if len(started) == 1:
+                            continue
+                    if not started:
+                        return
                     self.finish(*started[0])
-                    yield started.pop(0)[0].out
-            self.finish(*started[0])
-            yield started.pop(0)[0].out
+                yield started.pop(0)[0].out
         finally:
             for _, tasks in started:
                 for task in tasks:
@@ -191,17 +197,12 @@ class _Tiling:
 
     def finish(self, row: _Row, tasks: list[Future[None]]) -> None:
         """Make the tiles that nobody has begun, the last first; wait for the others."""
-        usual = torch.get_num_threads()
-        torch.set_num_threads(1)  # torch's helpers of this one would spin on where others work
-        try:
-            for task, cut in reversed(list(zip(tasks, self.across, strict=True))):
-                if task.cancel():
-                    self.make(row, cut)
-            for task in tasks:
-                if not task.cancelled():
-                    task.result()
-        finally:
-            torch.set_num_threads(usual)
+        for task, cut in reversed(list(zip(tasks, self.across, strict=True))):
+            if task.cancel():
+                self.make(row, cut)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
 
     def piece(self, row: _Row, cut: _Cut) -> Tensor:
         """Cut what a tile sees."""
@@ -214,6 +215,17 @@ class _Tiling:
             slice((c.first - c.start) * scale, (c.last - c.start) * scale) for c in (row.down, cut)
         )
         row.out[..., cut.first * scale : cut.last * scale] = done[..., rows, columns]
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep torch's helpers of this thread out: they would spin on where others work."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
 
 
 @lru_cache
