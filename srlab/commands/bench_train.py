@@ -177,7 +177,7 @@ def _bare_candidates(
     fresh, _ = build_state(training, device)
     advance = make_advance(fresh, objective, fresh.model.frame, device, precision=precision)
     try:
-        replay, _ = record(advance, fresh, lr.clone(), hr.clone())
+        replay, _ = record(advance, fresh, lr, hr)  # both outlive it
         ways["channels last, CUDA graph"] = (replay, threads)
     except CannotRecord as reason:
         print(f"the bare step cannot be recorded as a CUDA graph: {reason}")

@@ -95,7 +95,7 @@ def record(
             found = _steps_and_weights(replayed, state, lr, hr)
             _restore(state, before)
             _check_alike(expected, found, _weights(state))
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, TypeError, ValueError) as error:
             raise CannotRecord((str(error) or repr(error)).splitlines()[0]) from None
         finally:
             _restore(state, before)
