@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -420,3 +422,18 @@ def test_several_batches_at_once_are_the_batches_one_by_one():
     for number, step in enumerate((9, 2, 30)):
         for all_of_them, one in zip(together, batches[step], strict=True):
             assert torch.equal(all_of_them[4 * number : 4 * number + 4], one)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a process of its parent's end"
+)
+def test_a_worker_whose_parent_was_killed_as_it_began_ends_too():
+    code = "import os, time; from srlab.data.feed import _start_worker\nparent = os.getpid()\n"
+    late = (
+        "if not os.fork():\n    time.sleep(0.5)\n    _start_worker(parent, 0)\n    time.sleep(60)\n"
+    )
+    early = "if not os.fork():\n    _start_worker(parent, 0)\n    time.sleep(60)\n"
+    for child in (late, early):
+        script = code + child + "time.sleep(0.2)\nos.kill(parent, 9)\n"
+        # The pipe is open as long as the worker lives.
+        subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=False)

@@ -4,8 +4,12 @@ A batch is so cheap that what it costs is mostly the calls, so several are cut a
 pack moves there, if it fits, and only the places of the patches cross the bus.
 """
 
+import ctypes
+import os
 import signal
+import sys
 from collections.abc import Generator, Iterable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from srlab.data.patches import PatchBatches
 
 _BLOCK_VALUES = {"cpu": 2**21, "cuda": 2**24}
+_PARENT_DEATH_SIGNAL = 1  # of Linux's prctl
 _RESIDENT_SHARE = 0.5  # of the free memory of a GPU that a pack may take
 
 
@@ -80,10 +85,19 @@ def _by_workers(
         num_workers=workers,
         pin_memory=pin,
         generator=torch.Generator(),  # or it would draw from the global one at each start
-        worker_init_fn=_leave_signals_to_the_parent,
+        worker_init_fn=partial(_start_worker, os.getpid()),
     )
 
 
-def _leave_signals_to_the_parent(_: int) -> None:
+def _start_worker(parent: int, _: int) -> None:
+    """Leave signals to the parent, and end with it.
+
+    torch's workers look out for their parent from a little later on: one whose parent was killed
+    before would wait for ever, and hold the lock of the run folder, which it has inherited.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
