@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -37,6 +36,7 @@ from srlab.inference.tiles import upscale_tiled
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
 from srlab.models.espcn import ESPCN
+from srlab.timing import interleaved
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 
 SCALE = 3
@@ -94,14 +94,9 @@ def our_scores(network: ESPCN, pairs: list[Pair], tile: int) -> Figures:
 
 def compare(plain: Callable[[], Figures], ours: Callable[[], Figures], repeats: int) -> dict:
     """Return the medians of both in ms, their ratio, and the largest differences."""
-    seconds: list[list[float]] = [[], []]
     results: list[Figures] = [plain(), ours()]  # not timed: the first time is never the usual
-    for _ in range(repeats):
-        for number, way in enumerate((plain, ours)):
-            start = time.perf_counter()
-            results[number] = way()
-            seconds[number].append(time.perf_counter() - start)
-    slow, quick = (statistics.median(times) * 1e3 for times in seconds)
+    seconds = interleaved({"plain": plain, "ours": ours}, repeats, warm_up=0)
+    slow, quick = (statistics.median(times) * 1e3 for times in seconds.values())
     off = np.abs(np.subtract(*results)).max(axis=0)
     return {
         "plain_ms": slow,

@@ -17,7 +17,6 @@ import logging
 import os
 import statistics
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -41,6 +40,7 @@ from srlab.inference.tiles import upscale_tiled
 from srlab.models import Model
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
+from srlab.timing import interleaved
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.simplify import simplify
@@ -206,13 +206,7 @@ def on_files(
 def compared(title: str, runs: dict[str, Run], repeats: int) -> dict[str, Any]:
     """Time what is to be compared, in turns, print a table and return its figures."""
     results = {name: run() for name, run in runs.items()}  # which warms them up, too
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            time.sleep(0.03)  # threads of the one before spin on for a while
-            start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
+    times = interleaved(runs, repeats, warm_up=0, rest=0.03)
     ours = statistics.median(times["srlab"])
     print(f"\n| {title} | ms | times srlab's | largest difference |\n|---|---|---|---|")
     rows = {}

@@ -7,14 +7,13 @@ from srlab.commands.device import choose_device
 from srlab.commands.measurement import (
     Figure,
     Measurement,
-    check_measuring,
+    begin_measuring,
     described,
     peak_on,
     report,
     settings_of,
     wait_for,
 )
-from srlab.commands.memory import keep_freed_memory
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
 from srlab.config.schema import BenchEvaluateConfig
@@ -26,10 +25,7 @@ from srlab.timing import interleaved
 
 def run(config: BenchEvaluateConfig) -> float:
     """Print what an evaluation costs, and return the ratio to the bare limit."""
-    keep_freed_memory()
-    check_measuring(config.repeats, config.threads, config.output)
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    begin_measuring(config.repeats, config.threads, config.output)
     network = network_to_measure(config, choose_device(config.device))
     check({"testset": config.testset})
     testsets = build_testsets(config.testset)

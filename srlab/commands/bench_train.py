@@ -15,14 +15,13 @@ from srlab.commands.job import build_state
 from srlab.commands.measurement import (
     Figure,
     Measurement,
-    check_measuring,
+    begin_measuring,
     described,
     peak_on,
     report,
     settings_of,
     wait_for,
 )
-from srlab.commands.memory import keep_freed_memory
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.schema import (
@@ -42,13 +41,10 @@ from srlab.training.schedule import constant
 from srlab.training.state import TrainingState
 from srlab.training.step import Terms, autocast_to, make_advance
 
-Loss = Callable[[Tensor, Tensor], dict[str, Tensor]]
-
 
 def run(config: BenchTrainConfig) -> float:
     """Print what a step costs, and return the ratio to the bare limit."""
-    keep_freed_memory()
-    check_measuring(config.repeats, config.threads, config.output)
+    begin_measuring(config.repeats, config.threads, config.output)
     if not 0 < config.seconds < math.inf:
         raise UserError(f"seconds must be positive, got {config.seconds}")
     device = choose_device(config.device)
@@ -84,8 +80,6 @@ def _as_training(config: BenchTrainConfig) -> TrainConfig:
 
 
 def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.device) -> Measurement:
-    if config.threads:
-        torch.set_num_threads(config.threads)
     threads = torch.get_num_threads()
     state, objective = build_state(training, device)
     pack = open_pack(
@@ -97,7 +91,7 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
 
     brief = min(0.3, config.seconds)
     limits = _bare_candidates(state, objective, lr, hr, training, device)
-    seconds = {name: _seconds_a_step(step, device, brief, n) for name, (step, n) in limits.items()}
+    seconds = {name: _settled(step, device, brief, n) for name, (step, n) in limits.items()}
     best = min(seconds, key=lambda name: seconds[name])
     bare, bare_threads = limits[best]
     steps = max(1, round(config.seconds / seconds[best]))
@@ -109,7 +103,8 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
         """Note what the steps since the last call took; then give the bare limit its turn."""
         nonlocal start
         ours = (time.perf_counter() - start) / steps
-        alone = _seconds_a_step(bare, device, None, bare_threads, steps)
+        torch.set_num_threads(bare_threads)
+        alone = _seconds_a_step(bare, device, steps)
         if step > steps:  # the first repetition is a warm-up
             taken["srlab train"].append(ours)
             taken["bare limit"].append(alone)
@@ -209,28 +204,26 @@ def _bare(
     return step
 
 
-def _seconds_a_step(
-    step: Callable[[], object],
-    device: torch.device,
-    at_least: float | None,
-    threads: int,
-    steps: int = 1,
+def _seconds_a_step(step: Callable[[], object], device: torch.device, steps: int) -> float:
+    """Return the seconds of a step, the mean of ``steps``."""
+    wait_for(device)
+    start = time.perf_counter()
+    for _ in range(steps):
+        step()
+    wait_for(device)
+    return (time.perf_counter() - start) / steps
+
+
+def _settled(
+    step: Callable[[], object], device: torch.device, at_least: float, threads: int
 ) -> float:
-    """Return the seconds of a step; of more and more of them until ``at_least`` is reached."""
+    """Return the seconds of a step after a warm-up, of as many as take ``at_least`` seconds."""
     torch.set_num_threads(threads)
-    if at_least is not None:
-        for _ in range(3):
-            step()
-    while True:
-        wait_for(device)
-        start = time.perf_counter()
-        for _ in range(steps):
-            step()
-        wait_for(device)
-        passed = time.perf_counter() - start
-        if at_least is None or passed >= at_least:
-            return passed / steps
+    _seconds_a_step(step, device, 3)
+    steps = 1
+    while (seconds := _seconds_a_step(step, device, steps)) * steps < at_least:
         steps *= 2
+    return seconds
 
 
 def _split(
@@ -263,7 +256,7 @@ def _split(
 
     threads = torch.get_num_threads()
     brief = min(0.3, config.seconds)
-    measure = partial(_seconds_a_step, device=device, at_least=brief, threads=threads)
+    measure = partial(_settled, device=device, at_least=brief, threads=threads)
     stream: Iterator[Any] = feed(batches, 0, 10**9, device, config.workers)
     seconds = {"batch": measure(lambda: next(stream)), "forward": measure(forward)}
     seconds["backward"] = measure(forward_and_backward) - seconds["forward"]

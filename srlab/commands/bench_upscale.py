@@ -18,14 +18,13 @@ from srlab.commands.device import choose_device
 from srlab.commands.measurement import (
     Figure,
     Measurement,
-    check_measuring,
+    begin_measuring,
     described,
     peak_on,
     report,
     settings_of,
     wait_for,
 )
-from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import Network, layer_type, tile_size
 from srlab.commands.upscale import upscale_files
 from srlab.config.schema import BenchUpscaleConfig
@@ -46,12 +45,9 @@ PixelUpscaler = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 def run(config: BenchUpscaleConfig) -> float:
     """Print what a picture costs, and return the ratio to the bare limit."""
-    keep_freed_memory()
-    check_measuring(config.repeats, config.threads, config.output)
+    begin_measuring(config.repeats, config.threads, config.output)
     if min(config.width, config.height) < 1:
         raise UserError(f"width and height must be at least 1, got {config.width}x{config.height}")
-    if config.threads:
-        torch.set_num_threads(config.threads)
     network = network_to_measure(config, choose_device(config.device))
     with tempfile.TemporaryDirectory() as folder:
         measurement = _measure(network, config, Path(folder))

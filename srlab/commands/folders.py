@@ -45,6 +45,18 @@ def dated(parent: Path) -> Path:
     raise AssertionError("unreachable")
 
 
+def make_way(folder: Path) -> None:
+    """Make a folder that may be there already.
+
+    Raises:
+        UserError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}") from None
+
+
 def check_new_file(path: Path, key: str) -> None:
     """Check, before the work, that a file can be written without replacing another.
 

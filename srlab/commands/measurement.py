@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from srlab import __version__
 from srlab.atomic import write_atomically
 from srlab.commands.folders import check_new_file
+from srlab.commands.memory import keep_freed_memory
 from srlab.errors import UserError
 from srlab.evaluation.tables import aligned
 from srlab.timing import median_ratio, peak_memory
@@ -74,8 +75,8 @@ def settings_of(config: Any) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def check_measuring(repeats: int, threads: int, output: str | None) -> None:
-    """Check, before the work, what all measurements are told.
+def begin_measuring(repeats: int, threads: int, output: str | None) -> None:
+    """Check, before the work, what all measurements are told, and set the process up as a run is.
 
     Raises:
         UserError: A number is out of range, or the output cannot be written.
@@ -87,6 +88,9 @@ def check_measuring(repeats: int, threads: int, output: str | None) -> None:
         raise UserError(f"threads must be 0, torch's choice, or up to {most}, got {threads}")
     if output is not None:
         check_new_file(Path(output).expanduser(), "output")
+    keep_freed_memory()
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def table(measurement: Measurement) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from srlab.atomic import atomic_file
 from srlab.commands.device import choose_device
+from srlab.commands.folders import make_way
 from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import load_network
 from srlab.commands.video import upscale_video
@@ -168,8 +169,5 @@ def _jobs(source: Path, target: Path, scale: int) -> list[tuple[Path, Path]]:
         if target.exists():
             raise UserError(f"{target} exists already: name another output, nothing is overwritten")
         jobs, folder = [(source, target)], target.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}") from None
+    make_way(folder)
     return jobs

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from srlab.atomic import atomic_file
+from srlab.commands.folders import make_way
 from srlab.errors import UserError
 from srlab.imaging.chroma import enlarge_chroma
 from srlab.imaging.video import Clip, blank, plane
@@ -154,10 +155,7 @@ def _target(source: Path, target: Path, scale: int) -> Path:
     check_output(target.suffix, 2, 2)
     if target.exists():
         raise UserError(f"{target} exists already: name another output, nothing is overwritten")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {target.parent}: {error.strerror}") from None
+    make_way(target.parent)
     return target
 
 

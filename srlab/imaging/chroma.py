@@ -1,10 +1,9 @@
 """The colour planes of 4:2:0 video, which have a sample for every second pixel."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from srlab.imaging.resample import REACH, mirror_pad, phase_taps, weights
+from srlab.imaging.resample import REACH, by_phases, mirror_pad, phase_taps, weights
 
 
 def enlarge_chroma(planes: Tensor, scale: int) -> Tensor:
@@ -20,7 +19,4 @@ def enlarge_chroma(planes: Tensor, scale: int) -> Tensor:
     # Pixel 2 k of the large picture lies at (2 k + 1/2)/s - 1/2, which is twice the sample's index.
     place = (torch.arange(scale, dtype=torch.float64) + 0.25) / scale - 0.25
     across = weights(torch.arange(-reach, reach + 1) - place[:, None], "bicubic").to(planes)
-    x = mirror_pad(planes, reach)
-    x = F.conv2d(x, down.view(scale, 1, -1, 1)).transpose(1, 2).flatten(1, 2).unsqueeze(1)
-    x = F.conv2d(x, across.view(scale, 1, 1, -1)).permute(0, 2, 3, 1).flatten(2)
-    return x.unsqueeze(1)
+    return by_phases(mirror_pad(planes, reach), down, across).unsqueeze(1)

@@ -98,12 +98,20 @@ def interpolate(framed: Tensor, scale: int, mode: Interpolation) -> Tensor:
             return interpolate(framed, scale, mode)
     count, channels = framed.shape[:2]
     taps = phase_taps(scale, mode).to(framed)
-    x = framed.reshape(count * channels, 1, *framed.shape[2:])
-    x = F.conv2d(x, taps.view(scale, 1, -1, 1)).transpose(1, 2).flatten(1, 2).unsqueeze(1)
-    # With the channels last, a row's phases come to lie side by side: nothing is left to arrange.
-    across = taps.view(scale, 1, 1, -1).to(memory_format=torch.channels_last)
-    x = F.conv2d(x.to(memory_format=torch.channels_last), across).permute(0, 2, 3, 1).flatten(2)
+    x = by_phases(framed.reshape(count * channels, 1, *framed.shape[2:]), taps, taps)
     return x.reshape(count, channels, *x.shape[1:])
+
+
+def by_phases(framed: Tensor, down: Tensor, across: Tensor) -> Tensor:
+    """Enlarge planes ``(N, 1, H+2h, W+2h)`` to ``(N, sH, sW)`` by the weights of the phases.
+
+    ``down`` and ``across``: ``(s, 2h + 1)``, as ``phase_taps`` gives them, for columns and rows.
+    """
+    scale = len(down)
+    x = F.conv2d(framed, down.view(scale, 1, -1, 1)).transpose(1, 2).flatten(1, 2).unsqueeze(1)
+    # With the channels last, a row's phases come to lie side by side: nothing is left to arrange.
+    kernel = across.view(scale, 1, 1, -1).to(memory_format=torch.channels_last)
+    return F.conv2d(x.to(memory_format=torch.channels_last), kernel).permute(0, 2, 3, 1).flatten(2)
 
 
 def enlarge(x: Tensor, scale: int, mode: Interpolation = "bicubic") -> Tensor:
