@@ -5,12 +5,15 @@ Nothing here imports torch, so that help and completion are quick.
 
 import os
 import re
+import shlex
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 VERBS = {
     "train": "train a network; ends with a table and a picture",
+    "sweep": "train all combinations of what is to be compared, all else equal",
     "evaluate": "PSNR and SSIM of a checkpoint or a baseline",
     "upscale": "enlarge a picture, a folder of pictures or a video",
     "describe": "what a network consists of and costs, what its upsampler can do; with a picture",
@@ -19,7 +22,9 @@ VERBS = {
 }
 BENCHES = ("train", "upscale", "evaluate")
 
-_PATH_KEY = re.compile(r"\+{0,2}(input|output|checkpoint|run_dir|resume|plot|(\w+\.)+(path|root))")
+_PATH_KEY = re.compile(
+    r"\+{0,2}(input|output|checkpoint|run_dir|sweep_dir|sweep|resume|plot|(\w+\.)+(path|root))"
+)
 
 _HELP = """\
 srlab: super-resolution networks whose upsampling is a choice
@@ -140,37 +145,60 @@ def _answer_query(line: str, point: str) -> None:
     elif verb in VERBS or verb.removeprefix("bench_") in BENCHES:
         line = f"{program} {rest}"
         os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
-        _hydra(verb, ["-sc", "query=bash"])
+        _hydra(verb, verb, ["-sc", "query=bash"])
 
 
-def _hydra(verb: str, arguments: list[str]) -> None:
+def _sweep(arguments: list[str]) -> None:
+    """Plan a sweep from its first run's config, then let Hydra's multirun make what is missing."""
+    from srlab.commands.sweep import finish, split_axes
+
+    arguments = [a for a in arguments if a not in ("-m", "--multirun")]
+    flags = [a for a in arguments if a.startswith("-") or "=" not in a]
+    fixed, axes = split_axes(a for a in arguments if a not in flags)
+    first = [f"{key}={values[0]}" for key, values in axes.items()]
+    command = shlex.join(["srlab", "sweep", *arguments])
+    plan = _hydra("sweep", "sweep", [*flags, *fixed.values(), *first], fixed, axes, command)
+    if plan is None:  # asked for help, or for the config
+        return
+    if plan.missing:
+        _hydra("sweep_run", "train", ["--multirun", *flags, *plan.arguments])
+    finish(plan)
+
+
+def _hydra(verb: str, primary: str, arguments: list[str], *more: Any) -> Any:
+    """Run a verb as a Hydra app.
+
+    Args:
+        verb: Name of the module in ``srlab.commands``.
+        primary: Its primary config.
+        arguments: The command line.
+        more: What the verb is told besides.
+    """
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
     from omegaconf import DictConfig
 
     from srlab.config.paths import config_dir
-    from srlab.config.schema import register
-    from srlab.config.search_path import register_plugins
     from srlab.errors import Interrupted, UserError
 
-    register()
-    register_plugins()
+    _prepare_process()
     endings: list[Exception] = []
+    answers: list[Any] = []
     sys.argv = [f"srlab {verb.replace('_', ' ')}", *arguments]
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # components in the user's folder
 
-    @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)
+    @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=primary)
     def task(config: DictConfig):
         """Hand the composed config on, and keep what ends a single run from Hydra's own report."""
         from srlab.commands.entry import run_verb
 
+        _prepare_process()  # a launcher may have started another one
         hydra_config = HydraConfig.get()
         multirun = hydra_config.mode == RunMode.MULTIRUN
         try:
-            overrides = list(hydra_config.overrides.task)
-            return run_verb(verb, config, hydra_config.runtime, overrides, multirun)
+            answer = run_verb(verb, config, hydra_config, *more)
+            answers.append(answer)
+            return answer
         except (UserError, Interrupted, BrokenPipeError) as error:
             if multirun and isinstance(error, Interrupted):  # leave the other jobs alone, too
                 print(error, file=sys.stderr)
@@ -183,6 +211,18 @@ def _hydra(verb: str, arguments: list[str]) -> None:
     task()
     if endings:
         raise endings[0]
+    return answers[0] if answers else None
+
+
+def _prepare_process() -> None:
+    """Let this process find and understand configs, and components in the user's folder."""
+    from srlab.config.schema import register
+    from srlab.config.search_path import register_plugins
+
+    register()
+    register_plugins()
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
 
 
 def _run(verb: str, arguments: list[str]) -> None:
@@ -197,7 +237,10 @@ def _run(verb: str, arguments: list[str]) -> None:
     full_error = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
     try:
-        _hydra(verb, arguments)
+        if verb == "sweep":
+            _sweep(arguments)
+        else:
+            _hydra(verb, verb, arguments)
     except UserError as error:
         _fail(str(error))
     except Interrupted as stop:

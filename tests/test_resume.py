@@ -54,7 +54,10 @@ def finish(process):
 
 
 def final(folder, run_dir):
-    return torch.load(folder / run_dir / "last.pt", weights_only=True)
+    """Return all of a checkpoint but how long it took."""
+    checkpoint = torch.load(folder / run_dir / "last.pt", weights_only=True)
+    assert checkpoint.pop("seconds") > 0
+    return checkpoint
 
 
 def same(a, b):

@@ -2,8 +2,10 @@
 
 import importlib
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from srlab.config.check import ConfigError
@@ -11,17 +13,14 @@ from srlab.config.schema import TrainerConfig
 from srlab.config.suggest import unknown_key
 
 
-def run_verb(
-    verb: str, config: DictConfig, runtime: Any, overrides: list[str], multirun: bool
-) -> float | None:
+def run_verb(verb: str, config: DictConfig, hydra: Any, *more: Any) -> Any:
     """Run a verb.
 
     Args:
         verb: Name of the module in ``srlab.commands``.
         config: What Hydra composed.
-        runtime: Hydra's ``runtime`` node: choices and output folder.
-        overrides: The command line's overrides.
-        multirun: Whether this is one job of several.
+        hydra: Hydra's own node: choices, overrides, folders.
+        more: What the verb is told besides.
 
     Raises:
         ConfigError: A mandatory value is missing, or a key was added that nothing reads.
@@ -32,13 +31,18 @@ def run_verb(
     except MissingMandatoryValue as error:
         key = getattr(error, "full_key", None) or "a key"
         raise ConfigError(f"{key} is missing: add {key}=...") from None
-    _refuse_additions(verb, config, type(typed))
+    _refuse_additions(verb if verb != "sweep_run" else "train", config, type(typed))
     command = importlib.import_module(f"srlab.commands.{verb}")
+    choices, overrides = dict(hydra.runtime.choices), list(hydra.overrides.task)
     if verb == "train":
-        output = runtime.output_dir if multirun else None
-        return command.run(typed, dict(runtime.choices), list(overrides), output)
+        output = hydra.runtime.output_dir if hydra.mode == RunMode.MULTIRUN else None
+        return command.run(typed, choices, overrides, output)
+    if verb == "sweep":
+        return command.run(typed, dict(hydra.sweeper.params or {}), choices, *more)
+    if verb == "sweep_run":
+        return command.run(typed, overrides, Path(hydra.sweep.dir))
     if verb == "convert":
-        return command.run(typed, dict(runtime.choices).get("upsampler"), list(overrides))
+        return command.run(typed, choices.get("upsampler"), overrides)
     return command.run(typed)
 
 

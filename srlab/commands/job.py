@@ -15,7 +15,7 @@ from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import check_network, method_of
 from srlab.commands.showcase import Showcase, open_showcase
 from srlab.commands.testsets import build_testsets, judge, read_testsets
-from srlab.config.build import build
+from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError, check, check_upsampler_used
 from srlab.config.schema import Precision, TrainConfig, check_ranges, check_scale
 from srlab.data.pack import Pack, open_pack
@@ -56,6 +56,7 @@ class Job:
     pairs: dict[str, list[Pair]]
     showcase: Showcase
     method: str | None
+    seconds: float = 0.0  # of training so far, without the evaluations
 
     @property
     def name(self) -> str:
@@ -118,6 +119,7 @@ class Job:
             "step": self.state.step,
             "fingerprint": self.pack.fingerprint,
             "info": self.environment(),
+            "seconds": self.seconds,
         }
         return content | ({"training": self.state.state_dict()} if resumable else {})
 
@@ -154,6 +156,20 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
     showcase = open_showcase(testsets[0].paths[0], config.scale, config.colour)
     method = method_of(config.model)
     return Job(config, device, state, objective, schedule, pack, pairs, showcase, method)
+
+
+def check_run(config: TrainConfig) -> None:
+    """Check that a run can be made, without making it: its config, its parts and its data.
+
+    Raises:
+        UserError: It cannot.
+    """
+    _check_everything(config, None)
+    with without_warning():
+        build_state(config, torch.device("cpu"))
+    build(config.schedule, "schedule")
+    build(config.data, "data")
+    build_testsets(config.testset)
 
 
 def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingState, nn.Module]:

@@ -1,5 +1,6 @@
 """Watching a run: the console, TensorBoard and the history of scores."""
 
+import time
 from pathlib import Path
 
 from srlab.commands.job import Job
@@ -23,6 +24,7 @@ class Monitor:
         self.results: list[Result] = []  # of the latest evaluation
         self.record = Record(folder, step)
         self.progress = Progress(steps, step)
+        self._began, self._before = time.monotonic(), job.seconds
         done = f", {step:,} done" if step else ""
         self.progress.note(
             f"training {job.name} in {folder}: {steps:,} steps on {job.device}{done}"
@@ -30,12 +32,13 @@ class Monitor:
 
     def log(self, step: int, terms: dict[str, float], rate: float) -> None:
         """Report the mean loss terms since the last report, and the learning rate."""
+        self.job.seconds = self._before + time.monotonic() - self._began
         self.record.losses(step, terms, rate, self.progress.rate(step))
         self.progress.update(step, sum(terms.values()))
 
     def evaluate(self) -> float:
         """Judge the network, report it, and return the mean PSNR of the first test set."""
-        step = self.job.state.step
+        step, start = self.job.state.step, time.monotonic()
         self.results = self.job.judge()
         means = {r.testset: mean_score(r.scores) for r in self.results}
         first, score = next(iter(means.items()))
@@ -51,6 +54,7 @@ class Monitor:
         scores = "  ".join(f"{n} {m.psnr:.2f} dB / {m.ssim:.4f}" for n, m in means.items())
         self.progress.score = f"  {first} {score.psnr:.2f} dB"
         self.progress.note(f"step {step:,}  {scores}  ({self.progress.rate(step):.0f} steps/s)")
+        self._began += time.monotonic() - start
         return score.psnr
 
     def close(self) -> None:

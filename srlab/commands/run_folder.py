@@ -19,6 +19,8 @@ from srlab.commands.folders import make_folder
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
 
+_TEMPORARY = (".environment.json-", ".config.yaml-")  # names of files that are being written
+
 # What may change when a run is resumed: where it is computed and who loads, not what.
 RESUMABLE = ("resume", "device", "trust", "trainer.workers", "trainer.threads")
 
@@ -31,6 +33,7 @@ def create_run(folder: Path, config: dict[str, Any]) -> Path:
     """
     if (folder / "config.yaml").exists():
         raise UserError(f"{folder} is a run already: continue it with resume={quote(str(folder))}")
+    _remove_beginnings(folder)
     make_folder(folder)
     lock(folder)
     make_folder(folder)  # still empty, now that nobody else can be writing to it
@@ -39,6 +42,17 @@ def create_run(folder: Path, config: dict[str, Any]) -> Path:
     text = OmegaConf.to_yaml(OmegaConf.create(config))
     write_atomically(folder / "config.yaml", text.encode())
     return folder
+
+
+def _remove_beginnings(folder: Path) -> None:
+    """Remove what a run left that was killed while its folder was made: it has no config yet."""
+    try:
+        files = list(folder.iterdir())
+    except OSError:
+        return
+    if all(f.name == "environment.json" or f.name.startswith(_TEMPORARY) for f in files):
+        for file in files:
+            file.unlink(missing_ok=True)
 
 
 def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainConfig:
@@ -78,6 +92,49 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
         if f"trainer.{key}" in given:
             setattr(config.trainer, key, getattr(present.trainer, key))
     return config
+
+
+def check_unchanged(folder: Path, config: dict[str, Any]) -> None:
+    """Check that the run in a folder was made by a config, but for where and by what it is computed.
+
+    Raises:
+        UserError: It was made by another one, or its config cannot be read.
+    """
+    before, now = (_computed(c) for c in (_stored(folder), config))
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            raise UserError(
+                f"{folder} was made with {key}={before.get(key)}, not {now.get(key)}: "
+                f"name another folder, nothing is overwritten"
+            )
+
+
+def _computed(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run computes, as values by dotted keys."""
+    flat = flattened(config)
+    return {k: v for k, v in flat.items() if k.split("[")[0] not in (*RESUMABLE, "name", "run_dir")}
+
+
+def flattened(node: Any, key: str = "") -> dict[str, Any]:
+    """Return the values of nested dicts and lists by their dotted keys."""
+    if isinstance(node, dict) and node:
+        items = [(f"{key}.{name}" if key else str(name), item) for name, item in node.items()]
+    elif isinstance(node, list) and node:
+        items = [(f"{key}[{number}]", item) for number, item in enumerate(node)]
+    else:
+        return {key: node}
+    return {k: v for name, item in items for k, v in flattened(item, name).items()}
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    path = folder / "config.yaml"
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except (OSError, OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged: it is not the config of a run")
+    return {str(key): value for key, value in content.items()}
 
 
 def lock(folder: Path) -> int | None:

@@ -46,7 +46,7 @@ def run(
         config.name = config.name or _name(choices, config.scale)
         if Path(config.name).name != config.name:
             raise UserError(f"name must not hold folders, got {config.name}; use run_dir=FOLDER")
-        _make_paths_absolute(config)
+        make_paths_absolute(config)
         job = prepare(config, None)
         place = config.run_dir or output or dated(Path("runs") / config.name)
         folder = create_run(Path(place).expanduser(), plain(job.config))
@@ -56,7 +56,7 @@ def run(
     return _finish(job, folder, job.judge() if job.done else _train(job, folder))
 
 
-def _make_paths_absolute(config: TrainConfig) -> None:
+def make_paths_absolute(config: TrainConfig) -> None:
     """Let a run be resumed from another folder."""
     for node in (config.data, *config.testset.values()):
         for key in ("path", "root"):
@@ -83,6 +83,7 @@ def _take_up(job: Job, folder: Path) -> None:
         raise UserError(f"the training images have changed since {folder} was begun")
     try:
         job.state.load_state_dict(checkpoint["training"])
+        job.seconds = float(checkpoint.get("seconds", 0.0))  # not in those of older versions
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} does not fit its run: {error!r}".splitlines()[0]) from None
     before, now = checkpoint.get("info"), job.environment()
@@ -141,7 +142,8 @@ def _finish(job: Job, folder: Path, ours: list[Result]) -> float:
     results = [r for pair in zip(job.judge_bicubic(), ours, strict=True) for r in pair]
     write_atomically(folder / "results.csv", as_csv(results).encode())
     history = [record | {"psnr": finite(record["psnr"])} for record in job.state.history]
-    metrics = json.dumps({"step": job.state.step, "history": history}, indent=2) + "\n"
+    summary = {"step": job.state.step, "seconds": job.seconds, "history": history}
+    metrics = json.dumps(summary, indent=2) + "\n"
     write_atomically(folder / "metrics.json", metrics.encode())
     drawn = io.BytesIO()
     captions = [f"{r.label} {r.scores[0].psnr:.2f} dB" for r in results[:2]]

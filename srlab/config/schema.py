@@ -87,6 +87,13 @@ class TrainConfig:
 
 
 @dataclass
+class SweepConfig(TrainConfig):
+    """A training for every combination of the axes."""
+
+    sweep_dir: str | None = None
+
+
+@dataclass
 class NetworkConfig:
     """A network: from a checkpoint, or as a model that is named."""
 
@@ -202,6 +209,7 @@ class BenchEvaluateConfig(BenchUseConfig):
 # The primary configs, by their names, and what each consists of.
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
+    "sweep": SweepConfig,
     "evaluate": EvaluateConfig,
     "upscale": UpscaleConfig,
     "describe": DescribeConfig,

@@ -1,5 +1,6 @@
 """ESPCN (Shi et al., CVPR 2016, arXiv 1609.05158): convolve at low resolution, upsample last."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
 from srlab.models import MID_GREY, Model, UpsamplerFactory
-from srlab.models.identity import Start, check_start, start_as_identity
+from srlab.models.identity import Start, check_features, check_start, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
 
@@ -15,7 +16,7 @@ ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
 
 class ESPCN(Model):
-    """Two convolutions, 5x5 to 64 and 3x3 to 32 channels, and the upsampler.
+    """Two convolutions, 5x5 to 64 and 3x3 to 32 channels unless told otherwise, and the upsampler.
 
     With the PixelShuffle upsampler and its 3x3 kernel this is the paper's 5-3-3 network; no
     nonlinearity follows the last layer.
@@ -28,6 +29,7 @@ class ESPCN(Model):
         residual: What is interpolated from the input and added to the output; the paper has none.
         init: ``default`` is torch's; ``identity`` lets one feature channel carry the input through
             the body (``models.identity``).
+        features: Channels of the two convolutions.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class ESPCN(Model):
         activation: Literal["tanh", "relu"] = "tanh",
         residual: Residual = "none",
         init: Start = "default",
+        features: Sequence[int] = (64, 32),
     ):
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -46,16 +49,17 @@ class ESPCN(Model):
         # Pixels are never negative, so a ReLU lets them pass as they are.
         self.mean = MID_GREY if activation == "tanh" else 0.0
         check_start(init)
+        wide, narrow = check_features(features)
         self.scale = scale
         self.channels = channels
         self.residual: Residual = residual
-        first, second = nn.Conv2d(channels, 64, 5), nn.Conv2d(64, 32, 3)
+        first, second = nn.Conv2d(channels, wide, 5), nn.Conv2d(wide, narrow, 3)
         if init == "identity":
             carrier = torch.eye(channels)
             gains = [8, 2] if activation == "tanh" else [1, 1]
             start_as_identity([first, second], [carrier, carrier], gains)
         self.body = nn.Sequential(first, nonlinearity(), second, nonlinearity())
-        self.upsampler = upsampler(32, channels, scale)
+        self.upsampler = upsampler(narrow, channels, scale)
         self.whole = is_whole(self.upsampler)
         self._context = 3 + halo_of(self.upsampler)
         self.halo = max(self._context, picture_reach(self.upsampler), residual_reach(residual))

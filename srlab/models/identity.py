@@ -15,6 +15,17 @@ def check_start(init: str) -> None:
         raise ValueError(f"init must be default or identity, got {init!r}")
 
 
+def check_features(features: Sequence[int]) -> tuple[int, int]:
+    """Return the channels of two layers.
+
+    Raises:
+        ValueError: They are not two numbers, or too small to carry an RGB picture through.
+    """
+    if len(features) != 2 or min(features) < 6:
+        raise ValueError(f"features must be two numbers of at least 6, got {list(features)}")
+    return features[0], features[1]
+
+
 @torch.no_grad()
 def start_as_identity(
     convolutions: Sequence[nn.Conv2d], carriers: Sequence[Tensor], gains: Sequence[float]

@@ -1,12 +1,19 @@
 """SRCNN (Dong et al., ECCV 2014; TPAMI 2016, arXiv 1501.00092): upsample first, then convolve."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop, reframe
 from srlab.models import MID_GREY, Model, UpsamplerFactory
-from srlab.models.identity import Start, check_start, relu_carriers, start_as_identity
+from srlab.models.identity import (
+    Start,
+    check_features,
+    check_start,
+    relu_carriers,
+    start_as_identity,
+)
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import is_whole, picture_reach, upsample
 
@@ -19,10 +26,11 @@ class SRCNN(Model):
             bicubic interpolation.
         scale: The factor s.
         channels: 1 for Y, 3 for RGB.
-        kernels: Sizes of the three kernels; the layers have 64, 32 and ``channels`` channels.
+        kernels: Sizes of the three kernels.
         residual: What is interpolated from the input and added to the output; the paper has none.
         init: ``default`` is torch's; ``identity`` starts with the interpolated input as output
             (``models.identity``).
+        features: Channels of the first two layers; the paper has 64 and 32.
     """
 
     def __init__(
@@ -33,17 +41,19 @@ class SRCNN(Model):
         kernels: Literal["9-1-5", "9-3-5", "9-5-5"] = "9-1-5",
         residual: Residual = "none",
         init: Start = "default",
+        features: Sequence[int] = (64, 32),
     ):
         super().__init__()
         if kernels not in ("9-1-5", "9-3-5", "9-5-5"):
             raise ValueError(f"kernels must be 9-1-5, 9-3-5 or 9-5-5, got {kernels!r}")
         extract, combine, reconstruct = (int(k) for k in kernels.split("-"))
         check_start(init)
+        wide, narrow = check_features(features)
         self.scale = scale
         self.channels = channels
         self.residual: Residual = residual
-        first, second = nn.Conv2d(channels, 64, extract), nn.Conv2d(64, 32, combine)
-        last = nn.Conv2d(32, channels, reconstruct)
+        first, second = nn.Conv2d(channels, wide, extract), nn.Conv2d(wide, narrow, combine)
+        last = nn.Conv2d(narrow, channels, reconstruct)
         if init == "identity":
             start_as_identity([first, second, last], relu_carriers(channels), gains=[1, 1, 1])
         self.body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)

@@ -1,12 +1,34 @@
 """What a run writes about itself while it trains: TensorBoard events."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from srlab.errors import UserError
+
+
+def record_hyperparameters(folder: Path, values: dict[str, Any], metrics: Sequence[str]) -> None:
+    """Let TensorBoard's HParams tab show a run beside others.
+
+    Args:
+        folder: The run folder; a file of its own is written to ``tensorboard`` within it, once.
+        values: What was chosen for the run: a number, a text or a truth value by its name.
+        metrics: The scalars that tell how good it is, as in ``psnr/set5``.
+    """
+    place = folder / "tensorboard"
+    if any(place.glob("*.hparams")):
+        return
+    try:
+        with SummaryWriter(str(place), filename_suffix=".hparams") as writer:
+            for summary in hparams(values, dict.fromkeys(metrics, 0)):
+                writer._get_file_writer().add_summary(summary)
+    except OSError as error:
+        raise UserError(f"cannot write {place}: {error.strerror}") from None
 
 
 class Record:

@@ -1,0 +1,266 @@
+"""``srlab sweep``: a training for every combination of what is to be compared, all else equal.
+
+The command line is read in two turns. First the sweep is planned here: its axes, its folder, a
+check of every combination. Then Hydra's multirun calls ``sweep_run`` for each of them, by whichever
+launcher was chosen.
+"""
+
+import importlib.util
+import itertools
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from srlab.commands.folders import make_way
+from srlab.commands.job import check_run, plain
+from srlab.commands.run_folder import check_unchanged, lock
+from srlab.commands.sweep_folder import (
+    Planned,
+    Sweep,
+    digest,
+    failure_file,
+    failures,
+    is_finished,
+    is_sweep,
+    mean_scores,
+    read_sweep,
+    run_names,
+    write_sweep,
+)
+from srlab.commands.train import make_paths_absolute
+from srlab.config.check import ConfigError
+from srlab.config.schema import SweepConfig, TrainConfig
+from srlab.errors import UserError
+from srlab.evaluation.tables import aligned
+
+# What hydra/launcher=... needs: the extra of srlab that brings it, by the option.
+_EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+_MODULES = {"joblib": "joblib", "slurm": "submitit", "ray": "ray"}
+_ELSEWHERE = ("device", "trust", "trainer.workers", "trainer.threads")  # where, and not what
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep that was checked and may start.
+
+    Args:
+        folder: Its folder.
+        names: Its runs.
+        arguments: The command line of Hydra's multirun.
+    """
+
+    folder: Path
+    names: list[str]
+    arguments: list[str]
+
+    @property
+    def missing(self) -> list[str]:
+        """The names of the runs that are not finished."""
+        return [name for name in self.names if not is_finished(self.folder / name)]
+
+
+def split_axes(overrides: Iterable[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Split overrides into those that are fixed, and axes with their values, both by their keys.
+
+    Raises:
+        UserError: An axis is not a list of values.
+    """
+    fixed, axes = {}, {}
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            axes[key] = _values(override)
+        else:
+            fixed[key] = str(override.input_line)
+    return fixed, axes
+
+
+def _values(override: Override) -> list[str]:
+    if not (override.is_choice_sweep() or override.is_range_sweep()):
+        raise UserError(f"{override.input_line}: an axis is a list of values, as in seed=0,1,2")
+    return list(dict.fromkeys(override.sweep_string_iterator()))
+
+
+def run(
+    config: SweepConfig,
+    sweeper: dict[str, Any],
+    choices: dict[str, Any],
+    fixed: dict[str, str],
+    axes: dict[str, list[str]],
+    command: str,
+) -> Plan:
+    """Plan a sweep: find its axes and its folder, check all its runs, and write the plan.
+
+    Args:
+        config: The config with the first value of each axis.
+        sweeper: The parameters of Hydra's sweeper, which are the axes of the grid.
+        choices: Hydra's choice for each group.
+        fixed: What the command line fixes, by key.
+        axes: What it varies.
+        command: The command line itself.
+
+    Raises:
+        UserError: A run cannot be made, or another process runs the sweep.
+    """
+    _check_launcher(str(choices.get("hydra/launcher")))
+    for key in ("run_dir", "resume", "name"):
+        if getattr(config, key) is not None:
+            raise UserError(f"a sweep names its runs itself: {key} goes with srlab train")
+    hydras = [text for key, text in fixed.items() if key.startswith("hydra")]
+    fixed = {
+        k: v
+        for k, v in fixed.items()
+        if k not in ("grid", "sweep_dir") and not k.startswith("hydra")
+    }
+    grid_fixed, grid_axes = split_axes(f"{key}={value}" for key, value in sweeper.items())
+    axes = {k: v for k, v in grid_axes.items() if k not in fixed} | axes
+    fixed = {k: v for k, v in grid_fixed.items() if k not in axes} | fixed
+    if not axes:
+        raise UserError("nothing to compare: give grid=NAME, or several values, as in seed=0,1,2")
+    if "seed" in axes:  # slowest, so that one seed's comparison is whole before the next begins
+        axes = {"seed": axes["seed"]} | axes
+    places = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    runs = {
+        name: Planned([*fixed.values(), *(f"{k}={v}" for k, v in place.items())], place)
+        for name, place in zip(run_names(places), places, strict=True)
+    }
+    configs = _check_all(runs)
+    folder = Path(config.sweep_dir or _folder_name(choices.get("grid"), fixed, axes)).expanduser()
+    _take_up(folder, runs, configs, command)
+    plan = Plan(folder, list(runs), _multirun(folder, [*hydras, *fixed.values()], axes))
+    done = len(runs) - len(plan.missing)
+    print(f"sweep {folder}: {len(runs)} runs, {done} of them finished", flush=True)
+    return plan
+
+
+def finish(plan: Plan) -> None:
+    """Print how a sweep ended.
+
+    Raises:
+        UserError: Runs failed, or are missing.
+    """
+    print(f"\n{_table(plan)}\n")
+    failed = failures(plan.folder, plan.missing)
+    if plan.missing:
+        reasons = [f"\n  {name}: {reason}" for name, reason in failed.items()]
+        others = len(plan.missing) - len(failed)
+        raise UserError(
+            f"{len(plan.missing)} of {len(plan.names)} runs are not finished"
+            + (f", {others} of them not begun or stopped" if others else "")
+            + "; the same command tries them again; what they said is in "
+            + f"{plan.folder}/logs{''.join(reasons)}"
+        )
+    print(f"compare them: srlab report sweep={plan.folder}")
+
+
+def _check_launcher(launcher: str) -> None:
+    extra = _EXTRAS.get(launcher)
+    if extra is None:
+        return
+    try:
+        found = importlib.util.find_spec(f"hydra_plugins.hydra_{_MODULES[extra]}_launcher")
+    except ImportError:
+        found = None
+    if found is None:
+        raise UserError(f"hydra/launcher={launcher} needs: pip install 'srlab[{extra}]'")
+
+
+def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[str]]) -> Path:
+    """Name a sweep by its axes and by what is fixed, so that more values join those there are."""
+    what = {key: text for key, text in fixed.items() if not key.startswith(_ELSEWHERE)}
+    first = grid or "-".join(key.split(".")[-1].split("@")[0].lstrip("+") for key in axes)
+    return Path("runs/sweeps") / f"{first}-{digest([sorted(axes), sorted(what.values())])}"
+
+
+def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
+    """Check every combination before the first is trained; the seeds of one are alike.
+
+    Raises:
+        ConfigError: With one line for each that cannot be made.
+    """
+    configs: dict[str, TrainConfig] = {}
+    kinds: dict[str, TrainConfig] = {}
+    faults: dict[str, str] = {}
+    for name, planned in runs.items():
+        seed = planned.axes.get("seed")
+        kind = digest({k: v for k, v in planned.axes.items() if k != "seed"})
+        if kind not in kinds and kind not in faults:
+            where = " ".join(f"{k}={v}" for k, v in planned.axes.items() if k != "seed")
+            try:
+                node = compose("train", overrides=planned.overrides)
+                OmegaConf.resolve(node)
+                config: Any = OmegaConf.to_object(node)
+                check_run(config)
+                make_paths_absolute(config)
+                kinds[kind] = config
+            except (UserError, HydraException, OmegaConfBaseException) as error:
+                faults[kind] = f"{where}: {str(error).splitlines()[0]}"
+        if kind in kinds:
+            configs[name] = replace(
+                kinds[kind], seed=kinds[kind].seed if seed is None else int(seed)
+            )
+    if faults:
+        raise ConfigError("\n".join(faults.values()))
+    return configs
+
+
+def _take_up(
+    folder: Path, runs: dict[str, Planned], configs: dict[str, TrainConfig], command: str
+) -> None:
+    """Make the folder or go on in it, and write the plan.
+
+    Raises:
+        UserError: A run there was made otherwise, or another process runs the sweep.
+    """
+    if folder.exists() and not is_sweep(folder) and any(folder.iterdir()):
+        raise UserError(f"{folder} is not a sweep and not empty: name another by sweep_dir")
+    make_way(folder)
+    lock(folder)
+    known = read_sweep(folder) if is_sweep(folder) else Sweep()
+    for name, config in configs.items():
+        if (folder / name / "config.yaml").exists():
+            check_unchanged(folder / name, plain(config))
+        failure_file(folder, name).unlink(missing_ok=True)
+    make_way(folder / "logs")
+    known.runs |= runs
+    known.commands = list(dict.fromkeys([*known.commands, command]))
+    known.started, known.asked = time.time(), list(runs)
+    known.finished_before = sum(is_finished(folder / name) for name in runs)
+    write_sweep(folder, known)
+
+
+def _multirun(folder: Path, fixed: list[str], axes: dict[str, list[str]]) -> list[str]:
+    escaped = str(folder).replace("'", "\\'")
+    return [
+        *fixed,
+        *(f"{key}={','.join(values)}" for key, values in axes.items()),
+        f"hydra.sweep.dir='{escaped}'",
+        "hydra.sweep.subdir=.",
+    ]
+
+
+def _table(plan: Plan) -> str:
+    """Return the mean score of each combination over its seeds."""
+    sweep = read_sweep(plan.folder)
+    scores: dict[tuple[str, ...], list[list[tuple[str, float, float]]]] = {}
+    for name in plan.names:
+        key = tuple(v for k, v in sweep.runs[name].axes.items() if k != "seed") or ("all",)
+        if is_finished(plan.folder / name):
+            scores.setdefault(key, []).append(mean_scores(plan.folder / name))
+    axes = [k for k in sweep.runs[plan.names[0]].axes if k != "seed"] or [""]
+    rows: list[Sequence[str]] = [(*axes, "test set", "PSNR", "SSIM", "runs")]
+    for key, runs in scores.items():
+        for means in zip(*runs, strict=True):
+            psnr, ssim = (statistics.fmean(mean[k] for mean in means) for k in (1, 2))
+            rows.append((*key, means[0][0], f"{psnr:.2f}", f"{ssim:.4f}", str(len(runs))))
+    return "\n".join(aligned(rows))

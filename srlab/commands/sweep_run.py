@@ -1,0 +1,120 @@
+"""One run of a sweep: made, taken up or left alone; what fails is noted and stops nothing else."""
+
+import contextlib
+import math
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from srlab.atomic import write_atomically
+from srlab.commands.folders import make_way
+from srlab.commands.run_folder import RESUMABLE
+from srlab.commands.sweep_folder import (
+    Sweep,
+    failure_file,
+    failures,
+    is_finished,
+    log_file,
+    mean_scores,
+    read_sweep,
+)
+from srlab.commands.train import run as train
+from srlab.config.schema import TrainConfig
+from srlab.errors import UserError
+from srlab.training.record import record_hyperparameters
+
+
+def run(config: TrainConfig, overrides: list[str], folder: Path) -> float:
+    """Bring a run of a sweep to its end, and return its score; not a number if it failed.
+
+    Args:
+        config: Its config.
+        overrides: The overrides that make it.
+        folder: The folder of the sweep.
+
+    Raises:
+        Interrupted: A signal asked to stop; everything is saved.
+    """
+    sweep = read_sweep(folder)
+    name = _name(sweep, overrides)
+    if is_finished(folder / name):
+        return mean_scores(folder / name)[0][1]
+    print(f"run {_position(folder, sweep)}: {name}{_time_left(folder, sweep)}", flush=True)
+    start = time.monotonic()
+    try:
+        with log_file(folder, name).open("a") as log, contextlib.redirect_stdout(log):
+            score = _trained(config, name, overrides, folder / name)
+        scores = mean_scores(folder / name)
+        metrics = [f"{metric}/{testset}" for testset, *_ in scores for metric in ("psnr", "ssim")]
+        values = {key: _plain(value) for key, value in sweep.runs[name].axes.items()}
+        record_hyperparameters(folder / name, values, metrics)
+    except Exception as error:
+        _note_failure(folder, name, error)
+        return math.nan
+    said = "  ".join(f"{testset} {psnr:.2f} dB / {ssim:.4f}" for testset, psnr, ssim in scores)
+    print(f"  {said}  in {_clock(time.monotonic() - start)}", flush=True)
+    return score
+
+
+def _trained(config: TrainConfig, name: str, overrides: list[str], folder: Path) -> float:
+    if not (folder / "config.yaml").exists():
+        config.name, config.run_dir = name, str(folder)
+        return train(config, {}, overrides, None)
+    config.resume = str(folder)
+    keys = {override: override.lstrip("+~").partition("=")[0] for override in overrides}
+    return train(config, {}, [o for o, key in keys.items() if key in RESUMABLE], None)
+
+
+def _note_failure(folder: Path, name: str, error: Exception) -> None:
+    mistake = isinstance(error, UserError)
+    lines = (str(error) or repr(error)) if mistake else f"{type(error).__name__}: {error}"
+    reason = " ".join(lines.split())
+    text = reason if mistake else f"{reason}\n\n{traceback.format_exc()}"
+    print(f"  failed: {reason}", file=sys.stderr, flush=True)
+    path = failure_file(folder, name)
+    make_way(path.parent)
+    write_atomically(path, f"{text}\n".encode())
+
+
+def _name(sweep: Sweep, overrides: list[str]) -> str:
+    """Find a run by its place on the axes."""
+    given = dict(override.split("=", 1) for override in overrides)
+    for name in sweep.asked:
+        if all(given.get(key) == value for key, value in sweep.runs[name].axes.items()):
+            return name
+    raise UserError(f"the sweep has no run with {' '.join(overrides)}")
+
+
+def _position(folder: Path, sweep: Sweep) -> str:
+    return f"{_settled(folder, sweep) + 1} of {len(sweep.asked)}"
+
+
+def _settled(folder: Path, sweep: Sweep) -> int:
+    """Count the runs that are finished or have failed."""
+    finished = sum(is_finished(folder / name) for name in sweep.asked)
+    return finished + len(failures(folder, sweep.asked))
+
+
+def _time_left(folder: Path, sweep: Sweep) -> str:
+    """Say how long the rest takes if it goes on as since the command was given."""
+    settled = _settled(folder, sweep)
+    lately = settled - sweep.finished_before
+    if lately < 1:
+        return ""
+    left = (len(sweep.asked) - settled) * (time.time() - sweep.started) / lately
+    return f" ({_clock(left)} left of the sweep)"
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _plain(value: str) -> Any:
+    """Read a value as the number that it may be, which HParams can sort by."""
+    try:
+        return float(value)
+    except ValueError:
+        return value
