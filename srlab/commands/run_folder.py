@@ -95,7 +95,7 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
 
 
 def check_unchanged(folder: Path, config: dict[str, Any]) -> None:
-    """Check that the run in a folder was made by a config, but for where and by what it is computed.
+    """Check that a config computes what the run in a folder does, be it elsewhere or otherwise.
 
     Raises:
         UserError: It was made by another one, or its config cannot be read.

@@ -127,8 +127,10 @@ def run(
     fixed = {k: v for k, v in grid_fixed.items() if k not in axes} | fixed
     if not axes:
         raise UserError("nothing to compare: give grid=NAME, or several values, as in seed=0,1,2")
-    if "seed" in axes:  # slowest, so that one seed's comparison is whole before the next begins
-        axes = {"seed": axes["seed"]} | axes
+    # Slowest, so that one seed's comparison is whole before the next begins; and always an axis, so
+    # that more seeds join the one there is.
+    fixed.pop("seed", None)
+    axes = {"seed": axes.get("seed", [str(config.seed)])} | axes
     places = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     runs = {
         name: Planned([*fixed.values(), *(f"{k}={v}" for k, v in place.items())], place)
@@ -192,7 +194,6 @@ def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
     kinds: dict[str, TrainConfig] = {}
     faults: dict[str, str] = {}
     for name, planned in runs.items():
-        seed = planned.axes.get("seed")
         kind = digest({k: v for k, v in planned.axes.items() if k != "seed"})
         if kind not in kinds and kind not in faults:
             where = " ".join(f"{k}={v}" for k, v in planned.axes.items() if k != "seed")
@@ -206,9 +207,7 @@ def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
             except (UserError, HydraException, OmegaConfBaseException) as error:
                 faults[kind] = f"{where}: {str(error).splitlines()[0]}"
         if kind in kinds:
-            configs[name] = replace(
-                kinds[kind], seed=kinds[kind].seed if seed is None else int(seed)
-            )
+            configs[name] = replace(kinds[kind], seed=int(planned.axes["seed"]))
     if faults:
         raise ConfigError("\n".join(faults.values()))
     return configs
