@@ -22,7 +22,7 @@ from srlab.commands.sweep_folder import (
 )
 from srlab.commands.train import run as train
 from srlab.config.schema import TrainConfig
-from srlab.errors import UserError
+from srlab.errors import Interrupted, UserError
 from srlab.training.record import record_hyperparameters
 
 
@@ -50,6 +50,8 @@ def run(config: TrainConfig, overrides: list[str], folder: Path) -> float:
         metrics = [f"{metric}/{testset}" for testset, *_ in scores for metric in ("psnr", "ssim")]
         values = {key: _plain(value) for key, value in sweep.runs[name].axes.items()}
         record_hyperparameters(folder / name, values, metrics)
+    except Interrupted:
+        raise
     except Exception as error:
         _note_failure(folder, name, error)
         return math.nan
