@@ -14,6 +14,7 @@ from typing import Any
 VERBS = {
     "train": "train a network; ends with a table and a picture",
     "sweep": "train all combinations of what is to be compared, all else equal",
+    "report": "compare the runs of a sweep: ranking, cost, pictures, in one page",
     "evaluate": "PSNR and SSIM of a checkpoint or a baseline",
     "upscale": "enlarge a picture, a folder of pictures or a video",
     "describe": "what a network consists of and costs, what its upsampler can do; with a picture",

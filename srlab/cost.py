@@ -1,10 +1,13 @@
 """What a module costs: multiply-adds, counted as torch runs it."""
 
 import copy
+import weakref
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -36,6 +39,46 @@ def multiply_adds(
         for name, count in _count(shapes, run, rows, columns).items():
             total[name] = total.get(name, 0) + sign * count
     return {name: count / step**2 for name, count in total.items()}
+
+
+class _LiveTensors(TorchDispatchMode):
+    """Adds up the storage of the tensors that are alive, as torch makes and drops them."""
+
+    def __init__(self):
+        super().__init__()
+        self.live = self.peak = 0
+        self._owners: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor):
+                self._note(leaf)
+        return result
+
+    def _note(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        place, size = storage.data_ptr(), storage.nbytes()
+        if not self._owners.get(place):
+            self.live += size
+            self.peak = max(self.peak, self.live)
+        self._owners[place] = self._owners.get(place, 0) + 1
+        weakref.finalize(tensor, self._drop, place, size)
+
+    def _drop(self, place: int, size: int) -> None:
+        self._owners[place] -= 1
+        if not self._owners[place]:
+            self.live -= size
+
+
+def tensor_memory(run: Callable[[], object]) -> int:
+    """Return the most bytes of tensors that were alive at once, of those that ``run`` makes.
+
+    What a layer's own kernel needs for a moment besides its output is not seen.
+    """
+    with torch.inference_mode(), _LiveTensors() as mode:
+        run()
+    return mode.peak
 
 
 def _count(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from srlab.atomic import write_atomically
 from srlab.commands.folders import check_new_file
@@ -14,6 +14,7 @@ from srlab.commands.network import (
     check_asked,
     check_network,
     checkpoint_file,
+    costs_of,
     load_checkpoint,
 )
 from srlab.commands.relatives import (
@@ -27,7 +28,6 @@ from srlab.commands.relatives import (
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.schema import SEED_RANGE, Colour, DescribeConfig, check_scale
-from srlab.cost import multiply_adds
 from srlab.errors import UserError
 from srlab.evaluation.tables import aligned
 from srlab.metrics.checkerboard import flat_ripple, kernel_ripple
@@ -62,7 +62,7 @@ def run(config: DescribeConfig) -> None:
         check_new_file(plot, "plot=FILE.png")
     subject = _subject(config)
     print(f"{subject.title}\n")
-    costs = _costs(subject.network)
+    costs = costs_of(subject.network)
     print("\n".join(_layers(subject.network, costs)))
     form = _form(subject.head)
     for line in (*_facts(subject, form), *_family(subject, form)):
@@ -101,20 +101,6 @@ def _subject(config: DescribeConfig) -> Subject:
     kind = name_of(model["upsampler"], head.scale)
     title = f"{name}{type(network).__name__} with {kind}, x{network.scale}, {colour.upper()}"
     return Subject(title, network, head, model["upsampler"], kind)
-
-
-def _costs(network: Model) -> dict[str, float]:
-    """Return the multiply-adds per SR pixel, by layer."""
-
-    def run_network(module: nn.Module, rows: int, columns: int) -> Tensor:
-        return module(torch.empty(1, network.channels, rows, columns, device="meta"))
-
-    step = max(12, 4 * network.grid)
-    try:
-        costs = multiply_adds(network, run_network, step)
-    except RuntimeError:  # a foreign layer that wants values
-        return {}
-    return {name: count / network.scale**2 for name, count in costs.items()}
 
 
 def _layers(network: Model, costs: dict[str, float]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError, check, check_upsampler_used
 from srlab.config.schema import Precision, TrainConfig, check_ranges, check_scale
+from srlab.data.images import ImageSet
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
@@ -170,6 +171,16 @@ def check_run(config: TrainConfig) -> None:
     build(config.schedule, "schedule")
     build(config.data, "data")
     build_testsets(config.testset)
+
+
+def find_testsets(config: TrainConfig, roots: tuple[str, ...]) -> list[ImageSet]:
+    """Find the images of the test sets of a config that comes from a file.
+
+    Raises:
+        UserError: It names what is not trusted, or they are missing.
+    """
+    check({"testset": config.testset}, (*roots, *_TRAINING_PARTS))
+    return build_testsets(config.testset)
 
 
 def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingState, nn.Module]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srlab.config.build import build, without_warning
 from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
@@ -18,6 +18,7 @@ from srlab.config.schema import (
     UpscalePrecision,
     check_scale,
 )
+from srlab.cost import multiply_adds
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.inference.ensemble import SelfEnsemble, self_ensemble
@@ -247,3 +248,17 @@ def method_of(model: dict[str, Any]) -> str | None:
     if kind == "VDSR" and head == "Interpolate" and upsampler.get("mode") == "bicubic":
         return "VDSR" if [model.get("depth"), model.get("features")] == [20, 64] else None
     return None
+
+
+def costs_of(network: Model) -> dict[str, float]:
+    """Return the multiply-adds per SR pixel, by layer; none if they cannot be counted."""
+
+    def run_network(module: nn.Module, rows: int, columns: int) -> Tensor:
+        return module(torch.empty(1, network.channels, rows, columns, device="meta"))
+
+    step = max(12, 4 * network.grid)
+    try:
+        costs = multiply_adds(network, run_network, step)
+    except RuntimeError:  # a foreign layer that wants values
+        return {}
+    return {name: count / network.scale**2 for name, count in costs.items()}

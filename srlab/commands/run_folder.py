@@ -100,7 +100,7 @@ def check_unchanged(folder: Path, config: dict[str, Any]) -> None:
     Raises:
         UserError: It was made by another one, or its config cannot be read.
     """
-    before, now = (_computed(c) for c in (_stored(folder), config))
+    before, now = (_computed(c) for c in (stored_config(folder), config))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             raise UserError(
@@ -126,7 +126,12 @@ def flattened(node: Any, key: str = "") -> dict[str, Any]:
     return {k: v for name, item in items for k, v in flattened(item, name).items()}
 
 
-def _stored(folder: Path) -> dict[str, Any]:
+def stored_config(folder: Path) -> dict[str, Any]:
+    """Return the config of a run as its folder has it, to be read, not to be built from.
+
+    Raises:
+        UserError: It cannot be read.
+    """
     path = folder / "config.yaml"
     try:
         content = OmegaConf.to_container(OmegaConf.load(path))

@@ -120,7 +120,7 @@ def run_names(runs: Sequence[dict[str, str]]) -> list[str]:
     Args:
         runs: For each its value by the key of the axis.
     """
-    plain = [_slug("-".join(_word(key, value) for key, value in run.items())) for run in runs]
+    plain = [_slug("-".join(group_word(key, value) for key, value in run.items())) for run in runs]
     return [
         name if plain.count(name) == 1 and len(name) <= _LONGEST
         else f"{name[:_LONGEST]}-{digest(run)}"
@@ -128,11 +128,11 @@ def run_names(runs: Sequence[dict[str, str]]) -> list[str]:
     ]  # fmt: skip
 
 
-def _word(key: str, value: str) -> str:
+def group_word(key: str, value: str, joint: str = "") -> str:
     """Name a value: a number wants its key beside it, the option of a group does not."""
     key = key.lstrip("+").split("@")[0].split(".")[-1].split("/")[-1]
     alone = re.fullmatch(r"[a-zA-Z]\w*", value) and value not in ("true", "false", "null")
-    return value if alone else f"{key}{value}"
+    return value if alone else f"{key}{joint}{value}"
 
 
 def _slug(text: str) -> str:

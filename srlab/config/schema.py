@@ -206,10 +206,24 @@ class BenchEvaluateConfig(BenchUseConfig):
     testset: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class ReportConfig:
+    """A report on the runs of a sweep."""
+
+    sweep: str = MISSING
+    output: str | None = None
+    device: str = "auto"
+    threads: int = 0
+    width: int = 320
+    height: int = 180
+    trust: list[str] = field(default_factory=list)
+
+
 # The primary configs, by their names, and what each consists of.
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "sweep": SweepConfig,
+    "report": ReportConfig,
     "evaluate": EvaluateConfig,
     "upscale": UpscaleConfig,
     "describe": DescribeConfig,

@@ -106,6 +106,29 @@ def picture_ripple(image: Tensor, scale: int) -> Tensor:
     return 255 * deviation.var(dim=2, correction=0).mean(dim=1).sqrt()
 
 
+def ripple_map(image: Tensor, scale: int, window: int = 5) -> Tensor:
+    """Return where in pictures ``(N, C, H, W)`` in ``[0, 1]`` ripple lies, as ``(N, h, w)``.
+
+    In grey levels of 255, for each block of s x s pixels: the rms deviation of the phases' means,
+    over the ``window`` x ``window`` blocks around it, of the picture less its local mean. Edges and
+    texture show in it, too: it is for looking and for comparing, not for judging.
+    """
+    image = crop_to_multiple(image.double(), scale)
+    phase = torch.arange(1 - scale, scale, dtype=image.dtype)
+    triangle = (scale - phase.abs()) / scale**2
+    channels = image.shape[1]
+    local = image
+    for shape in ((1, 1, -1, 1), (1, 1, 1, -1)):
+        kernel = triangle.view(shape).repeat(channels, 1, 1, 1).to(image)
+        padding = [(scale - 1) * (n > 1) for n in kernel.shape[:1:-1] for _ in range(2)]
+        local = F.conv2d(F.pad(local, padding, mode="replicate"), kernel, groups=channels)
+    phases = F.pixel_unshuffle(image - local, scale)
+    half = window // 2
+    means = F.avg_pool2d(F.pad(phases, [half] * 4, mode="replicate"), window, 1)
+    deviation = means.unflatten(1, (channels, scale**2)).var(dim=2, correction=0)
+    return 255 * deviation.mean(dim=1).sqrt()
+
+
 def _sum_3x3(x: Tensor) -> Tensor:
     """Return the sums of 3 x 3 neighbours in ``(N, C, H, W)``: ``(N, C, H-2, W-2)``."""
     x = x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]

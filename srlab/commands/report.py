@@ -1,0 +1,333 @@
+"""``srlab report``: a page, and tables, that say what a sweep has shown."""
+
+import datetime
+import itertools
+import json
+import shlex
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+
+from srlab import __version__
+from srlab.atomic import write_atomically
+from srlab.commands.device import choose_device
+from srlab.commands.folders import make_folder
+from srlab.commands.measurement import begin_measuring, described, machine
+from srlab.commands.report_pictures import look
+from srlab.commands.report_text import (
+    answer,
+    cost_table,
+    extremes_table,
+    ranking_columns,
+    ranking_rows,
+    warnings_of,
+)
+from srlab.commands.sweep_folder import Sweep, read_sweep
+from srlab.commands.sweep_networks import Cost, flat_ripples, load_networks, measure_costs
+from srlab.commands.sweep_results import METRICS, Results, differences, gather
+from srlab.config.schema import ReportConfig
+from srlab.errors import UserError
+from srlab.evaluation.score import protocol
+from srlab.reporting.curves import Curve, read_curves, spread
+from srlab.reporting.page import render
+from srlab.reporting.plots import Bar, draw_cost, draw_curves, draw_intervals, pareto_front
+from srlab.reporting.statistics import Ranking, rank
+from srlab.reporting.tables import as_csv, as_latex, as_markdown
+
+_REPEATS = 7  # of each network, in turn, when its speed is measured
+NAMES = {"psnr": ("PSNR", "dB"), "ssim": ("SSIM", ""), "ripple": ("ripple", "grey levels")}
+_HOW = {
+    "psnr": "Higher is better.",
+    "ssim": "Higher is better.",
+    "ripple": (
+        "Checkerboard in the upscaled pictures, lower is better: a photograph's own is 0.04 or so, "
+        "half a level is an artefact."
+    ),
+}
+
+
+def run(config: ReportConfig) -> Path:
+    """Compare the runs of a sweep, write the page and its tables, and return their folder.
+
+    Raises:
+        UserError: There is nothing to compare, or the page cannot be written.
+    """
+    folder = Path(config.sweep).expanduser()
+    sweep = read_sweep(folder)
+    results = gather(folder, sweep)
+    output = _output(folder, config.output)
+    if min(config.width, config.height) < 1:
+        raise UserError(f"width and height must be at least 1, got {config.width}x{config.height}")
+    device = choose_device(config.device)
+    begin_measuring(_REPEATS, config.threads, None)
+    _say("ranking")
+    rankings = {metric: _rank(results, metric) for metric in METRICS}
+    _say("networks")
+    networks = load_networks(results.runs, device, config.trust)
+    costs = measure_costs(
+        results.choices, networks, device, (config.height, config.width), _REPEATS
+    )
+    ripples = flat_ripples(results.choices, networks)
+    _say("pictures")
+    pictures, drawings = look(results, networks, config.trust)
+    _say("curves")
+    curves = {run.name: read_curves(run.folder, ("psnr/", "loss/total")) for run in results.runs}
+    _say("page")
+    context: dict[str, Any] = {
+        **_head(folder, results),
+        "warnings": warnings_of(results),
+        "answer": answer(results, rankings["psnr"], costs, ripples),
+        "rankings": [_ranking(results, rankings[metric], metric) for metric in METRICS],
+        "costs": _costs(results, rankings["psnr"], costs, config, device),
+        "pictures": pictures,
+        "extremes": extremes_table(results, pictures),
+        "artefacts": [
+            {"label": c.label, "note": _ripple_note(ripples[c.label]), "svg": drawings[c.label]}
+            for c in results.choices
+        ],
+        "curves": _curves(results, curves),
+        "repeat": _repeat(folder, sweep, results, config),
+        "files": ["ranking.csv", "runs.csv", "costs.csv", "report.json", "report.md", "report.tex"],
+    }
+    page = render(context)
+    make_folder(output)
+    _write_tables(output, results, rankings, costs, ripples, context)
+    write_atomically(output / "index.html", page.encode())
+    print(f"\n{context['answer'][0]}\n\nreport: {output}/index.html")
+    return output
+
+
+def _say(what: str) -> None:
+    print(f"report: {what}", flush=True)
+
+
+def _output(folder: Path, asked: str | None) -> Path:
+    """Return a folder that is new, or refuse the one that was asked for."""
+    if asked is not None:
+        path = Path(asked).expanduser()
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"{path} is not empty: name another output, nothing is overwritten")
+        return path
+    number = 1
+    while (path := folder / ("report" if number == 1 else f"report-{number}")).exists():
+        number += 1
+    return path
+
+
+def _rank(results: Results, metric: str) -> Ranking:
+    return rank(
+        {choice.label: choice.scores(metric) for choice in results.choices},
+        {choice.label: choice.seeds for choice in results.choices},
+        higher_is_better=metric != "ripple",
+    )
+
+
+def _head(folder: Path, results: Results) -> dict[str, str]:
+    seeds = sorted({len(choice.runs) for choice in results.choices})
+    count = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    scale = results.runs[0].config["scale"]
+    many = "s" if seeds[-1] > 1 else ""
+    return {
+        "title": folder.name,
+        "subtitle": (
+            f"{len(results.choices)} choices, {count} seed{many} each, judged on "
+            f"{len(results.images)} images of {' and '.join(results.testsets)}, x{scale}"
+        ),
+        "made": f"{datetime.date.today().isoformat()}, srlab {__version__}",
+    }
+
+
+def _ranking(results: Results, ranking: Ranking, metric: str) -> dict[str, Any]:
+    name, unit = NAMES[metric]
+    rows = ranking_rows(results, ranking, metric)
+    bars = [
+        Bar(
+            place.name,
+            place.against_best.difference if place.against_best else 0.0,
+            place.against_best.low if place.against_best else None,
+            place.against_best.high if place.against_best else None,
+            place.letters,
+        )
+        for place in ranking.places
+    ]
+    against = f"difference from {ranking.places[0].name}" + (f", {unit}" if unit else "")
+    return {
+        "id": metric,
+        "name": name,
+        "unit": unit,
+        "note": (
+            f"{_HOW[metric]} Choices that share a letter cannot be told apart at 95 % (all pairs, "
+            f"Holm); the intervals are of the differences from the first, paired by image and "
+            f"seed, for new seeds and new images of the same kind."
+        ),
+        "columns": ranking_columns(results, metric),
+        "rows": rows,
+        "svg": draw_intervals(bars, against) if len(bars) > 1 else "",
+    }
+
+
+def _costs(
+    results: Results,
+    ranking: Ranking,
+    costs: dict[str, Cost],
+    config: ReportConfig,
+    device: torch.device,
+) -> dict[str, Any]:
+    psnr = {place.name: place.mean for place in ranking.places}
+    kinds: list[tuple[str, Callable[[Cost], float | None]]] = [
+        ("parameters", lambda cost: cost.parameters),
+        ("multiply-adds per pixel", lambda cost: cost.multiply_adds),
+        ("milliseconds a picture", lambda cost: 1e3 * cost.seconds),
+        ("MiB of tensors", lambda cost: cost.memory / 2**20),
+        ("seconds of training", lambda cost: cost.training),
+    ]
+    svgs = []
+    for kind, value in kinds:
+        known = [(label, value(cost)) for label, cost in costs.items()]
+        points = [(label, float(v), psnr[label]) for label, v in known if v is not None]
+        if len(points) > 1:
+            front = pareto_front([(x, y) for _, x, y in points])
+            svgs.append(
+                {"title": f"PSNR against {kind}", "svg": draw_cost(points, kind, "PSNR, dB", front)}
+            )
+    columns, rows = cost_table(costs, psnr)
+    scale = results.runs[0].config["scale"]
+    note = (
+        f"Time and tensors are of one luma picture of {config.width}x{config.height} to "
+        f"{config.width * scale}x{config.height * scale} pixels on {described(device)}, the "
+        f"network in its simplest form; medians of runs in turn. Training time is that of the "
+        f"runs, wherever they ran. Orange: nothing is both cheaper and better (the Pareto front)."
+    )
+    return {"note": note, "columns": columns, "rows": rows, "svgs": svgs}
+
+
+def _ripple_note(levels: list[float]) -> str:
+    spread_of = f", {min(levels):.2f} to {max(levels):.2f}" if len(levels) > 1 else ""
+    return f"checkerboard on flat pictures: {statistics.fmean(levels):.2f} grey levels{spread_of}"
+
+
+def _curves(results: Results, curves: dict[str, dict[str, Curve]]) -> list[dict[str, str]]:
+    drawn = []
+    tags = list(dict.fromkeys(tag for of_run in curves.values() for tag in of_run))
+    for tag in sorted(tags, key=lambda tag: tag.startswith("loss")):
+        by_choice = {}
+        for choice in results.choices:
+            of_choice = [curves[r.name][tag] for r in choice.runs if tag in curves[r.name]]
+            if points := spread(of_choice):
+                by_choice[choice.label] = points
+        if by_choice and max(len(points) for points in by_choice.values()) > 1:
+            loss = tag.startswith("loss")
+            title = "Training loss" if loss else f"PSNR on {tag.partition('/')[2]} while training"
+            quality = "loss" if loss else "PSNR, dB"
+            drawn.append({"title": title, "svg": draw_curves(by_choice, quality, log=loss)})
+    return drawn
+
+
+def _repeat(folder: Path, sweep: Sweep, results: Results, config: ReportConfig) -> dict[str, Any]:
+    keys, values, common = differences(results.choices)
+    environments = [
+        json.loads((run.folder / "environment.json").read_text()) for run in results.runs
+    ]
+    facts = {
+        "srlab": [e.get("git") for e in environments],
+        "python": [e.get("python") for e in environments],
+        "system": [e.get("platform") for e in environments],
+        "GPU": [e.get("gpu") for e in environments],
+        "threads": [e.get("cpu_threads") for e in environments],
+    } | {
+        package: [e["packages"].get(package) for e in environments]
+        for package in environments[0]["packages"]
+    }
+    rows = [[k, ", ".join(dict.fromkeys(str(v) for v in vs if v))] for k, vs in facts.items()]
+    here = [[f"{k}, for the report", str(v)] for k, v in machine().items() if v is not None]
+    colour = str(results.runs[0].config["colour"])
+    return {
+        "commands": [*sweep.commands, shlex.join(["srlab", "report", f"sweep={config.sweep}"])],
+        "differences": {
+            "columns": [{"key": key, "title": key} for key in keys],
+            "rows": [
+                {"label": c.label, "cells": [{"text": v, "value": None} for v in row]}
+                for c, row in zip(results.choices, values, strict=True)
+            ],
+        },
+        "environment": [
+            ["protocol", protocol(int(results.runs[0].config["scale"]), colour)],
+            *(row for row in rows if row[1]), *here,
+        ],
+        "config": OmegaConf.to_yaml(OmegaConf.create(common)),
+    }  # fmt: skip
+
+
+def _write_tables(
+    output: Path,
+    results: Results,
+    rankings: dict[str, Ranking],
+    costs: dict[str, Cost],
+    ripples: dict[str, list[float]],
+    context: dict[str, Any],
+) -> None:
+    def write(name: str, text: str) -> None:
+        write_atomically(output / name, text.encode())
+
+    table = context["rankings"][0]
+    columns = ["", *(column["title"] for column in table["columns"])]
+    rows = [[row["label"], *(cell["text"] for cell in row["cells"])] for row in table["rows"]]
+    write("ranking.csv", as_csv(columns, rows))
+    caption = f"{context['subtitle']}. PSNR in dB. {table['note']}"
+    write("report.tex", as_latex(columns, rows, caption))
+    of_costs = context["costs"]
+    cost_columns = ["", *(column["title"] for column in of_costs["columns"])]
+    cost_rows = [[r["label"], *(c["text"] for c in r["cells"])] for r in of_costs["rows"]]
+    write("costs.csv", as_csv(cost_columns, cost_rows))
+    parts = [f"# {context['title']}", context["subtitle"] + ".", *context["warnings"]]
+    parts += [*context["answer"], as_markdown(columns, rows), table["note"]]
+    parts += [as_markdown(cost_columns, cost_rows), of_costs["note"]]
+    write("report.md", "\n\n".join(part.rstrip() for part in parts) + "\n")
+    runs = [
+        [c.label, r.seed, testset, image, *(f"{r.scores[m][k]:.6f}" for m in METRICS)]
+        for c in results.choices
+        for r in c.runs
+        for k, (testset, image) in enumerate(results.images)
+    ]
+    write("runs.csv", as_csv(["choice", "seed", "testset", "image", *METRICS], runs))
+    content = {
+        "title": context["title"],
+        "subtitle": context["subtitle"],
+        "warnings": context["warnings"],
+        "answer": context["answer"],
+        "rankings": {metric: _ranking_as_plain(ranking) for metric, ranking in rankings.items()},
+        "means": {
+            c.label: {
+                t: {m: float(c.scores(m)[:, results.of(t)].mean()) for m in METRICS}
+                for t in results.testsets
+            }
+            for c in results.choices
+        },
+        "flat_ripple": ripples,
+        "costs": {label: asdict(cost) for label, cost in costs.items()},
+        "machine": machine(),
+        "commands": context["repeat"]["commands"],
+    }
+    write("report.json", json.dumps(content, indent=2, default=_as_plain) + "\n")
+
+
+def _ranking_as_plain(ranking: Ranking) -> dict[str, Any]:
+    names = [place.name for place in ranking.places]
+    return {
+        "places": [asdict(place) for place in ranking.places],
+        "pairs": [
+            {"one": a, "other": b, "adjusted_p": ranking.adjusted[a, b]}
+            | asdict(ranking.comparisons[a, b])
+            for a, b in itertools.combinations(names, 2)
+        ],
+    }
+
+
+def _as_plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)

@@ -1,0 +1,96 @@
+"""The pictures of a report: the same part of each test image from every run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from srlab.commands.job import find_testsets
+from srlab.commands.network import Network, trusted_roots
+from srlab.commands.report_text import best_and_worst
+from srlab.commands.run_folder import read_run
+from srlab.commands.showcase import Showcase, open_showcase
+from srlab.commands.sweep_networks import as_png, draw_networks, upscaled, where_they_differ
+from srlab.commands.sweep_results import Results
+from srlab.config.schema import TrainConfig
+
+_SIDE = 96  # high-resolution pixels of a crop
+_CROPS = 300  # in all
+_FEWEST, _MOST = 2, 8  # images
+
+
+def look(
+    results: Results, networks: dict[str, Network], trust: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the crops for the viewer, and the drawings of kernels and checkerboards by choice."""
+    wanted = _wanted(results)
+    paths = _paths(results, trust)
+    network = networks[results.runs[0].name]
+    images: list[dict[str, Any]] = []
+    drawings: dict[str, str] = {}
+    for number, why in wanted.items():
+        testset, name = results.images[number]
+        showcase = open_showcase(paths[testset, name], network.scale, network.colour)
+        pictures = upscaled(showcase, networks)
+        if not drawings:
+            drawings = draw_networks(results.choices, networks, pictures)
+        images.append(_crops(results, number, why, pictures, showcase))
+    note = (
+        f"Every run, bicubic and the truth: {_SIDE} pixels a side or less, where the runs differ "
+        f"most. Numbers are of the whole picture."
+    )
+    return {"scale": network.scale, "note": note, "images": images}, drawings
+
+
+def _wanted(results: Results) -> dict[int, str]:
+    """Return the images to show, each with the reason, as many as fit."""
+    room = max(_FEWEST, min(_MOST, _CROPS // len(results.runs)))
+    reasons: dict[int, list[str]] = {}
+    for choice in results.choices:
+        best, worst = best_and_worst(results, choice)
+        reasons.setdefault(best, []).append(f"best of {choice.label}")
+        reasons.setdefault(worst, []).append(f"worst of {choice.label}")
+    order = sorted(reasons, key=lambda k: -len(reasons[k]))[:room]
+    others = [k for k in range(len(results.images)) if k not in order]
+    chosen = sorted([*order, *others[: room - len(order)]])
+    return {k: ", ".join(reasons.get(k, [])) for k in chosen}
+
+
+def _paths(results: Results, trust: Sequence[str]) -> dict[tuple[str, str], Path]:
+    """Return the file of each test image, by test set and name."""
+    config = read_run(results.runs[0].folder, [], TrainConfig())
+    testsets = find_testsets(config, trusted_roots(trust))
+    return {(t.name, path.stem): path for t in testsets for path in t.paths}
+
+
+def _crops(
+    results: Results, number: int, why: str, pictures: dict[str, Tensor], showcase: Showcase
+) -> dict[str, Any]:
+    """Cut the same part out of an image as it is, as bicubic and as every run make it."""
+    scale = showcase.scale
+    top, left = where_they_differ(list(pictures.values()), _SIDE, scale)
+    part = (..., slice(top, top + _SIDE), slice(left, left + _SIDE))
+    bicubic = showcase.bicubic(showcase.lr)[0].clamp(0, 1)
+    of_bicubic = results.bicubic["psnr"][number]
+    crops = [
+        {"label": "truth", "detail": "", "src": as_png(showcase.hr[0][part])},
+        {
+            "label": "bicubic interpolation",
+            "detail": f"{of_bicubic:.2f} dB",
+            "src": as_png(bicubic[part]),
+        },
+    ]
+    for choice in results.choices:
+        for run in choice.runs:
+            label = f"{choice.label}, seed {run.seed}"
+            detail = f"{run.scores['psnr'][number]:.2f} dB"
+            crops.append(
+                {"label": label, "detail": detail, "src": as_png(pictures[run.name][part])}
+            )
+    testset, name = results.images[number]
+    height, width = pictures[results.runs[0].name][part].shape[-2:]
+    return {
+        "name": name, "testset": testset, "left": left, "top": top, "width": width,
+        "height": height, "why": why, "crops": crops,
+    }  # fmt: skip

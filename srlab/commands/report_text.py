@@ -1,0 +1,256 @@
+"""What a report says in words and in tables."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from srlab.commands.sweep_networks import Cost
+from srlab.commands.sweep_results import Choice, Results
+from srlab.reporting.sheet import MINUS
+from srlab.reporting.statistics import Comparison, Place, Ranking
+
+_VISIBLE = 0.5  # grey levels of checkerboard that count as an artefact
+_DIGITS = {"psnr": 2, "ssim": 4, "ripple": 2}
+
+Cell = dict[str, Any]
+
+
+def warnings_of(results: Results) -> list[str]:
+    """Return what keeps the report from being trusted as it stands."""
+    warnings = []
+    single = [choice.label for choice in results.choices if len(choice.runs) == 1]
+    if single:
+        warnings.append(
+            f"A single seed of {_listed(single)}: no interval can be given, and no difference here "
+            f"is evidence. Add seeds by the same command with seed=0,1,2."
+        )
+    if results.missing:
+        warnings.append(
+            f"{len(results.missing)} runs of the sweep are not finished and left out: "
+            f"{_listed(results.missing)}."
+        )
+    if len(results.images) < 5:
+        warnings.append(
+            f"Only {len(results.images)} images were judged: intervals are wide, and they speak of "
+            f"images like these alone."
+        )
+    return warnings
+
+
+def answer(
+    results: Results, ranking: Ranking, costs: dict[str, Cost], ripples: dict[str, list[float]]
+) -> list[str]:
+    """Return what the sweep has shown, the headline first."""
+    first = ranking.places[0]
+    if len(ranking.places) == 1:
+        return [f"{first.name}: {first.mean:.2f} dB; there is nothing to compare it with."]
+    if any(len(choice.runs) == 1 for choice in results.choices):
+        said = [
+            f"{first.name} has the highest mean, {first.mean:.2f} dB, but with a single seed that "
+            f"is no evidence that it is better."
+        ]
+        return [*said, *_checkerboards(ripples)]
+    leading = [p.name for p in ranking.places if set(p.letters) & set(first.letters)]
+    said = [_headline(ranking, leading), *_taken_alone(ranking, leading)]
+    if len(leading) > 1:
+        quick = min(leading, key=lambda label: costs[label].seconds)
+        said.append(
+            f"Of those that cannot be told from the best, {quick} upscales quickest here: "
+            f"{1e3 * costs[quick].seconds:.1f} ms a picture, against "
+            f"{1e3 * max(costs[label].seconds for label in leading):.1f} ms of the slowest."
+        )
+    return [*said, *_checkerboards(ripples)]
+
+
+def _headline(ranking: Ranking, leading: list[str]) -> str:
+    best, *followers = ranking.places
+    others = [place for place in followers if place.name not in leading]
+    with_best = [_with_difference(p) for p in followers if p.name in leading]
+    if not others:
+        return (
+            f"The data cannot tell the {len(leading)} choices apart: {best.name} has the highest "
+            f"mean, {best.mean:.2f} dB, and {_listed(with_best)} no further off than chance may "
+            f"put them."
+        )
+    behind = others[0].against_best
+    assert behind is not None
+    gap = f"{abs(behind.difference):.2f} dB behind{_interval_in_words(behind)}"
+    if not with_best:
+        return f"{best.name} is best, {best.mean:.2f} dB; {others[0].name} follows, {gap}."
+    return (
+        f"{best.name} has the highest mean, {best.mean:.2f} dB, but {_listed(with_best)} cannot be "
+        f"told from it; {others[0].name} is worse, {gap}."
+    )
+
+
+def _with_difference(place: Place) -> str:
+    by = place.against_best
+    assert by is not None
+    return f"{place.name} ({_signed(by.difference, 2)})"
+
+
+def _taken_alone(ranking: Ranking, leading: list[str]) -> list[str]:
+    """Say which intervals exclude no difference, though not among so many comparisons."""
+    intervals = {p.name: p.against_best for p in ranking.places if p.name in leading}
+    alone = [
+        name
+        for name, by in intervals.items()
+        if by is not None and by.low is not None and by.high is not None and by.low * by.high > 0
+    ]
+    pairs = len(ranking.places) * (len(ranking.places) - 1) // 2
+    if not alone:
+        return []
+    return [
+        f"Taken alone, {_listed(alone)} would be worse at 95 %; among {pairs} comparisons with so "
+        f"few seeds that is no evidence. More seeds would tell."
+    ]
+
+
+def _interval_in_words(by: Comparison) -> str:
+    if by.low is None or by.high is None:
+        return ""
+    low, high = sorted((abs(by.low), abs(by.high)))
+    return f" (95 % interval {low:.2f} to {high:.2f})" if by.low * by.high > 0 else ""
+
+
+def _checkerboards(ripples: dict[str, list[float]]) -> list[str]:
+    seen = {k: statistics.fmean(v) for k, v in ripples.items() if statistics.fmean(v) > _VISIBLE}
+    if not seen:
+        return [f"None leaves a checkerboard of more than {_VISIBLE} grey levels on flat pictures."]
+    named = _listed([f"{label} ({level:.1f})" for label, level in seen.items()])
+    return [f"A checkerboard of more than {_VISIBLE} grey levels on flat pictures: {named}."]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names) if len(names) <= 8 else [*names[:7], f"{len(names) - 7} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def ranking_columns(results: Results, metric: str) -> list[dict[str, str]]:
+    """Return the columns of a ranking."""
+    titles = {"group": "group", "mean": "all images"}
+    if len(results.testsets) > 1:
+        titles |= {f"set{k}": name for k, name in enumerate(results.testsets)}
+    titles |= {
+        "seed": "spread of seeds", "difference": "from the first", "interval": "95 % interval",
+        "seeds": "seeds",
+    }  # fmt: skip
+    return [{"key": key, "title": title} for key, title in titles.items()]
+
+
+def ranking_rows(results: Results, ranking: Ranking, metric: str) -> list[dict[str, Any]]:
+    """Return the rows of a ranking: the choices in order, and bicubic below."""
+    choices = {choice.label: choice for choice in results.choices}
+    digits = _DIGITS[metric]
+    rows = []
+    for place in ranking.places:
+        by = place.against_best
+        scores = choices[place.name].scores(metric)
+        sets = [scores[:, results.of(t)].mean() for t in results.testsets]
+        of_seeds = scores.mean(axis=1)
+        width = float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else None
+        cells = [text_cell(place.letters), number(place.mean, digits)]
+        cells += [number(mean, digits) for mean in sets] if len(sets) > 1 else []
+        cells += [
+            number(width, digits + 1),
+            number(by.difference if by else None, digits + 1, signed=True),
+            _interval(by, digits + 1),
+            number(len(choices[place.name].runs), 0),
+        ]
+        rows.append({"label": place.name, "cells": cells})
+    bicubic = results.bicubic[metric]
+    sets = [bicubic[results.of(t)].mean() for t in results.testsets]
+    cells = [text_cell(""), number(bicubic.mean(), digits)]
+    cells += [number(mean, digits) for mean in sets] if len(sets) > 1 else []
+    rows.append(
+        {"label": "bicubic interpolation", "cells": [*cells, *(text_cell("") for _ in range(4))]}
+    )
+    return rows
+
+
+def _interval(by: Comparison | None, digits: int) -> Cell:
+    if by is None or by.low is None or by.high is None:
+        return text_cell("")
+    low, high = (_signed(v, digits) for v in (by.low, by.high))
+    return {"text": f"{low} to {high}", "value": float(by.low)}
+
+
+def cost_table(
+    costs: dict[str, Cost], psnr: dict[str, float]
+) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+    """Return the columns and rows of the costs."""
+    columns = [
+        ("psnr", "PSNR, dB"), ("parameters", "parameters"), ("adds", "multiply-adds per pixel"),
+        ("ms", "ms a picture"), ("memory", "MiB of tensors"), ("training", "s of training"),
+    ]  # fmt: skip
+    rows = [
+        {
+            "label": label,
+            "cells": [
+                number(psnr[label], 2),
+                number(cost.parameters, 0),
+                number(cost.multiply_adds, 0),
+                number(1e3 * cost.seconds, 2),
+                number(cost.memory / 2**20, 1),
+                number(cost.training, 0),
+            ],
+        }
+        for label, cost in costs.items()
+    ]
+    return [{"key": key, "title": title} for key, title in columns], rows
+
+
+def best_and_worst(results: Results, choice: Choice) -> tuple[int, int]:
+    """Return the images on which a choice gains most on the mean of all choices, and least."""
+    everyone = np.mean([c.scores("psnr").mean(axis=0) for c in results.choices], axis=0)
+    gain = choice.scores("psnr").mean(axis=0) - everyone
+    if len(results.choices) == 1:
+        gain = choice.scores("psnr").mean(axis=0) - results.bicubic["psnr"]
+    return int(gain.argmax()), int(gain.argmin())
+
+
+def extremes_table(results: Results, pictures: dict[str, Any]) -> dict[str, Any]:
+    """Return the best and the worst picture of each choice."""
+    shown = {image["name"] for image in pictures["images"]}
+    everyone = np.mean([c.scores("psnr").mean(axis=0) for c in results.choices], axis=0)
+    rows = []
+    for choice in results.choices:
+        mean = choice.scores("psnr").mean(axis=0)
+        numbers = best_and_worst(results, choice)
+        cells: list[Cell] = []
+        for k in numbers:
+            cells += [
+                text_cell(results.images[k][1]), number(mean[k], 2),
+                number(mean[k] - everyone[k], 2, signed=True),
+            ]  # fmt: skip
+        names = [results.images[k][1] for k in dict.fromkeys(numbers)]
+        rows.append(
+            {"label": choice.label, "cells": cells, "images": [n for n in names if n in shown]}
+        )
+    titles = ("best picture", "PSNR", "from the mean of all", "worst picture", "PSNR",
+              "from the mean of all")  # fmt: skip
+    return {
+        "note": "Where each choice gains most on the mean of all choices, and where it loses most.",
+        "columns": [{"key": f"c{k}", "title": title} for k, title in enumerate(titles)],
+        "rows": rows,
+    }
+
+
+def text_cell(text: str) -> Cell:
+    """Return a cell of a table that holds words."""
+    return {"text": text, "value": None}
+
+
+def number(value: float | None, digits: int, signed: bool = False) -> Cell:
+    """Return a cell of a table that holds a number, or nothing."""
+    if value is None:
+        return text_cell("")
+    said = _signed(value, digits) if signed else f"{value:,.{digits}f}".replace("-", MINUS)
+    return {"text": said, "value": float(value)}
+
+
+def _signed(value: float, digits: int) -> str:
+    said = f"{value:+.{digits}f}"
+    return said.replace("-", MINUS) if float(said) else f"{0:.{digits}f}"

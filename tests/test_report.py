@@ -1,0 +1,183 @@
+"""The report of a sweep, but for the page in a browser (test_page.py)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from srlab.cost import tensor_memory
+from srlab.metrics.checkerboard import ripple_map
+from srlab.reporting.curves import spread
+from srlab.reporting.plots import pareto_front
+from srlab.reporting.tables import as_csv, as_latex, as_markdown
+
+pytest.importorskip("matplotlib", reason="a report wants matplotlib")
+pytest.importorskip("jinja2", reason="a report wants jinja2")
+
+
+def srlab(folder, *arguments):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "SRLAB_CACHE": str(folder / "cache")}
+    return subprocess.run(
+        [sys.executable, "-m", "srlab", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """Make a folder with small images and a sweep of two choices with two seeds each."""
+    place = tmp_path_factory.mktemp("report")
+    rng = np.random.default_rng(0)
+    for name, count in (("train", 3), ("test", 5)):
+        (place / name).mkdir()
+        for number in range(count):
+            coarse = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+            picture = coarse.resize((66, 60), Image.Resampling.BICUBIC)
+            picture.save(place / name / f"p{number}.png")
+    done = srlab(
+        place, "sweep", "upsampler=deconv,pixel_shuffle", "seed=0,1", "scale=2", "data=folder",
+        "data.path=train", "testset=folder", "testset.folder.path=test", "trainer.batch_size=2",
+        "trainer.patch_size=8", "trainer.steps=40", "trainer.eval_every=20", "sweep_dir=sweep",
+        "device=cpu",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def report(place, *arguments):
+    done = srlab(place, "report", "width=40", "height=30", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def without_times(text):
+    """Leave out of report.json what differs from run to run: times, and what was measured."""
+    content = json.loads(text)
+    for cost in content["costs"].values():
+        del cost["seconds"], cost["training"]
+    content["answer"] = [line for line in content["answer"] if " ms " not in line]
+    return {k: content[k] for k in content if k not in ("machine", "commands", "title")}
+
+
+def test_a_report_is_a_page_and_its_tables(workplace):
+    said = report(workplace, "sweep=sweep", "output=first")
+    assert "report: first/index.html" in said
+    folder = workplace / "first"
+    assert {p.name for p in folder.iterdir()} == {
+        "index.html", "ranking.csv", "runs.csv", "costs.csv", "report.json", "report.md",
+        "report.tex",
+    }  # fmt: skip
+    page = (folder / "index.html").read_text()
+    assert "pixel_shuffle" in page
+    assert "p0" in page
+    runs = (folder / "runs.csv").read_text().splitlines()
+    assert len(runs) == 1 + 4 * 5
+    content = json.loads((folder / "report.json").read_text())
+    [pair] = content["rankings"]["psnr"]["pairs"]
+    assert pair["seeds"] == 2
+    assert pair["images"] == 5
+    assert pair["low"] <= pair["difference"] <= pair["high"]
+    scores = {c: np.array([r["psnr"] for r in runs_of(workplace, c)]) for c in choices(content)}
+    for place in content["rankings"]["psnr"]["places"]:
+        assert place["mean"] == pytest.approx(scores[place["name"]].mean(), abs=1e-9)
+
+
+def choices(content):
+    return [place["name"] for place in content["rankings"]["psnr"]["places"]]
+
+
+def runs_of(place, choice):
+    for seed in (0, 1):
+        results = json.loads((place / f"sweep/seed{seed}-{choice}/results.json").read_text())
+        yield results[1]
+
+
+def test_a_report_is_not_overwritten(workplace):
+    first = report(workplace, "sweep=sweep")
+    second = report(workplace, "sweep=sweep")
+    assert "sweep/report/index.html" in first
+    assert "sweep/report-2/index.html" in second
+    one, two = (
+        without_times((workplace / f"sweep/{name}/report.json").read_text())
+        for name in ("report", "report-2")
+    )
+    assert one == two
+    refused = srlab(workplace, "report", "sweep=sweep", "output=sweep/report")
+    assert refused.returncode == 2
+    assert "not empty" in refused.stderr
+
+
+def test_a_single_seed_is_a_warning_and_no_interval(workplace):
+    shutil.copytree(workplace / "sweep", workplace / "single")
+    for run in (workplace / "single").glob("seed1-*"):
+        shutil.rmtree(run)
+    report(workplace, "sweep=single", "output=of_single")
+    content = json.loads((workplace / "of_single/report.json").read_text())
+    assert content["warnings"][0].startswith("A single seed of")
+    assert any("not finished" in warning for warning in content["warnings"])
+    [pair] = content["rankings"]["psnr"]["pairs"]
+    assert pair["low"] is None
+    assert "no evidence" in content["answer"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sweep=nowhere"], "nowhere is not a sweep"),
+        (["sweep=test"], "test is not a sweep"),
+        ([], "sweep is missing"),
+        (["sweep=sweep", "width=0"], "width and height must be at least 1"),
+        (["sweep=sweep", "threads=-1"], "threads must be 0"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(workplace, arguments, said):
+    done = srlab(workplace, "report", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_pareto_front_holds_what_nothing_beats():
+    points = [(1, 1), (2, 2), (2, 1), (3, 2), (3, 3), (1, 1)]
+    assert pareto_front(points) == [0, 1, 4, 5]
+
+
+def test_curves_are_spread_over_the_steps_that_all_have():
+    curves = [[(1, 1.0), (2, 4.0)], [(1, 3.0), (2, 0.0), (3, 9.0)]]
+    assert spread(curves) == [(1, 2.0, 1.0, 3.0), (2, 2.0, 0.0, 4.0)]
+
+
+def test_the_map_of_ripple_finds_where_a_checkerboard_lies():
+    smooth = torch.linspace(0.3, 0.6, 48, dtype=torch.float64).expand(1, 1, 48, 48).clone()
+    assert ripple_map(smooth, 3)[:, 3:-3, 3:-3].max() < 1e-6
+    smooth[..., :24, 0:24:3] += 4 / 255
+    found = ripple_map(smooth, 3)[0]
+    column = np.std([4 * (phase == 0) for phase in range(3)])
+    assert found[3, 3] == pytest.approx(column, rel=0.2)
+    assert found[12:-3, 12:-3].max() < 0.05
+
+
+def test_tensor_memory_is_the_sum_of_what_lives_at_once():
+    def run():
+        a = torch.empty(1000)
+        b = a.view(10, 100)  # no storage of its own
+        c = torch.empty(500)
+        del a, b
+        return c, torch.empty(200)
+
+    assert tensor_memory(run) == 4 * 1500
+
+
+def test_tables_keep_what_their_languages_would_read_otherwise():
+    columns, rows = ["", "a|b"], [["x_y & 5 %", "\N{MINUS SIGN}1"]]
+    assert as_csv(columns, rows) == ",a|b\nx_y & 5 %,\N{MINUS SIGN}1\n"
+    assert r"| a\|b |" in as_markdown(columns, rows)
+    latex = as_latex(columns, rows, "50 % of $")
+    assert r"x\_y \& 5 \% & $-$1 \\" in latex
+    assert r"\caption{50 \% of \$}" in latex
