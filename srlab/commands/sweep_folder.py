@@ -131,7 +131,7 @@ def run_names(runs: Sequence[dict[str, str]]) -> list[str]:
 def group_word(key: str, value: str, joint: str = "") -> str:
     """Name a value: a number wants its key beside it, the option of a group does not."""
     key = key.lstrip("+").split("@")[0].split(".")[-1].split("/")[-1]
-    alone = re.fullmatch(r"[a-zA-Z]\w*", value) and value not in ("true", "false", "null")
+    alone = re.fullmatch(r"[a-zA-Z]\w*", value) and value.lower() not in ("true", "false", "null")
     return value if alone else f"{key}{joint}{value}"
 
 

@@ -30,6 +30,7 @@ from srlab.timing import interleaved
 from srlab.upsamplers.linear import NotLinear, subpixel_form, transposed_form
 from srlab.upsamplers.simplify import simplify, upsamplers_of
 
+_ENOUGH = 8 / 255  # a difference that is as good as a larger one
 _BORDER = 64  # low-resolution pixels that count as border in flat pictures, at most
 
 
@@ -149,10 +150,12 @@ def _moved(upscale: Callable[[Tensor], Tensor], device: torch.device, lr: Tensor
 def where_they_differ(pictures: Sequence[Tensor], side: int, scale: int) -> tuple[int, int]:
     """Return the top left corner of the square in which pictures ``(C, H, W)`` differ most.
 
-    The variance of their luma over the pictures is summed over the square.
+    How far their luma lies from its median over the pictures, up to a few grey levels: one picture
+    that is off everywhere does not choose alone.
     """
     stack = torch.stack([_luma(picture) for picture in pictures])
-    varying = stack.var(dim=0, correction=0)[None, None]
+    away = (stack - stack.median(dim=0).values).abs().clamp(max=_ENOUGH)
+    varying = away.mean(dim=0)[None, None]
     window = (min(side, varying.shape[-2]), min(side, varying.shape[-1]))
     sums = F.avg_pool2d(varying, window, stride=scale)
     place = int(sums.flatten().argmax())

@@ -5,14 +5,14 @@ from typing import Any
 
 from srlab.errors import UserError
 
-_PARTS = Path(__file__).parent / "page"
+_PARTS = Path(__file__).parent / "document"
 
 
 def render(context: dict[str, Any]) -> str:
     """Return the page as HTML, its style, script and pictures within it.
 
     Args:
-        context: What ``page/page.html.j2`` shows; ``svg`` holds drawings, all else is text.
+        context: What ``document/page.html.j2`` shows; ``svg`` holds drawings, all else is text.
 
     Raises:
         UserError: Jinja2 is not installed.

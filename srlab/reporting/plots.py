@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FLOOR = -60.0  # dB
 _ROW = 0.3  # inches
 _COLOURS = (
-    "#0b5fa5", "#d55e00", "#009e73", "#b0569a", "#a88500", "#3fa7d6", "#7a5195", "#8c564b",
+    sheet.BLUE, sheet.ORANGE, "#009e73", "#b0569a", "#a88500", "#3fa7d6", "#7a5195", "#8c564b",
     "#5f8f29", "#7f7f7f",
 )  # fmt: skip
 _DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (1, 1)), "-.")
@@ -257,4 +257,5 @@ def _figure(width: float, height: float, salt: str) -> Iterator[tuple[Figure, li
         FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]  # without the prolog, which names a document on the network
-    done.append(svg.replace(sheet.INK, "currentColor"))
+    svg = svg.replace(sheet.INK, "currentColor").replace(sheet.BLUE, f"var(--accent, {sheet.BLUE})")
+    done.append(svg)

@@ -1,0 +1,298 @@
+"""The page of a report, in a real browser and without one."""
+
+import base64
+import io
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("jinja2", reason="a report wants jinja2")
+
+from srlab.reporting.page import render
+
+NASTY = """<b>&"' k=9</b>"""
+SIDE = 24
+
+
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def table(*values):
+    rows = [
+        {"label": f"row{k}", "cells": [{"text": str(v), "value": v}]} for k, v in enumerate(values)
+    ]
+    return {"columns": [{"key": "v", "title": "value"}], "rows": rows}
+
+
+def crops():
+    truth = np.arange(SIDE * SIDE, dtype=np.uint16).reshape(SIDE, SIDE) % 200
+    truth = truth.astype(np.uint8)
+    pictures = {"truth": truth, "darker": truth // 2, NASTY: truth + 9}
+    colour = np.stack([truth, truth + 1, truth + 2], axis=2)
+    pictures["colour"] = colour
+    return [{"label": k, "detail": "30 dB", "src": png(v)} for k, v in pictures.items()]
+
+
+def context(**changes):
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="40"><path d="M0 0"/></svg>'
+    rankings = [
+        {"id": i, "name": i.upper(), "unit": "dB", "note": "", "svg": svg, **table(3, 1, 2)}
+        for i in ("psnr", "ssim", "ripple")
+    ]
+    image = {"testset": "Set5", "left": 3, "top": 6, "width": SIDE, "height": SIDE, "why": "best"}
+    images = [{"name": name, "crops": crops(), **image} for name in ("first", "second")]
+    extremes = table(1, 2)
+    extremes["rows"][0]["images"] = ["second"]
+    return {
+        "title": NASTY, "subtitle": "2 choices", "made": "today", "warnings": [NASTY],
+        "answer": ["This is the answer."], "rankings": rankings,
+        "costs": {"note": "", "svgs": [{"title": "cost", "svg": svg}], **table(10, 9)},
+        "pictures": {"scale": 3, "note": "", "images": images},
+        "extremes": {"note": "", **extremes},
+        "artefacts": [{"label": "deconv", "note": "", "svg": svg}],
+        "curves": [{"title": "PSNR", "svg": svg}],
+        "repeat": {"commands": ["srlab sweep"], "differences": table(1), "config": "a: 1",
+                   "environment": [["torch", "2"]]},
+        "files": ["ranking.csv"],
+    } | changes  # fmt: skip
+
+
+def test_the_page_needs_nothing_else():
+    page = render(context())
+    sources = re.findall(r"""(?:src|href)=["']([^"']*)|url\(([^)]*)\)|@import\s+(\S+)""", page)
+    assert sources
+    assert all((a or b or c).startswith(("data:", "#")) for a, b, c in sources)
+
+
+def test_labels_are_text():
+    page = render(context())
+    assert NASTY not in page
+    assert "&lt;b&gt;&amp;" in page
+
+
+def test_what_is_empty_is_left_out():
+    page = render(
+        context(
+            rankings=[], artefacts=[], curves=[], pictures={"scale": 3, "note": "", "images": []}
+        )
+    )
+    for part in ("ranking", "look", "artefacts", "curves"):
+        assert f'id="{part}"' not in page
+    assert 'id="cost"' in page
+
+
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    if not any(found):
+        pytest.skip("no Chromium is installed")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=next(filter(None, found)), args=ARGUMENTS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    """Open the page from disk; at the end nothing was complained of, and nothing else asked for."""
+    file = tmp_path / "index.html"
+    file.write_text(render(context()))
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    said, asked = [], []
+    tab.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(f"file://{file}")
+    tab.wait_for_function("window.srlabViewer?.ready()")
+    yield tab
+    tab.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [f"file://{file}"]
+
+
+def view(page):
+    return page.evaluate("srlabViewer.view()")
+
+
+def pixels(page, selector):
+    """What a canvas shows: the colour of the middle of each pixel of the crop."""
+    return page.evaluate(
+        """([selector, side]) => {
+            const canvas = document.querySelector(selector), pen = canvas.getContext("2d");
+            const step = canvas.width / side, found = [];
+            for (let y = 0; y < side; y++) for (let x = 0; x < side; x++)
+                found.push([...pen.getImageData((x + .5) * step, (y + .5) * step, 1, 1).data]);
+            return found;
+        }""",
+        [selector, SIDE],
+    )
+
+
+def settle(page):
+    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+
+
+def test_tiles_show_their_pixels(page):
+    shown = np.array(pixels(page, ".tile:nth-child(1) canvas"))[:, 0].reshape(SIDE, SIDE)
+    expected = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % 200
+    assert np.array_equal(shown, expected)
+
+
+def test_zoom_and_pan_are_those_of_all(page):
+    first, other = (page.locator(f".tile:nth-child({n}) canvas") for n in (1, 4))
+    first.hover(position={"x": 20, "y": 20})
+    page.mouse.wheel(0, -300)
+    settle(page)
+    assert view(page)["zoom"] == pytest.approx(1.25)
+    other.focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert view(page)["zoom"] > 1.5
+    assert view(page)["x"] > 0
+    corner = pixels(page, ".tile:nth-child(1) canvas"), pixels(page, ".tile:nth-child(4) canvas")
+    reds = [[c[0] for c in found] for found in corner]
+    assert reds[0] == reds[1]  # the red of the colour picture is the truth
+    page.keyboard.press("0")
+    assert view(page) == {"zoom": 1, "x": 0, "y": 0}
+
+
+def test_dragging_pans(page):
+    canvas = page.locator(".tile:nth-child(2) canvas")
+    canvas.focus()
+    for _ in range(3):
+        page.keyboard.press("+")
+    canvas.scroll_into_view_if_needed()
+    before = view(page)["x"]
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 90, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 50, box["y"] + 50, steps=4)
+    page.mouse.up()
+    assert view(page)["x"] > before
+
+
+def test_the_slider_moves_by_mouse_and_by_keyboard(page):
+    canvas = page.locator("#compare")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    middle = box["y"] + min(200, box["height"] / 2)
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4, middle, steps=5)
+    page.mouse.up()
+    assert page.evaluate("srlabViewer.slider()") == pytest.approx(0.25, abs=0.02)
+    page.locator("#slider").focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    moved = page.evaluate("srlabViewer.slider()")
+    assert moved == pytest.approx(0.26, abs=0.02)
+
+
+def test_a_and_b_stand_on_their_sides_and_flip_in_place(page):
+    page.locator("#a").select_option("0")
+    page.locator("#b").select_option("1")
+    settle(page)
+    truth = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % 200
+    shown = np.array(pixels(page, "#compare"))[:, 0].reshape(SIDE, SIDE)
+    assert np.array_equal(shown[:, : SIDE // 2 - 1], truth[:, : SIDE // 2 - 1])
+    assert np.array_equal(shown[:, SIDE // 2 + 1 :], truth[:, SIDE // 2 + 1 :] // 2)
+    page.locator("#compare").focus()
+    for key, expected in (("f", truth), ("f", truth // 2)):
+        page.keyboard.press(key)
+        settle(page)
+        shown = np.array(pixels(page, "#compare"))[:, 0].reshape(SIDE, SIDE)
+        assert np.array_equal(shown, expected)
+
+
+def test_a_click_on_a_tile_makes_it_b_and_with_shift_a(page):
+    page.locator(".tile:nth-child(2) canvas").click()
+    page.locator(".tile:nth-child(4) canvas").click(modifiers=["Shift"])
+    assert page.locator("#b").input_value() == "1"
+    assert page.locator("#a").input_value() == "3"
+
+
+def test_the_values_of_the_pixel_under_the_pointer_are_read(page):
+    canvas = page.locator(".tile:nth-child(2) canvas")
+    width = canvas.bounding_box()["width"]
+    canvas.hover(position={"x": 5.5 * width / SIDE, "y": 2.5 * width / SIDE})
+    settle(page)
+    truth = (2 * SIDE + 5) % 200
+    expected = [str(truth), str(truth // 2), str(truth + 9), f"{truth} {truth + 1} {truth + 2}"]
+    assert page.evaluate("srlabViewer.values()") == expected
+    assert page.locator(".tile:nth-child(3) .value").inner_text() == expected[2]
+
+
+def test_the_difference_of_the_truth_is_none(page):
+    page.locator("#difference").check()
+    settle(page)
+    assert {tuple(c) for c in pixels(page, ".tile:nth-child(1) canvas")} == {(245, 245, 245, 255)}
+    lighter = pixels(page, ".tile:nth-child(3) canvas")
+    assert all(red > blue for red, _, blue, _ in lighter)
+    darker = pixels(page, ".tile:nth-child(2) canvas")
+    assert all(red <= blue for red, _, blue, _ in darker)
+
+
+def test_pictures_are_chosen_in_three_ways(page):
+    page.locator("#next").click()
+    page.wait_for_function("srlabViewer.image() === 1")
+    page.locator("#picture").select_option("0")
+    page.wait_for_function("srlabViewer.image() === 0")
+    page.locator("button.show").click()
+    page.wait_for_function("srlabViewer.image() === 1")
+    assert "second of Set5" in page.locator("#about").inner_text()
+
+
+def column(page, name):
+    return page.locator(f"#{name} tbody tr td").all_inner_texts()
+
+
+def test_tables_sort_both_ways(page):
+    heading = page.locator("#ranking-psnr thead th").nth(1)
+    assert column(page, "ranking-psnr") == ["3", "1", "2"]
+    heading.locator("button").click()
+    assert column(page, "ranking-psnr") == ["1", "2", "3"]
+    assert heading.get_attribute("aria-sort") == "ascending"
+    heading.locator("button").press("Enter")
+    assert column(page, "ranking-psnr") == ["3", "2", "1"]
+    assert heading.get_attribute("aria-sort") == "descending"
+
+
+def test_tabs_go_by_arrow_keys_and_print_shows_all(page):
+    assert page.locator("#panel-psnr").is_visible()
+    page.locator("#tab-psnr").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#panel-ssim").is_visible()
+    assert not page.locator("#panel-psnr").is_visible()
+    page.emulate_media(media="print")
+    assert all(page.locator(f"#panel-{i}").is_visible() for i in ("psnr", "ssim", "ripple"))
+
+
+def test_a_phone_does_not_scroll_sideways(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    settle(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_dark_is_dark(page):
+    colours = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    light, dark = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
+    assert dark < 150 < 600 < light
