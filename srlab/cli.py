@@ -151,11 +151,12 @@ def _answer_query(line: str, point: str) -> None:
 
 def _sweep(arguments: list[str]) -> None:
     """Plan a sweep from its first run's config, then let Hydra's multirun make what is missing."""
-    from srlab.commands.sweep import finish, split_axes
+    from srlab.commands.sweep import check_launcher, finish, split_axes
 
     arguments = [a for a in arguments if a not in ("-m", "--multirun")]
     flags = [a for a in arguments if a.startswith("-") or "=" not in a]
     fixed, axes = split_axes(a for a in arguments if a not in flags)
+    check_launcher(fixed.get("hydra/launcher", "").partition("=")[2])
     first = [f"{key}={values[0]}" for key, values in axes.items()]
     command = shlex.join(["srlab", "sweep", *arguments])
     plan = _hydra("sweep", "sweep", [*flags, *fixed.values(), *first], fixed, axes, command)

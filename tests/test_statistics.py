@@ -31,10 +31,7 @@ def told_apart(ranking):
     return sum(not x & y for x, y in combinations(letters, 2))
 
 
-# --- two methods
-
-
-@pytest.mark.parametrize(("seeds", "images"), product((2, 3, 5), (3, 19)))
+@pytest.mark.parametrize(("seeds", "images"), list(product((2, 3, 5), (3, 19))))
 @pytest.mark.parametrize(
     "deviations", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0.3, 1, 0.1), (0.1, 0.1, 1)]
 )
@@ -43,7 +40,7 @@ def test_intervals_cover_for_new_seeds_and_new_images(seeds, images, deviations)
     zero = np.zeros((seeds, images))
     times = 500
     found = [compare(differences(rng, *zero.shape, *deviations), zero) for _ in range(times)]
-    assert sum(c.low <= 0 <= c.high for c in found) / times >= 0.93  # 2 deviations beneath 95%
+    assert sum(c.low <= 0 <= c.high for c in found) / times >= 0.92  # 3 deviations beneath 95 %
 
 
 @pytest.mark.parametrize("deviations", [(1, 0, 0), (0, 1, 0)])
@@ -122,9 +119,6 @@ def test_a_single_seed_or_image_is_no_evidence(shape):
 def test_scores_that_cannot_be_compared_are_refused(a, b, reason):
     with pytest.raises(ValueError, match=reason):
         compare(a, b)
-
-
-# --- many methods
 
 
 def test_holm_by_hand():
@@ -219,7 +213,7 @@ def test_fewer_than_two_common_seeds_tell_nothing_apart(other):
 
 def test_the_order_is_by_mean_and_ties_keep_theirs():
     scores = {name: np.full((2, 2), mean) for name, mean in [("x", 1), ("y", 2), ("z", 1)]}
-    seeds = dict.fromkeys(scores, [0, 1])
+    seeds = {name: [0, 1] for name in scores}
     assert [p.name for p in rank(scores, seeds).places] == ["y", "x", "z"]
     assert [p.name for p in rank(scores, seeds, higher_is_better=False).places] == ["x", "z", "y"]
     assert [p.letters for p in rank(scores, seeds).places] == ["a", "b", "b"]

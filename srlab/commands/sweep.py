@@ -40,11 +40,15 @@ from srlab.commands.sweep_folder import (
 from srlab.commands.train import make_paths_absolute
 from srlab.config.check import ConfigError
 from srlab.config.schema import SweepConfig, TrainConfig
+from srlab.config.suggest import explain
 from srlab.errors import UserError
 from srlab.evaluation.tables import aligned
 
 # What hydra/launcher=... needs: the extra of srlab that brings it, by the option.
-_EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+_EXTRAS = {
+    "joblib": "joblib", "parallel": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm",
+    "slurm": "slurm", "ray": "ray", "cluster": "ray",
+}  # fmt: skip
 _MODULES = {"joblib": "joblib", "slurm": "submitit", "ray": "ray"}
 _ELSEWHERE = ("device", "trust", "trainer.workers", "trainer.threads")  # where, and not what
 
@@ -112,7 +116,6 @@ def run(
     Raises:
         UserError: A run cannot be made, or another process runs the sweep.
     """
-    _check_launcher(str(choices.get("hydra/launcher")))
     for key in ("run_dir", "resume", "name"):
         if getattr(config, key) is not None:
             raise UserError(f"a sweep names its runs itself: {key} goes with srlab train")
@@ -165,7 +168,12 @@ def finish(plan: Plan) -> None:
     print(f"compare them: srlab report sweep={plan.folder}")
 
 
-def _check_launcher(launcher: str) -> None:
+def check_launcher(launcher: str) -> None:
+    """Check that Hydra has the plug-in of a launcher.
+
+    Raises:
+        UserError: It is to be installed first.
+    """
     extra = _EXTRAS.get(launcher)
     if extra is None:
         return
@@ -205,7 +213,8 @@ def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
                 make_paths_absolute(config)
                 kinds[kind] = config
             except (UserError, HydraException, OmegaConfBaseException) as error:
-                faults[kind] = f"{where}: {str(error).splitlines()[0]}"
+                told = explain("train", str(error)) or str(error).splitlines()[0]
+                faults[kind] = f"{where}: {told}"
         if kind in kinds:
             configs[name] = replace(kinds[kind], seed=int(planned.axes["seed"]))
     if faults:
