@@ -32,10 +32,11 @@ def look(
     for number, why in wanted.items():
         testset, name = results.images[number]
         showcase = open_showcase(paths[testset, name], network.scale, network.colour)
-        pictures = upscaled(showcase, networks)
+        firsts = [choice.runs[0].name for choice in results.choices]
+        whole = {name: upscaled(showcase, networks[name]) for name in firsts}
         if not drawings:
-            drawings = draw_networks(results.choices, networks, pictures)
-        images.append(_crops(results, number, why, pictures, showcase))
+            drawings = draw_networks(results.choices, networks, whole)
+        images.append(_crops(results, number, why, networks, whole, showcase))
     note = (
         f"Every run, bicubic and the truth: {_SIDE} pixels a side or less, where the runs differ "
         f"most. Numbers are of the whole picture."
@@ -65,13 +66,22 @@ def _paths(results: Results, trust: Sequence[str]) -> dict[tuple[str, str], Path
 
 
 def _crops(
-    results: Results, number: int, why: str, pictures: dict[str, Tensor], showcase: Showcase
+    results: Results,
+    number: int,
+    why: str,
+    networks: dict[str, Network],
+    whole: dict[str, Tensor],
+    showcase: Showcase,
 ) -> dict[str, Any]:
-    """Cut the same part out of an image as it is, as bicubic and as every run make it."""
+    """Cut the same part out of an image as it is, as bicubic and as every run make it.
+
+    ``whole`` holds it as the first run of each choice makes it; of the others the part is kept.
+    """
     scale = showcase.scale
-    top, left = where_they_differ(list(pictures.values()), _SIDE, scale)
-    part = (..., slice(top, top + _SIDE), slice(left, left + _SIDE))
     bicubic = showcase.bicubic(showcase.lr)[0].clamp(0, 1)
+    compared = list(whole.values()) if len(whole) > 1 else [bicubic, *whole.values()]
+    top, left = where_they_differ(compared, _SIDE, scale)
+    part = (..., slice(top, top + _SIDE), slice(left, left + _SIDE))
     of_bicubic = results.bicubic["psnr"][number]
     crops = [
         {"label": "truth", "detail": "", "src": as_png(showcase.hr[0][part])},
@@ -85,11 +95,12 @@ def _crops(
         for run in choice.runs:
             label = f"{choice.label}, seed {run.seed}"
             detail = f"{run.scores['psnr'][number]:.2f} dB"
-            crops.append(
-                {"label": label, "detail": detail, "src": as_png(pictures[run.name][part])}
-            )
+            picture = whole.get(run.name)
+            if picture is None:
+                picture = upscaled(showcase, networks[run.name])
+            crops.append({"label": label, "detail": detail, "src": as_png(picture[part])})
     testset, name = results.images[number]
-    height, width = pictures[results.runs[0].name][part].shape[-2:]
+    height, width = bicubic[part].shape[-2:]
     return {
         "name": name, "testset": testset, "left": left, "top": top, "width": width,
         "height": height, "why": why, "crops": crops,

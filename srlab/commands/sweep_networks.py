@@ -132,15 +132,11 @@ def _flat_ripple(module: Model) -> float:
     return flat_ripple(upscale, module.scale, module.channels, border, module.grid)
 
 
-def upscaled(showcase: Showcase, networks: dict[str, Network]) -> dict[str, Tensor]:
-    """Return a test image as each network makes it, ``(C, sH, sW)`` in ``[0, 1]``, by run."""
-    pictures = {}
-    for name, network in networks.items():
-        once = network.upscaler("auto", False)
-        device = next(iter(network.module.parameters())).device
-        moved = partial(_moved, once, device)
-        pictures[name] = showcase.upscaled(moved)[0].clamp(0, 1).cpu()
-    return pictures
+def upscaled(showcase: Showcase, network: Network) -> Tensor:
+    """Return a test image as a network makes it, ``(C, sH, sW)`` in ``[0, 1]``."""
+    device = next(iter(network.module.parameters())).device
+    moved = partial(_moved, network.upscaler("auto", False), device)
+    return showcase.upscaled(moved)[0].clamp(0, 1).cpu()
 
 
 def _moved(upscale: Callable[[Tensor], Tensor], device: torch.device, lr: Tensor) -> Tensor:
