@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from hydra import compose
@@ -165,7 +166,7 @@ def finish(plan: Plan) -> None:
             + "; the same command tries them again; what they said is in "
             + f"{plan.folder}/logs{''.join(reasons)}"
         )
-    print(f"compare them: srlab report sweep={plan.folder}")
+    print(f"compare them: srlab report {quote(f'sweep={plan.folder}')}")
 
 
 def check_launcher(launcher: str) -> None:

@@ -1,6 +1,7 @@
 """What the networks of a sweep cost, what they make of pictures, and what their kernels are."""
 
 import base64
+import copy
 import io
 import statistics
 from collections.abc import Callable, Sequence
@@ -186,7 +187,7 @@ def draw_networks(
     limit = max(0.5, float(np.median([m.quantile(0.995) for m in maps.values()])))
     drawn = {}
     for choice in choices:
-        module = networks[choice.runs[0].name].module.cpu()
+        module = copy.deepcopy(networks[choice.runs[0].name].module).cpu()
         flats = deviation(flat_response(module, module.scale, module.channels, module.halo))
         worst = flats[int(flats.abs().amax(dim=(1, 2)).argmax())]
         drawn[choice.label] = draw_artefacts(
