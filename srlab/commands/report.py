@@ -166,7 +166,7 @@ def _ranking(results: Results, ranking: Ranking, metric: str) -> dict[str, Any]:
             f"Holm); the intervals are of the differences from the first, paired by image and "
             f"seed, for new seeds and new images of the same kind."
         ),
-        "columns": ranking_columns(results, metric),
+        "columns": ranking_columns(results),
         "rows": rows,
         "svg": draw_intervals(bars, against) if len(bars) > 1 else "",
     }

@@ -139,7 +139,7 @@ def _listed(names: Sequence[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def ranking_columns(results: Results, metric: str) -> list[dict[str, str]]:
+def ranking_columns(results: Results) -> list[dict[str, str]]:
     """Return the columns of a ranking."""
     titles = {"group": "group", "mean": "all images"}
     if len(results.testsets) > 1:
