@@ -118,7 +118,8 @@ def gather(folder: Path, sweep: Sweep) -> Results:
 def differences(choices: Sequence[Choice]) -> tuple[list[str], list[list[str]], dict[str, Any]]:
     """Return the keys in which configs differ, their values by choice, and what is common."""
     configs = [choice.runs[0].config for choice in choices]
-    keys = [k for k in dict.fromkeys(k for c in configs for k in c) if k not in _NOT_COMPUTED]
+    known = dict.fromkeys(k for c in configs for k in c if not k.startswith("model.upsampler."))
+    keys = [k for k in known if k not in _NOT_COMPUTED]  # the upsampler has keys of its own
     shared = {k for k in keys if all(c.get(k, "") == configs[0].get(k, "") for c in configs)}
     differ = [k for k in keys if k not in shared]
     values = [[_said(config[k]) if k in config else "" for k in differ] for config in configs]

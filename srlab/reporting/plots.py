@@ -257,5 +257,7 @@ def _figure(width: float, height: float, salt: str) -> Iterator[tuple[Figure, li
         FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]  # without the prolog, which names a document on the network
-    svg = svg.replace(sheet.INK, "currentColor").replace(sheet.BLUE, f"var(--accent, {sheet.BLUE})")
+    svg = svg.replace(sheet.INK, "currentColor")
+    for colour, name in ((sheet.BLUE, "--accent"), (sheet.QUIET, "--quiet")):  # the page's
+        svg = svg.replace(colour, f"var({name}, {colour})")
     done.append(svg)

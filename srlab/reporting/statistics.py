@@ -70,9 +70,9 @@ def compare(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Comparison:
     which covers at least the level whatever the variances (Banerjee, "Approximate Confidence
     Interval for Linear Functions of Means of k Populations when the Population Variances are not
     Equal", Sankhya 22, 1960), as the distribution function of chi-squared is concave at one degree
-    of freedom. Over 2, 3 and 5 seeds, 3, 5 and 19 images and deviations of 0, 0.3 and 1 of each
-    part, 95 % intervals covered in 93 % (the 95 % of the worst case, seeds alone, less the luck of
-    600 trials) to 100 % of simulated comparisons.
+    of freedom. Simulated with 2, 3 and 5 seeds, 3, 5 and 19 images and deviations from 0 to 1 of
+    each kind, it covers 95% to 99.97%, 97.5% on average; most where neither seeds nor images have
+    an effect of their own.
 
     Args:
         a: Scores, ``(S, n)``: S seeds, n images.
@@ -161,7 +161,9 @@ def rank(
 
     Two methods are compared over the seeds that both have. With fewer than two of them, or one
     image, they have no interval and cannot be told apart. The others are if their p, by Holm over
-    all pairs, is at most ``1 - level``: the chance to tell any equal methods apart.
+    all pairs, is at most ``1 - level``: the chance to tell any equal methods apart. Few seeds find
+    little among many methods: of six, the largest difference must be 17 times its standard error
+    over 3 seeds, 6 times over 5.
 
     Args:
         scores: For each method ``(S, n)``: its S seeds, the n images of all.
