@@ -184,7 +184,8 @@ def test_a_sweep_that_was_stopped_ends_as_one_that_ran_through(workplace, number
     second = workplace / name / "seed0-pixel_shuffle"
     wait_for((second / "last.pt").exists, process)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
+    assert number == signal.SIGKILL or "the same command goes on with the sweep" in err
     assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number)
     assert not (workplace / name / "seed1-deconv").exists()
     first = (workplace / name / "seed0-deconv/last.pt").stat().st_mtime_ns

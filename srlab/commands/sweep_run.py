@@ -50,8 +50,9 @@ def run(config: TrainConfig, overrides: list[str], folder: Path) -> float:
         metrics = [f"{metric}/{testset}" for testset, *_ in scores for metric in ("psnr", "ssim")]
         values = {key: _plain(value) for key, value in sweep.runs[name].axes.items()}
         record_hyperparameters(folder / name, values, metrics)
-    except Interrupted:
-        raise
+    except Interrupted as stop:
+        said = f"stopped in {name}, which is saved; the same command goes on with the sweep"
+        raise Interrupted(said, stop.exit_code) from None
     except Exception as error:
         _note_failure(folder, name, error)
         return math.nan
