@@ -135,6 +135,7 @@ def page(browser, tmp_path):
     tab.on("request", lambda request: asked.append(request.url))
     tab.goto(f"file://{file}")
     wait(tab, "srlabViewer.ready()")
+    settle(tab)  # decoded is not drawn yet
     yield tab
     tab.close()
     assert said == []
