@@ -6,6 +6,7 @@ Nothing here imports torch, so that help and completion are quick.
 import os
 import re
 import shlex
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -154,7 +155,7 @@ def _sweep(arguments: list[str]) -> None:
     from srlab.commands.sweep import check_launcher, finish, split_axes
 
     arguments = [a for a in arguments if a not in ("-m", "--multirun")]
-    flags = [a for a in arguments if a.startswith("-") or "=" not in a]
+    flags = [a for a in arguments if a.startswith("-") or ("=" not in a and a[:1] != "~")]
     fixed, axes = split_axes(a for a in arguments if a not in flags)
     check_launcher(fixed.get("hydra/launcher", "").partition("=")[2])
     first = [f"{key}={values[0]}" for key, values in axes.items()]
@@ -163,8 +164,28 @@ def _sweep(arguments: list[str]) -> None:
     if plan is None:  # asked for help, or for the config
         return
     if plan.missing:
-        _hydra("sweep_run", "train", ["--multirun", *flags, *plan.arguments])
+        _multirun(["--multirun", *flags, *plan.arguments])
     finish(plan)
+
+
+def _multirun(arguments: list[str]) -> None:
+    """Make the runs of a sweep; a signal that comes between them, or beside them, ends all."""
+    from srlab.errors import Interrupted
+
+    numbers = [signal.SIGINT]
+
+    def leave(number: int, _: Any) -> None:
+        numbers.append(signal.Signals(number))
+        raise KeyboardInterrupt  # past Hydra, and a launcher ends its processes
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        _hydra("sweep_run", "train", arguments)
+    except KeyboardInterrupt:
+        said = "srlab: stopped; the same command goes on with the sweep"
+        raise Interrupted(said, 128 + numbers[-1]) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _hydra(verb: str, primary: str, arguments: list[str], *more: Any) -> Any:

@@ -7,6 +7,7 @@ launcher was chosen.
 
 import importlib.util
 import itertools
+import re
 import statistics
 import time
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,7 @@ from typing import Any
 
 from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -40,7 +41,7 @@ from srlab.commands.sweep_folder import (
 )
 from srlab.commands.train import make_paths_absolute
 from srlab.config.check import ConfigError
-from srlab.config.schema import SweepConfig, TrainConfig
+from srlab.config.schema import SEED_RANGE, SweepConfig, TrainConfig
 from srlab.config.suggest import explain
 from srlab.errors import UserError
 from srlab.evaluation.tables import aligned
@@ -91,7 +92,8 @@ def split_axes(overrides: Iterable[str]) -> tuple[dict[str, str], dict[str, list
 
 
 def _values(override: Override) -> list[str]:
-    if not (override.is_choice_sweep() or override.is_range_sweep()):
+    listed = override.is_choice_sweep() or override.is_range_sweep()
+    if not listed or isinstance(override.value(), Glob):
         raise UserError(f"{override.input_line}: an axis is a list of values, as in seed=0,1,2")
     return list(dict.fromkeys(override.sweep_string_iterator()))
 
@@ -129,12 +131,17 @@ def run(
     grid_fixed, grid_axes = split_axes(f"{key}={value}" for key, value in sweeper.items())
     axes = {k: v for k, v in grid_axes.items() if k not in fixed} | axes
     fixed = {k: v for k, v in grid_fixed.items() if k not in axes} | fixed
+    if "grid" in axes:
+        raise UserError(f"one grid at a time, not {', '.join(axes['grid'])}")
     if not axes:
         raise UserError("nothing to compare: give grid=NAME, or several values, as in seed=0,1,2")
     # Slowest, so that one seed's comparison is whole before the next begins; and always an axis, so
     # that more seeds join the one there is.
     fixed.pop("seed", None)
     axes = {"seed": axes.get("seed", [str(config.seed)])} | axes
+    for seed in axes["seed"]:  # here, because of seeds that differ only one is checked below
+        if not re.fullmatch("[0-9]+", seed) or int(seed) >= 2**63:
+            raise ConfigError(f"seed={seed}: {SEED_RANGE}")
     places = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     runs = {
         name: Planned([*fixed.values(), *(f"{k}={v}" for k, v in place.items())], place)
@@ -215,7 +222,7 @@ def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
                 kinds[kind] = config
             except (UserError, HydraException, OmegaConfBaseException) as error:
                 told = explain("train", str(error)) or str(error).splitlines()[0]
-                faults[kind] = f"{where}: {told}"
+                faults[kind] = f"{where}: {told}" if where else told
         if kind in kinds:
             configs[name] = replace(kinds[kind], seed=int(planned.axes["seed"]))
     if faults:

@@ -17,7 +17,7 @@ from srlab.atomic import write_atomically
 from srlab.errors import UserError
 
 _PLAN = "sweep.json"
-_LONGEST = 100  # characters of a name; file systems take 255 bytes
+_LONGEST = 100  # bytes of a name without its digest; file systems take 255
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,13 @@ def run_names(runs: Sequence[dict[str, str]]) -> list[str]:
     Args:
         runs: For each its value by the key of the axis.
     """
-    plain = [_slug("-".join(group_word(key, value) for key, value in run.items())) for run in runs]
+    told = ["-".join(group_word(key, value) for key, value in run.items()) for run in runs]
+    short = [_slug(text).encode()[:_LONGEST].decode(errors="ignore") for text in told]
+    folded = [name.casefold() for name in short]  # on some disks A and a are one folder
     return [
-        name if plain.count(name) == 1 and len(name) <= _LONGEST
-        else f"{name[:_LONGEST]}-{digest(run)}"
-        for name, run in zip(plain, runs, strict=True)
-    ]  # fmt: skip
+        name if name == text and folded.count(name.casefold()) == 1 else f"{name}-{digest(run)}"
+        for name, text, run in zip(short, told, runs, strict=True)
+    ]
 
 
 def group_word(key: str, value: str, joint: str = "") -> str:
