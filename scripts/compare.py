@@ -5,6 +5,7 @@ usage: python scripts/compare.py SWEEP CHOICE OTHER [CHOICE OTHER ...]
 The choices are named as in the report of the sweep; without any, their names are listed.
 """
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from srlab.commands.sweep_networks import flat_ripples, load_networks
 from srlab.commands.sweep_results import METRICS, Results, gather
 from srlab.errors import UserError
 from srlab.evaluation.tables import aligned
-from srlab.reporting.statistics import Comparison, compare
+from srlab.reporting.statistics import Comparison, rank
 
 
 def main() -> None:
@@ -52,18 +53,16 @@ def _differences(results: Results, one: str, other: str) -> list[str]:
     for name in (one, other):
         if name not in choices:
             raise UserError(f"there is no choice {name!r}; there are {', '.join(choices)}")
-    seeds = [seed for seed in choices[one].seeds if seed in choices[other].seeds]
-    if not seeds:
-        raise UserError(f"{one} and {other} have no seed in common")
+    if one == other:
+        raise UserError(f"{one} is compared with itself")
+    both = {name: choices[name] for name in (one, other)}
+    seeds = {name: choice.seeds for name, choice in both.items()}
+    sets = {"all": [*range(len(results.images))]} | {t: results.of(t) for t in results.testsets}
     lines = [f"{one} less {other}:"]
-    for metric in METRICS:
-        a, b = (
-            c.scores(metric)[[c.seeds.index(seed) for seed in seeds]]
-            for c in (choices[one], choices[other])
-        )
-        sets = {"all": [*range(len(results.images))]} | {t: results.of(t) for t in results.testsets}
-        for name, images in sets.items():
-            lines.append(f"  {metric:<7}{name:<8}{_said(compare(a[:, images], b[:, images]))}")
+    for metric, (name, images) in itertools.product(METRICS, sets.items()):
+        scores = {label: choice.scores(metric)[:, images] for label, choice in both.items()}
+        found = rank(scores, seeds).comparisons[one, other]
+        lines.append(f"  {metric:<7}{name:<8}{_said(found)}")
     return lines
 
 

@@ -5,12 +5,8 @@ Nothing here imports torch, so that help and completion are quick.
 
 import os
 import re
-import shlex
-import signal
 import sys
 import warnings
-from pathlib import Path
-from typing import Any
 
 VERBS = {
     "train": "train a network; ends with a table and a picture",
@@ -147,105 +143,9 @@ def _answer_query(line: str, point: str) -> None:
     elif verb in VERBS or verb.removeprefix("bench_") in BENCHES:
         line = f"{program} {rest}"
         os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
-        _hydra(verb, verb, ["-sc", "query=bash"])
+        from srlab.commands.application import run_application
 
-
-def _sweep(arguments: list[str]) -> None:
-    """Plan a sweep from its first run's config, then let Hydra's multirun make what is missing."""
-    from srlab.commands.sweep import check_launcher, finish, split_axes
-
-    arguments = [a for a in arguments if a not in ("-m", "--multirun")]
-    flags = [a for a in arguments if a.startswith("-") or ("=" not in a and a[:1] != "~")]
-    fixed, axes = split_axes(a for a in arguments if a not in flags)
-    check_launcher(fixed.get("hydra/launcher", "").partition("=")[2])
-    first = [f"{key}={values[0]}" for key, values in axes.items()]
-    command = shlex.join(["srlab", "sweep", *arguments])
-    plan = _hydra("sweep", "sweep", [*flags, *fixed.values(), *first], fixed, axes, command)
-    if plan is None:  # asked for help, or for the config
-        return
-    if plan.missing:
-        _multirun(["--multirun", *flags, *plan.arguments])
-    finish(plan)
-
-
-def _multirun(arguments: list[str]) -> None:
-    """Make the runs of a sweep; a signal that comes between them, or beside them, ends all."""
-    from srlab.errors import Interrupted
-
-    numbers = [signal.SIGINT]
-
-    def leave(number: int, _: Any) -> None:
-        numbers.append(signal.Signals(number))
-        raise KeyboardInterrupt  # past Hydra, and a launcher ends its processes
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        _hydra("sweep_run", "train", arguments)
-    except KeyboardInterrupt:
-        said = "srlab: stopped; the same command goes on with the sweep"
-        raise Interrupted(said, 128 + numbers[-1]) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _hydra(verb: str, primary: str, arguments: list[str], *more: Any) -> Any:
-    """Run a verb as a Hydra app.
-
-    Args:
-        verb: Name of the module in ``srlab.commands``.
-        primary: Its primary config.
-        arguments: The command line.
-        more: What the verb is told besides.
-    """
-    import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-    from omegaconf import DictConfig
-
-    from srlab.config.paths import config_dir
-    from srlab.errors import Interrupted, UserError
-
-    _prepare_process()
-    endings: list[Exception] = []
-    answers: list[Any] = []
-    sys.argv = [f"srlab {verb.replace('_', ' ')}", *arguments]
-
-    @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=primary)
-    def task(config: DictConfig):
-        """Hand the composed config on, and keep what ends a single run from Hydra's own report."""
-        from srlab.commands.entry import run_verb
-
-        _prepare_process()  # a launcher may have started another one
-        hydra_config = HydraConfig.get()
-        multirun = hydra_config.mode == RunMode.MULTIRUN
-        try:
-            answer = run_verb(verb, config, hydra_config, *more)
-            answers.append(answer)
-            return answer
-        except (UserError, Interrupted, BrokenPipeError) as error:
-            if multirun and isinstance(error, Interrupted):  # leave the other jobs alone, too
-                print(error, file=sys.stderr)
-                sys.exit(error.exit_code)
-            if multirun:
-                raise
-            endings.append(error)  # raised again below, past Hydra's own report
-            return None
-
-    task()
-    if endings:
-        raise endings[0]
-    return answers[0] if answers else None
-
-
-def _prepare_process() -> None:
-    """Let this process find and understand configs, and components in the user's folder."""
-    from srlab.config.schema import register
-    from srlab.config.search_path import register_plugins
-
-    register()
-    register_plugins()
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
+        run_application(verb, verb, ["-sc", "query=bash"])
 
 
 def _run(verb: str, arguments: list[str]) -> None:
@@ -253,6 +153,7 @@ def _run(verb: str, arguments: list[str]) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from srlab.commands.application import run_application, run_sweep
     from srlab.errors import Interrupted, UserError
 
     arguments = [_quoted(argument) for argument in arguments]
@@ -261,9 +162,9 @@ def _run(verb: str, arguments: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
     try:
         if verb == "sweep":
-            _sweep(arguments)
+            run_sweep(arguments)
         else:
-            _hydra(verb, verb, arguments)
+            run_application(verb, verb, arguments)
     except UserError as error:
         _fail(str(error))
     except Interrupted as stop:

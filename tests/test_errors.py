@@ -1,13 +1,10 @@
 """Wrong input: one clear sentence, exit status 2, nothing written."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
+from common import command_line
 from PIL import Image
-
-from srlab.cli import main
 
 
 @pytest.fixture
@@ -16,16 +13,7 @@ def srlab(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SRLAB_DATA", str(tmp_path / "nowhere"))
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return status, capsys.readouterr()
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 def refused(outcome, *words):

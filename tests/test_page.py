@@ -27,7 +27,7 @@ def table(*values):
     rows = [
         {"label": f"row{k}", "cells": [{"text": str(v), "value": v}]} for k, v in enumerate(values)
     ]
-    return {"columns": [{"key": "v", "title": "value"}], "rows": rows}
+    return {"columns": ["value"], "rows": rows}
 
 
 def crops():

@@ -1,15 +1,13 @@
 """The report of a sweep, but for the page in a browser (test_page.py)."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from common import save_pictures, start
 
 from srlab.cost import tensor_memory
 from srlab.metrics.checkerboard import ripple_map
@@ -22,24 +20,16 @@ pytest.importorskip("jinja2", reason="a report wants jinja2")
 
 
 def srlab(folder, *arguments):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "SRLAB_CACHE": str(folder / "cache")}
-    return subprocess.run(
-        [sys.executable, "-m", "srlab", *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
+    process = start(folder, *arguments)
+    out, err = process.communicate(timeout=180)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """Make a folder with small images and a sweep of two choices with two seeds each."""
     place = tmp_path_factory.mktemp("report")
-    rng = np.random.default_rng(0)
-    for name, count in (("train", 3), ("test", 5)):
-        (place / name).mkdir()
-        for number in range(count):
-            coarse = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
-            picture = coarse.resize((66, 60), Image.Resampling.BICUBIC)
-            picture.save(place / name / f"p{number}.png")
+    save_pictures(place, train=3, test=5, coarse=(9, 9, 3), size=(66, 60), prefix="p")
     done = srlab(
         place, "sweep", "upsampler=deconv,pixel_shuffle", "seed=0,1", "scale=2", "data=folder",
         "data.path=train", "testset=folder", "testset.folder.path=test", "trainer.batch_size=2",

@@ -1,16 +1,15 @@
 """A run is never lost and never silently different: the real command line, really killed."""
 
 import contextlib
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 
-import numpy as np
+import common
 import pytest
 import torch
+from common import save_pictures, wait_for
 from PIL import Image
 
 STEPS = 1200
@@ -19,23 +18,12 @@ STEPS = 1200
 @pytest.fixture
 def workplace(tmp_path):
     """Make a folder with a few small images to train and to judge on."""
-    rng = np.random.default_rng(0)
-    for name, count in (("train", 3), ("test", 1)):
-        (tmp_path / name).mkdir()
-        for number in range(count):
-            coarse = Image.fromarray(rng.integers(0, 256, (9, 9), dtype=np.uint8))
-            coarse.resize((66, 66), Image.Resampling.BICUBIC).save(
-                tmp_path / name / f"{number}.png"
-            )
+    save_pictures(tmp_path, train=3, test=1)
     return tmp_path
 
 
 def start(folder, *overrides):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "SRLAB_CACHE": str(folder / "cache")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "srlab", "train", *overrides],
-        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    return common.start(folder, "train", *overrides)
 
 
 def settings(run_dir, steps=STEPS):
@@ -69,14 +57,6 @@ def same(a, b):
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(same, a, b))
     return a == b
-
-
-def wait_for(condition, process):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, "the run ended before it was to be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_run_killed_five_times_ends_with_the_same_bits_as_one_left_alone(workplace):

@@ -6,25 +6,21 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from common import command_line, save_pictures, start, wait_for
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from srlab.cli import main
 from srlab.commands import sweep as module
 from srlab.commands.job import build_state
 from srlab.commands.run_folder import lock
@@ -135,12 +131,7 @@ def test_a_launcher_that_is_not_installed_names_its_extra(monkeypatch):
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     place = tmp_path_factory.mktemp("sweep")
-    rng = np.random.default_rng(0)
-    for name, count in (("train", 3), ("test", 2)):
-        (place / name).mkdir()
-        for number in range(count):
-            coarse = Image.fromarray(rng.integers(0, 256, (9, 9), dtype=np.uint8))
-            coarse.resize((66, 66), Image.Resampling.BICUBIC).save(place / name / f"{number}.png")
+    save_pictures(place, train=3, test=2)
     return place
 
 
@@ -155,26 +146,11 @@ def here(monkeypatch, capsys, workplace):
     """Run the command line in this process, in the workplace."""
     monkeypatch.chdir(workplace)
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
-        monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return status, capsys.readouterr()
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 def command(place, *arguments, **options):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "SRLAB_CACHE": str(place / "cache")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "srlab", "sweep", *arguments],
-        cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        **options,
-    )  # fmt: skip
+    return start(place, "sweep", *arguments, **options)
 
 
 def sweep(place, *arguments, steps=30, code=0):
@@ -206,14 +182,6 @@ def equal(one, other):
 
 
 AXES = ["upsampler=deconv,pixel_shuffle", "seed=0,1"]
-
-
-def wait_for(condition, process):
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert process.poll() is None, "the sweep ended before it was to be stopped"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])

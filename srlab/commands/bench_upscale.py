@@ -19,6 +19,7 @@ from srlab.commands.measurement import (
     Figure,
     Measurement,
     begin_measuring,
+    check_size,
     described,
     peak_on,
     report,
@@ -29,7 +30,6 @@ from srlab.commands.network import Network, layer_type, tile_size
 from srlab.commands.upscale import upscale_files
 from srlab.config.schema import BenchUpscaleConfig
 from srlab.data.photos import held_out
-from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.imaging.files import read_pixels
 from srlab.imaging.picture import read_picture
@@ -46,8 +46,7 @@ PixelUpscaler = Callable[[np.ndarray], Iterator[np.ndarray]]
 def run(config: BenchUpscaleConfig) -> float:
     """Print what a picture costs, and return the ratio to the bare limit."""
     begin_measuring(config.repeats, config.threads, config.output)
-    if min(config.width, config.height) < 1:
-        raise UserError(f"width and height must be at least 1, got {config.width}x{config.height}")
+    check_size(config.width, config.height)
     network = network_to_measure(config, choose_device(config.device))
     with tempfile.TemporaryDirectory() as folder:
         measurement = _measure(network, config, Path(folder))

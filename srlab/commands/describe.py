@@ -35,7 +35,7 @@ from srlab.models import Model
 from srlab.reporting.drawing import draw_upsampler
 from srlab.upsamplers import Upsampler
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, transposed_form
-from srlab.upsamplers.simplify import upsamplers_of
+from srlab.upsamplers.simplify import last_upsampler, upsamplers_of
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,11 @@ def _subject(config: DescribeConfig) -> Subject:
         name = ""
     else:
         raise UserError("give model=NAME scale=3, or checkpoint=FILE")
-    heads = dict(upsamplers_of(network))
-    if not heads or "upsampler" not in model:
+    head = last_upsampler(network)
+    if head is None or "upsampler" not in model:
         raise UserError("this network's upsampler is no srlab.upsamplers.Upsampler to describe")
     if not all(p.isfinite().all() for p in network.parameters()):
         raise UserError("this network's weights are not finite: there is nothing to describe")
-    head = heads.get("upsampler") or list(heads.values())[-1]
     kind = name_of(model["upsampler"], head.scale)
     title = f"{name}{type(network).__name__} with {kind}, x{network.scale}, {colour.upper()}"
     return Subject(title, network, head, model["upsampler"], kind)

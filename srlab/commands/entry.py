@@ -31,7 +31,7 @@ def run_verb(verb: str, config: DictConfig, hydra: Any, *more: Any) -> Any:
     except MissingMandatoryValue as error:
         key = getattr(error, "full_key", None) or "a key"
         raise ConfigError(f"{key} is missing: add {key}=...") from None
-    _refuse_additions(verb if verb != "sweep_run" else "train", config, type(typed))
+    _refuse_additions(hydra.job.config_name, config, type(typed))
     command = importlib.import_module(f"srlab.commands.{verb}")
     choices, overrides = dict(hydra.runtime.choices), list(hydra.overrides.task)
     if verb == "train":
@@ -46,7 +46,7 @@ def run_verb(verb: str, config: DictConfig, hydra: Any, *more: Any) -> Any:
     return command.run(typed)
 
 
-def _refuse_additions(verb: str, config: DictConfig, schema: type) -> None:
+def _refuse_additions(primary: str, config: DictConfig, schema: type) -> None:
     """Refuse keys that ``+key=value`` added where only those of the schema are read."""
     known = {item.name for item in fields(schema)}
     added = [str(key) for key in config if key not in known]
@@ -54,4 +54,4 @@ def _refuse_additions(verb: str, config: DictConfig, schema: type) -> None:
         inner = {item.name for item in fields(TrainerConfig)}
         added += [f"trainer.{key}" for key in config["trainer"] if key not in inner]
     if added:
-        raise ConfigError(unknown_key(verb, added[0]))
+        raise ConfigError(unknown_key(primary, added[0]))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from srlab import __version__
 from srlab.commands.device import choose_device
 from srlab.commands.memory import keep_freed_memory
-from srlab.commands.network import check_network, method_of
+from srlab.commands.network import check_network, method_of, ripple_on_flats
 from srlab.commands.showcase import Showcase, open_showcase
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.build import build, without_warning
@@ -27,13 +27,11 @@ from srlab.evaluation.tables import Result
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
-from srlab.metrics.checkerboard import flat_ripple
 from srlab.training.average import average_of
 from srlab.training.parameters import parameter_groups
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
 
-_BORDER = 64  # low-resolution pixels that count as border in flat pictures, at most
 _TRAINING_PARTS = (
     "srlab.losses",
     "srlab.training.schedule",
@@ -94,9 +92,7 @@ class Job:
 
     def flat_ripple(self) -> float:
         """Return the ripple of what the network as it is now makes of flat pictures."""
-        model = self.state.model
-        border = min(model.halo, _BORDER)
-        return flat_ripple(self.upscaler(), model.scale, model.channels, border, model.grid)
+        return ripple_on_flats(self.upscaler(), self.state.model)
 
     def judge_bicubic(self) -> list[Result]:
         """Score bicubic on every test set."""

@@ -93,6 +93,16 @@ def begin_measuring(repeats: int, threads: int, output: str | None) -> None:
         torch.set_num_threads(threads)
 
 
+def check_size(width: int, height: int) -> None:
+    """Check the size of the picture that a measurement is of.
+
+    Raises:
+        UserError: A side is under 1.
+    """
+    if min(width, height) < 1:
+        raise UserError(f"width and height must be at least 1, got {width}x{height}")
+
+
 def table(measurement: Measurement) -> str:
     """Return a measurement as a table for the console."""
     unit = measurement.unit

@@ -26,9 +26,12 @@ from srlab.inference.pixels import OnPixels, upscale_pixels
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import device_of, upscale_tiled
+from srlab.metrics.checkerboard import flat_ripple
 from srlab.models import Model
 from srlab.training.checkpoint import load
 from srlab.upsamplers.simplify import simplify
+
+_BORDER = 64  # low-resolution pixels that count as border in flat pictures, at most
 
 
 @dataclass(frozen=True)
@@ -248,6 +251,12 @@ def method_of(model: dict[str, Any]) -> str | None:
     if kind == "VDSR" and head == "Interpolate" and upsampler.get("mode") == "bicubic":
         return "VDSR" if [model.get("depth"), model.get("features")] == [20, 64] else None
     return None
+
+
+def ripple_on_flats(upscale: Callable[[Tensor], Tensor], model: Model) -> float:
+    """Return the ripple of what ``upscale``, which runs a model, makes of flat pictures."""
+    border = min(model.halo, _BORDER)
+    return flat_ripple(upscale, model.scale, model.channels, border, model.grid)
 
 
 def costs_of(network: Model) -> dict[str, float]:

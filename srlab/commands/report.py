@@ -1,16 +1,11 @@
 """``srlab report``: a page, and tables, that say what a sweep has shown."""
 
 import datetime
-import itertools
-import json
 import shlex
 import statistics
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import OmegaConf
 
@@ -18,17 +13,20 @@ from srlab import __version__
 from srlab.atomic import write_atomically
 from srlab.commands.device import choose_device
 from srlab.commands.folders import make_folder
-from srlab.commands.measurement import begin_measuring, described, machine
+from srlab.commands.measurement import begin_measuring, check_size, described, machine
+from srlab.commands.report_files import FILES, write_tables
 from srlab.commands.report_pictures import look
 from srlab.commands.report_text import (
+    COST_KINDS,
     answer,
     cost_table,
     extremes_table,
     ranking_columns,
     ranking_rows,
+    text_cell,
     warnings_of,
 )
-from srlab.commands.sweep_folder import Sweep, read_sweep
+from srlab.commands.sweep_folder import Sweep, read_json, read_sweep
 from srlab.commands.sweep_networks import Cost, flat_ripples, load_networks, measure_costs
 from srlab.commands.sweep_results import METRICS, Results, differences, gather
 from srlab.config.schema import ReportConfig
@@ -37,11 +35,10 @@ from srlab.evaluation.score import protocol
 from srlab.reporting.curves import Curve, read_curves, spread
 from srlab.reporting.page import render
 from srlab.reporting.plots import Bar, draw_cost, draw_curves, draw_intervals, pareto_front
-from srlab.reporting.statistics import Ranking, rank
-from srlab.reporting.tables import as_csv, as_latex, as_markdown
+from srlab.reporting.statistics import Place, Ranking, rank
 
 _REPEATS = 7  # of each network, in turn, when its speed is measured
-NAMES = {"psnr": ("PSNR", "dB"), "ssim": ("SSIM", ""), "ripple": ("ripple", "grey levels")}
+_NAMES = {"psnr": ("PSNR", "dB"), "ssim": ("SSIM", ""), "ripple": ("ripple", "grey levels")}
 _HOW = {
     "psnr": "Higher is better.",
     "ssim": "Higher is better.",
@@ -62,8 +59,7 @@ def run(config: ReportConfig) -> Path:
     sweep = read_sweep(folder)
     results = gather(folder, sweep)
     output = _output(folder, config.output)
-    if min(config.width, config.height) < 1:
-        raise UserError(f"width and height must be at least 1, got {config.width}x{config.height}")
+    check_size(config.width, config.height)
     device = choose_device(config.device)
     begin_measuring(_REPEATS, config.threads, None)
     _say("ranking")
@@ -92,12 +88,12 @@ def run(config: ReportConfig) -> Path:
             for c in results.choices
         ],
         "curves": _curves(results, curves),
-        "repeat": _repeat(folder, sweep, results, config),
-        "files": ["ranking.csv", "runs.csv", "costs.csv", "report.json", "report.md", "report.tex"],
+        "repeat": _repeat(sweep, results, config),
+        "files": FILES,
     }
     page = render(context)
     make_folder(output)
-    _write_tables(output, results, rankings, costs, ripples, context)
+    write_tables(output, results, rankings, costs, ripples, context)
     write_atomically(output / "index.html", page.encode())
     print(f"\n{context['answer'][0]}\n\nreport: {output}/index.html")
     return output
@@ -144,23 +140,13 @@ def _head(folder: Path, results: Results) -> dict[str, str]:
 
 
 def _ranking(results: Results, ranking: Ranking, metric: str) -> dict[str, Any]:
-    name, unit = NAMES[metric]
+    name, unit = _NAMES[metric]
     rows = ranking_rows(results, ranking, metric)
-    bars = [
-        Bar(
-            place.name,
-            place.against_best.difference if place.against_best else 0.0,
-            place.against_best.low if place.against_best else None,
-            place.against_best.high if place.against_best else None,
-            place.letters,
-        )
-        for place in ranking.places
-    ]
+    bars = [_bar(place) for place in ranking.places]
     against = f"difference from {ranking.places[0].name}" + (f", {unit}" if unit else "")
     return {
         "id": metric,
         "name": name,
-        "unit": unit,
         "note": (
             f"{_HOW[metric]} Choices that share a letter cannot be told apart at 95 % (all pairs, "
             f"Holm); the intervals are of the differences from the first, paired by image and "
@@ -172,6 +158,13 @@ def _ranking(results: Results, ranking: Ranking, metric: str) -> dict[str, Any]:
     }
 
 
+def _bar(place: Place) -> Bar:
+    by = place.against_best
+    if by is None:
+        return Bar(place.name, 0.0, None, None, place.letters)
+    return Bar(place.name, by.difference, by.low, by.high, place.letters)
+
+
 def _costs(
     results: Results,
     ranking: Ranking,
@@ -180,22 +173,14 @@ def _costs(
     device: torch.device,
 ) -> dict[str, Any]:
     psnr = {place.name: place.mean for place in ranking.places}
-    kinds: list[tuple[str, Callable[[Cost], float | None]]] = [
-        ("parameters", lambda cost: cost.parameters),
-        ("multiply-adds per pixel", lambda cost: cost.multiply_adds),
-        ("milliseconds a picture", lambda cost: 1e3 * cost.seconds),
-        ("MiB of tensors", lambda cost: cost.memory / 2**20),
-        ("seconds of training", lambda cost: cost.training),
-    ]
     svgs = []
-    for kind, value in kinds:
-        known = [(label, value(cost)) for label, cost in costs.items()]
+    for kind in COST_KINDS:
+        known = [(label, kind.value(cost)) for label, cost in costs.items()]
         points = [(label, float(v), psnr[label]) for label, v in known if v is not None]
         if len(points) > 1:
             front = pareto_front([(x, y) for _, x, y in points])
-            svgs.append(
-                {"title": f"PSNR against {kind}", "svg": draw_cost(points, kind, "PSNR, dB", front)}
-            )
+            svg = draw_cost(points, kind.name, "PSNR, dB", front)
+            svgs.append({"title": f"PSNR against {kind.name}", "svg": svg})
     columns, rows = cost_table(costs, psnr)
     scale = results.runs[0].config["scale"]
     note = (
@@ -229,11 +214,9 @@ def _curves(results: Results, curves: dict[str, dict[str, Curve]]) -> list[dict[
     return drawn
 
 
-def _repeat(folder: Path, sweep: Sweep, results: Results, config: ReportConfig) -> dict[str, Any]:
+def _repeat(sweep: Sweep, results: Results, config: ReportConfig) -> dict[str, Any]:
     keys, values, common = differences(results.choices)
-    environments = [
-        json.loads((run.folder / "environment.json").read_text()) for run in results.runs
-    ]
+    environments = [read_json(run.folder / "environment.json") for run in results.runs]
     facts = {
         "srlab": [e.get("git") for e in environments],
         "python": [e.get("python") for e in environments],
@@ -250,9 +233,9 @@ def _repeat(folder: Path, sweep: Sweep, results: Results, config: ReportConfig) 
     return {
         "commands": [*sweep.commands, shlex.join(["srlab", "report", f"sweep={config.sweep}"])],
         "differences": {
-            "columns": [{"key": key, "title": key} for key in keys],
+            "columns": keys,
             "rows": [
-                {"label": c.label, "cells": [{"text": v, "value": None} for v in row]}
+                {"label": c.label, "cells": [text_cell(v) for v in row]}
                 for c, row in zip(results.choices, values, strict=True)
             ],
         },
@@ -262,72 +245,3 @@ def _repeat(folder: Path, sweep: Sweep, results: Results, config: ReportConfig) 
         ],
         "config": OmegaConf.to_yaml(OmegaConf.create(common)),
     }  # fmt: skip
-
-
-def _write_tables(
-    output: Path,
-    results: Results,
-    rankings: dict[str, Ranking],
-    costs: dict[str, Cost],
-    ripples: dict[str, list[float]],
-    context: dict[str, Any],
-) -> None:
-    def write(name: str, text: str) -> None:
-        write_atomically(output / name, text.encode())
-
-    table = context["rankings"][0]
-    columns = ["", *(column["title"] for column in table["columns"])]
-    rows = [[row["label"], *(cell["text"] for cell in row["cells"])] for row in table["rows"]]
-    write("ranking.csv", as_csv(columns, rows))
-    caption = f"{context['subtitle']}. PSNR in dB. {table['note']}"
-    write("report.tex", as_latex(columns, rows, caption))
-    of_costs = context["costs"]
-    cost_columns = ["", *(column["title"] for column in of_costs["columns"])]
-    cost_rows = [[r["label"], *(c["text"] for c in r["cells"])] for r in of_costs["rows"]]
-    write("costs.csv", as_csv(cost_columns, cost_rows))
-    parts = [f"# {context['title']}", context["subtitle"] + ".", *context["warnings"]]
-    parts += [*context["answer"], as_markdown(columns, rows), table["note"]]
-    parts += [as_markdown(cost_columns, cost_rows), of_costs["note"]]
-    write("report.md", "\n\n".join(part.rstrip() for part in parts) + "\n")
-    runs = [
-        [c.label, r.seed, testset, image, *(f"{r.scores[m][k]:.6f}" for m in METRICS)]
-        for c in results.choices
-        for r in c.runs
-        for k, (testset, image) in enumerate(results.images)
-    ]
-    write("runs.csv", as_csv(["choice", "seed", "testset", "image", *METRICS], runs))
-    content = {
-        "title": context["title"],
-        "subtitle": context["subtitle"],
-        "warnings": context["warnings"],
-        "answer": context["answer"],
-        "rankings": {metric: _ranking_as_plain(ranking) for metric, ranking in rankings.items()},
-        "means": {
-            c.label: {
-                t: {m: float(c.scores(m)[:, results.of(t)].mean()) for m in METRICS}
-                for t in results.testsets
-            }
-            for c in results.choices
-        },
-        "flat_ripple": ripples,
-        "costs": {label: asdict(cost) for label, cost in costs.items()},
-        "machine": machine(),
-        "commands": context["repeat"]["commands"],
-    }
-    write("report.json", json.dumps(content, indent=2, default=_as_plain) + "\n")
-
-
-def _ranking_as_plain(ranking: Ranking) -> dict[str, Any]:
-    names = [place.name for place in ranking.places]
-    return {
-        "places": [asdict(place) for place in ranking.places],
-        "pairs": [
-            {"one": a, "other": b, "adjusted_p": ranking.adjusted[a, b]}
-            | asdict(ranking.comparisons[a, b])
-            for a, b in itertools.combinations(names, 2)
-        ],
-    }
-
-
-def _as_plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)

@@ -27,13 +27,13 @@ def look(
     wanted = _wanted(results)
     paths = _paths(results, trust)
     network = networks[results.runs[0].name]
+    firsts = [choice.runs[0].name for choice in results.choices]
     images: list[dict[str, Any]] = []
     drawings: dict[str, str] = {}
     for number, why in wanted.items():
         testset, name = results.images[number]
         showcase = open_showcase(paths[testset, name], network.scale, network.colour)
-        firsts = [choice.runs[0].name for choice in results.choices]
-        whole = {name: upscaled(showcase, networks[name]) for name in firsts}
+        whole = {run: upscaled(showcase, networks[run]) for run in firsts}
         if not drawings:
             drawings = draw_networks(results.choices, networks, whole)
         images.append(_crops(results, number, why, networks, whole, showcase))
@@ -41,7 +41,7 @@ def look(
         f"Every run, bicubic and the truth: {_SIDE} pixels a side or less, where the runs differ "
         f"most. Numbers are of the whole picture."
     )
-    return {"scale": network.scale, "note": note, "images": images}, drawings
+    return {"note": note, "images": images}, drawings
 
 
 def _wanted(results: Results) -> dict[int, str]:

@@ -1,7 +1,8 @@
 """What a report says in words and in tables."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,27 @@ _ALIKE = 1.1  # ratio of times that may be the machine's mood
 _DIGITS = {"psnr": 2, "ssim": 4, "ripple": 2}
 
 Cell = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CostKind:
+    """A way to look at what a network costs: its name on an axis and above a column, its value."""
+
+    name: str
+    column: str
+    digits: int
+    value: Callable[[Cost], float | None]
+
+
+COST_KINDS = (
+    CostKind("parameters", "parameters", 0, lambda cost: cost.parameters),
+    CostKind(
+        "multiply-adds per pixel", "multiply-adds per pixel", 0, lambda cost: cost.multiply_adds
+    ),
+    CostKind("milliseconds a picture", "ms a picture", 2, lambda cost: 1e3 * cost.seconds),
+    CostKind("MiB of tensors", "MiB of tensors", 1, lambda cost: cost.memory / 2**20),
+    CostKind("seconds of training", "s of training", 0, lambda cost: cost.training),
+)
 
 
 def warnings_of(results: Results) -> list[str]:
@@ -139,32 +161,28 @@ def _listed(names: Sequence[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def ranking_columns(results: Results) -> list[dict[str, str]]:
+def ranking_columns(results: Results) -> list[str]:
     """Return the columns of a ranking."""
-    titles = {"group": "group", "mean": "all images"}
-    if len(results.testsets) > 1:
-        titles |= {f"set{k}": name for k, name in enumerate(results.testsets)}
-    titles |= {
-        "seed": "spread of seeds", "difference": "from the first", "interval": "95 % interval",
-        "seeds": "seeds",
-    }  # fmt: skip
-    return [{"key": key, "title": title} for key, title in titles.items()]
+    sets = results.testsets if len(results.testsets) > 1 else []
+    difference = ["from the first", "95 % interval", "seeds"]
+    return ["group", "all images", *sets, "spread of seeds", *difference]
 
 
 def ranking_rows(results: Results, ranking: Ranking, metric: str) -> list[dict[str, Any]]:
     """Return the rows of a ranking: the choices in order, and bicubic below."""
     choices = {choice.label: choice for choice in results.choices}
     digits = _DIGITS[metric]
+    sets = [results.of(name) for name in results.testsets if len(results.testsets) > 1]
     rows = []
     for place in ranking.places:
         by = place.against_best
         scores = choices[place.name].scores(metric)
-        sets = [scores[:, results.of(t)].mean() for t in results.testsets]
         of_seeds = scores.mean(axis=1)
         width = float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else None
-        cells = [text_cell(place.letters), number(place.mean, digits)]
-        cells += [number(mean, digits) for mean in sets] if len(sets) > 1 else []
-        cells += [
+        cells = [
+            text_cell(place.letters),
+            number(place.mean, digits),
+            *(number(scores[:, images].mean(), digits) for images in sets),
             number(width, digits + 1),
             number(by.difference if by else None, digits + 1, signed=True),
             _interval(by, digits + 1),
@@ -172,12 +190,9 @@ def ranking_rows(results: Results, ranking: Ranking, metric: str) -> list[dict[s
         ]
         rows.append({"label": place.name, "cells": cells})
     bicubic = results.bicubic[metric]
-    sets = [bicubic[results.of(t)].mean() for t in results.testsets]
-    cells = [text_cell(""), number(bicubic.mean(), digits)]
-    cells += [number(mean, digits) for mean in sets] if len(sets) > 1 else []
-    rows.append(
-        {"label": "bicubic interpolation", "cells": [*cells, *(text_cell("") for _ in range(4))]}
-    )
+    means = [number(part.mean(), digits) for part in (bicubic, *(bicubic[k] for k in sets))]
+    blank = [text_cell("")] * 4
+    rows.append({"label": "bicubic interpolation", "cells": [text_cell(""), *means, *blank]})
     return rows
 
 
@@ -190,42 +205,38 @@ def _interval(by: Comparison | None, digits: int) -> Cell:
 
 def cost_table(
     costs: dict[str, Cost], psnr: dict[str, float]
-) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the columns and rows of the costs."""
-    columns = [
-        ("psnr", "PSNR, dB"), ("parameters", "parameters"), ("adds", "multiply-adds per pixel"),
-        ("ms", "ms a picture"), ("memory", "MiB of tensors"), ("training", "s of training"),
-    ]  # fmt: skip
     rows = [
         {
             "label": label,
             "cells": [
                 number(psnr[label], 2),
-                number(cost.parameters, 0),
-                number(cost.multiply_adds, 0),
-                number(1e3 * cost.seconds, 2),
-                number(cost.memory / 2**20, 1),
-                number(cost.training, 0),
+                *(number(kind.value(cost), kind.digits) for kind in COST_KINDS),
             ],
         }
         for label, cost in costs.items()
     ]
-    return [{"key": key, "title": title} for key, title in columns], rows
+    return ["PSNR, dB", *(kind.column for kind in COST_KINDS)], rows
 
 
 def best_and_worst(results: Results, choice: Choice) -> tuple[int, int]:
     """Return the images on which a choice gains most on the mean of all choices, and least."""
-    everyone = np.mean([c.scores("psnr").mean(axis=0) for c in results.choices], axis=0)
-    gain = choice.scores("psnr").mean(axis=0) - everyone
-    if len(results.choices) == 1:
-        gain = choice.scores("psnr").mean(axis=0) - results.bicubic["psnr"]
+    alone = len(results.choices) == 1
+    against = results.bicubic["psnr"] if alone else _mean_of_all(results)
+    gain = choice.scores("psnr").mean(axis=0) - against
     return int(gain.argmax()), int(gain.argmin())
+
+
+def _mean_of_all(results: Results) -> np.ndarray:
+    """Return the mean PSNR of each image over the choices."""
+    return np.mean([c.scores("psnr").mean(axis=0) for c in results.choices], axis=0)
 
 
 def extremes_table(results: Results, pictures: dict[str, Any]) -> dict[str, Any]:
     """Return the best and the worst picture of each choice."""
     shown = {image["name"] for image in pictures["images"]}
-    everyone = np.mean([c.scores("psnr").mean(axis=0) for c in results.choices], axis=0)
+    everyone = _mean_of_all(results)
     rows = []
     for choice in results.choices:
         mean = choice.scores("psnr").mean(axis=0)
@@ -240,11 +251,12 @@ def extremes_table(results: Results, pictures: dict[str, Any]) -> dict[str, Any]
         rows.append(
             {"label": choice.label, "cells": cells, "images": [n for n in names if n in shown]}
         )
-    titles = ("best picture", "PSNR", "from the mean of all", "worst picture", "PSNR",
-              "from the mean of all")  # fmt: skip
     return {
         "note": "Where each choice gains most on the mean of all choices, and where it loses most.",
-        "columns": [{"key": f"c{k}", "title": title} for k, title in enumerate(titles)],
+        "columns": [
+            *("best picture", "PSNR", "from the mean of all"),
+            *("worst picture", "PSNR", "from the mean of all"),
+        ],
         "rows": rows,
     }
 

@@ -73,19 +73,12 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
                 f"a resumed run keeps its config, so {override} cannot be given with resume=; "
                 f"only {', '.join(RESUMABLE[1:])} may change"
             )
-    path = folder / "config.yaml"
+    stored, schema = stored_config(folder), OmegaConf.structured(TrainConfig)
     try:
-        text = path.read_text()
-        if "${" in text:
-            raise UserError(f"{path} is not trusted: it holds an interpolation, ${{...}}")
-        schema = OmegaConf.structured(TrainConfig)
-        config = OmegaConf.to_object(OmegaConf.merge(schema, OmegaConf.create(text)))
-    except OSError:
-        raise UserError(f"{folder} is not a run: it has no config.yaml") from None
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise UserError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
-    if not isinstance(config, TrainConfig):
-        raise UserError(f"{path} is damaged: it is not the config of a run")
+        config: Any = OmegaConf.to_object(OmegaConf.merge(schema, stored))
+    except (OmegaConfBaseException, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{folder}/config.yaml is damaged: {reason}") from None
     if "device" in given:
         config.device = present.device
     for key in ("workers", "threads"):
@@ -100,7 +93,7 @@ def check_unchanged(folder: Path, config: dict[str, Any]) -> None:
     Raises:
         UserError: It was made by another one, or its config cannot be read.
     """
-    before, now = (_computed(c) for c in (stored_config(folder), config))
+    before, now = (computed(c) for c in (stored_config(folder), config))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             raise UserError(
@@ -109,13 +102,13 @@ def check_unchanged(folder: Path, config: dict[str, Any]) -> None:
             )
 
 
-def _computed(config: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run computes, as values by dotted keys."""
-    flat = flattened(config)
+def computed(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run computes, by dotted keys: where, and under what name, is left out."""
+    flat = _flattened(config)
     return {k: v for k, v in flat.items() if k.split("[")[0] not in (*RESUMABLE, "name", "run_dir")}
 
 
-def flattened(node: Any, key: str = "") -> dict[str, Any]:
+def _flattened(node: Any, key: str = "") -> dict[str, Any]:
     """Return the values of nested dicts and lists by their dotted keys."""
     if isinstance(node, dict) and node:
         items = [(f"{key}.{name}" if key else str(name), item) for name, item in node.items()]
@@ -123,19 +116,24 @@ def flattened(node: Any, key: str = "") -> dict[str, Any]:
         items = [(f"{key}[{number}]", item) for number, item in enumerate(node)]
     else:
         return {key: node}
-    return {k: v for name, item in items for k, v in flattened(item, name).items()}
+    return {k: v for name, item in items for k, v in _flattened(item, name).items()}
 
 
 def stored_config(folder: Path) -> dict[str, Any]:
     """Return the config of a run as its folder has it, to be read, not to be built from.
 
     Raises:
-        UserError: It cannot be read.
+        UserError: The folder is no run, or its config is damaged or not plain.
     """
     path = folder / "config.yaml"
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
-    except (OSError, OmegaConfBaseException, YAMLError, ValueError) as error:
+        text = path.read_text()
+        if "${" in text:
+            raise UserError(f"{path} is not trusted: it holds an interpolation, ${{...}}")
+        content = OmegaConf.to_container(OmegaConf.create(text))
+    except OSError:
+        raise UserError(f"{folder} is not a run: it has no config.yaml") from None
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise UserError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged: it is not the config of a run")

@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from srlab.commands.folders import make_way
 from srlab.commands.job import check_run, plain
-from srlab.commands.run_folder import check_unchanged, lock
+from srlab.commands.run_folder import RESUMABLE, check_unchanged, lock
 from srlab.commands.sweep_folder import (
     Planned,
     Sweep,
@@ -52,7 +52,6 @@ _EXTRAS = {
     "slurm": "slurm", "ray": "ray", "cluster": "ray",
 }  # fmt: skip
 _MODULES = {"joblib": "joblib", "slurm": "submitit", "ray": "ray"}
-_ELSEWHERE = ("device", "trust", "trainer.workers", "trainer.threads")  # where, and not what
 
 
 @dataclass(frozen=True)
@@ -163,12 +162,13 @@ def finish(plan: Plan) -> None:
         UserError: Runs failed, or are missing.
     """
     print(f"\n{_table(plan)}\n")
-    failed = failures(plan.folder, plan.missing)
-    if plan.missing:
+    missing = plan.missing
+    failed = failures(plan.folder, missing)
+    if missing:
         reasons = [f"\n  {name}: {reason}" for name, reason in failed.items()]
-        others = len(plan.missing) - len(failed)
+        others = len(missing) - len(failed)
         raise UserError(
-            f"{len(plan.missing)} of {len(plan.names)} runs are not finished"
+            f"{len(missing)} of {len(plan.names)} runs are not finished"
             + (f", {others} of them not begun or stopped" if others else "")
             + "; the same command tries them again; what they said is in "
             + f"{plan.folder}/logs{''.join(reasons)}"
@@ -195,7 +195,7 @@ def check_launcher(launcher: str) -> None:
 
 def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[str]]) -> Path:
     """Name a sweep by its axes and by what is fixed, so that more values join those there are."""
-    what = {key: text for key, text in fixed.items() if not key.startswith(_ELSEWHERE)}
+    what = {key: text for key, text in fixed.items() if not key.startswith(RESUMABLE)}
     first = grid or "-".join(key.split(".")[-1].split("@")[0].lstrip("+") for key in axes)
     return Path("runs/sweeps") / f"{first}-{digest([sorted(axes), sorted(what.values())])}"
 

@@ -79,23 +79,32 @@ def is_finished(folder: Path) -> bool:
     return (folder / "results.json").exists()
 
 
-def read_results(folder: Path) -> list[dict[str, Any]]:
-    """Return the results of a finished run, as ``results.json`` has them.
+def read_json(path: Path) -> Any:
+    """Return what a file of a run holds.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+
+
+def read_results(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the results of a finished run, bicubic's and the network's, test set by test set.
 
     Raises:
         UserError: They cannot be read.
     """
-    path = folder / "results.json"
-    try:
-        return list(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is damaged: {error}") from None
+    results = read_json(folder / "results.json")
+    return results[::2], results[1::2]  # they stand in turn
 
 
 def mean_scores(folder: Path) -> list[tuple[str, float, float]]:
     """Return test set, PSNR and SSIM of a finished run's network, test set by test set."""
-    ours = [result for result in read_results(folder) if result["method"] != "bicubic"]
-    return [(result["testset"], result["psnr"] or math.inf, result["ssim"]) for result in ours]
+    _, ours = read_results(folder)
+    return [(r["testset"], math.inf if r["psnr"] is None else r["psnr"], r["ssim"]) for r in ours]
 
 
 def log_file(sweep: Path, name: str) -> Path:

@@ -16,23 +16,22 @@ from PIL import Image
 from torch import Tensor
 
 from srlab.commands.measurement import wait_for
-from srlab.commands.network import Network, costs_of, load_checkpoint
+from srlab.commands.network import Network, costs_of, load_network, ripple_on_flats
 from srlab.commands.showcase import Showcase
 from srlab.commands.sweep_results import Choice, Run
-from srlab.config.schema import Colour
+from srlab.config.schema import NetworkConfig
 from srlab.cost import tensor_memory
 from srlab.imaging.colour import luma
 from srlab.inference.quick import quick
-from srlab.metrics.checkerboard import flat_ripple, ripple_map
+from srlab.metrics.checkerboard import ripple_map
 from srlab.models import Model
 from srlab.reporting.plots import draw_artefacts
 from srlab.reporting.responses import deviation, flat_response
 from srlab.timing import interleaved
 from srlab.upsamplers.linear import NotLinear, subpixel_form, transposed_form
-from srlab.upsamplers.simplify import simplify, upsamplers_of
+from srlab.upsamplers.simplify import last_upsampler, simplify
 
 _ENOUGH = 8 / 255  # a difference that is as good as a larger one
-_BORDER = 64  # low-resolution pixels that count as border in flat pictures, at most
 
 
 @dataclass(frozen=True)
@@ -54,28 +53,12 @@ class Cost:
     training: float | None
 
 
-@dataclass(frozen=True)
-class Crop:
-    """A part of a test image: top left corner and side in high-resolution pixels."""
-
-    image: int
-    left: int
-    top: int
-    width: int
-    height: int
-
-
 def load_networks(
     runs: Sequence[Run], device: torch.device, trust: Sequence[str]
 ) -> dict[str, Network]:
     """Load the final network of each run, by the run's name."""
-    networks = {}
-    for run in runs:
-        module, config = load_checkpoint(run.folder, trust)
-        colour, scale = Colour(config["colour"]), int(config["scale"])
-        path = run.folder / "last.pt"
-        networks[run.name] = Network(module.to(device), scale, colour, run.name, None, path)
-    return networks
+    asked = {r.name: NetworkConfig(checkpoint=str(r.folder), trust=list(trust)) for r in runs}
+    return {name: load_network(config, device) for name, config in asked.items()}
 
 
 def measure_costs(
@@ -118,30 +101,18 @@ def _upscale(module: Model, lr: Tensor, device: torch.device) -> None:
 def flat_ripples(choices: Sequence[Choice], networks: dict[str, Network]) -> dict[str, list[float]]:
     """Return the ripple of flat pictures, for each seed of each choice, in grey levels."""
     return {
-        choice.label: [_flat_ripple(networks[run.name].module) for run in choice.runs]
+        choice.label: [_flat_ripple(networks[run.name]) for run in choice.runs]
         for choice in choices
     }
 
 
-def _flat_ripple(module: Model) -> float:
-    device = next(iter(module.parameters())).device
-    border = min(module.halo, _BORDER)
-
-    def upscale(lr: Tensor) -> Tensor:
-        return module(lr.to(device)).cpu()
-
-    return flat_ripple(upscale, module.scale, module.channels, border, module.grid)
+def _flat_ripple(network: Network) -> float:
+    return ripple_on_flats(network.upscaler("auto", False), network.module)
 
 
 def upscaled(showcase: Showcase, network: Network) -> Tensor:
     """Return a test image as a network makes it, ``(C, sH, sW)`` in ``[0, 1]``."""
-    device = next(iter(network.module.parameters())).device
-    moved = partial(_moved, network.upscaler("auto", False), device)
-    return showcase.upscaled(moved)[0].clamp(0, 1).cpu()
-
-
-def _moved(upscale: Callable[[Tensor], Tensor], device: torch.device, lr: Tensor) -> Tensor:
-    return upscale(lr.to(device)).cpu()
+    return showcase.upscaled(network.upscaler("auto", False))[0].cpu()
 
 
 def where_they_differ(pictures: Sequence[Tensor], side: int, scale: int) -> tuple[int, int]:
@@ -198,8 +169,7 @@ def draw_networks(
 
 def _kernel(module: Model) -> dict[str, Any]:
     """Return the last upsampler as a transposed convolution, if it is one."""
-    heads = dict(upsamplers_of(module))
-    head = heads.get("upsampler") or (list(heads.values())[-1] if heads else None)
+    head = last_upsampler(module)
     if head is None or head.scale != module.scale:
         return {}
     try:

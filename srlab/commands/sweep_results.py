@@ -1,7 +1,5 @@
 """The finished runs of a sweep, gathered by what was chosen for them."""
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from srlab.commands.run_folder import flattened, stored_config
-from srlab.commands.sweep_folder import Sweep, group_word, is_finished, read_results
+from srlab.commands.run_folder import computed, stored_config
+from srlab.commands.sweep_folder import Sweep, group_word, is_finished, read_json, read_results
 from srlab.errors import UserError
 
 METRICS = ("psnr", "ssim", "ripple")
 _MOST_DB = 100.0  # stands for the PSNR of identical images, which is infinite
-_NOT_COMPUTED = ("name", "seed", "device", "trust", "trainer.workers", "trainer.threads")
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Run:
         name: Its folder's name.
         folder: Its folder.
         seed: Its seed.
-        config: Its config, by dotted keys.
+        config: What it computes, by dotted keys.
         seconds: How long it trained, or None.
         scores: One row of images for each metric, by its name.
     """
@@ -97,16 +94,15 @@ def gather(folder: Path, sweep: Sweep) -> Results:
     if not finished:
         raise UserError(f"no run of {folder} is finished yet")
     labels = dict(zip(finished, _labels([sweep.runs[n].overrides for n in finished]), strict=True))
-    images, bicubic = _scores(read_results(folder / finished[0]), ours=False)
+    images, bicubic = _scores(read_results(folder / finished[0])[0])
     gathered: dict[str, list[Run]] = {}
     for name in finished:
-        results = read_results(folder / name)
-        judged, scores = _scores(results, ours=True)
+        judged, scores = _scores(read_results(folder / name)[1])
         if judged != images:
             raise UserError(
                 f"{name} and {finished[0]} were judged on different images: report on them apart"
             )
-        config = flattened(stored_config(folder / name))
+        config = computed(stored_config(folder / name))
         gathered.setdefault(labels[name], []).append(
             Run(name, folder / name, int(config["seed"]), config, _seconds(folder / name), scores)
         )
@@ -119,7 +115,7 @@ def differences(choices: Sequence[Choice]) -> tuple[list[str], list[list[str]], 
     """Return the keys in which configs differ, their values by choice, and what is common."""
     configs = [choice.runs[0].config for choice in choices]
     known = dict.fromkeys(k for c in configs for k in c if not k.startswith("model.upsampler."))
-    keys = [k for k in known if k not in _NOT_COMPUTED]  # the upsampler has keys of its own
+    keys = [k for k in known if k != "seed"]  # the upsampler has keys of its own
     shared = {k for k in keys if all(c.get(k, "") == configs[0].get(k, "") for c in configs)}
     differ = [k for k in keys if k not in shared]
     values = [[_said(config[k]) if k in config else "" for k in differ] for config in configs]
@@ -127,7 +123,10 @@ def differences(choices: Sequence[Choice]) -> tuple[list[str], list[list[str]], 
 
 
 def _said(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if value in (True, False) else str(value)
+    """Write a value as YAML does."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _by_seed(run: Run) -> int:
@@ -143,12 +142,11 @@ def _labels(runs: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _scores(
-    results: list[dict[str, Any]], ours: bool
+    results: list[dict[str, Any]],
 ) -> tuple[list[tuple[str, str]], dict[str, np.ndarray]]:
-    """Return the images and their scores, of the network or of bicubic."""
-    own = [r for k, r in enumerate(results) if (k % 2 == 1) == ours]  # they stand in turn
-    images = [(r["testset"], i["image"]) for r in own for i in r["images"]]
-    values = {m: [_finite(i[m]) for r in own for i in r["images"]] for m in METRICS}
+    """Return the images of results and their scores."""
+    images = [(r["testset"], i["image"]) for r in results for i in r["images"]]
+    values = {m: [_finite(i[m]) for r in results for i in r["images"]] for m in METRICS}
     return images, {m: np.array(v, dtype=float) for m, v in values.items()}
 
 
@@ -157,8 +155,5 @@ def _finite(value: float | None) -> float:
 
 
 def _seconds(folder: Path) -> float | None:
-    try:
-        seconds = json.loads((folder / "metrics.json").read_text()).get("seconds")
-    except (OSError, ValueError):
-        return None
-    return float(seconds) if seconds is not None and math.isfinite(seconds) else None
+    seconds = read_json(folder / "metrics.json").get("seconds")  # not in those of older versions
+    return None if seconds is None else float(seconds)

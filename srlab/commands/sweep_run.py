@@ -23,6 +23,7 @@ from srlab.commands.sweep_folder import (
 from srlab.commands.train import run as train
 from srlab.config.schema import TrainConfig
 from srlab.errors import Interrupted, UserError
+from srlab.training.progress import clock
 from srlab.training.record import record_hyperparameters
 
 
@@ -41,7 +42,8 @@ def run(config: TrainConfig, overrides: list[str], folder: Path) -> float:
     name = _name(sweep, overrides)
     if is_finished(folder / name):
         return mean_scores(folder / name)[0][1]
-    print(f"run {_position(folder, sweep)}: {name}{_time_left(folder, sweep)}", flush=True)
+    position, left = _standing(folder, sweep)
+    print(f"run {position}: {name}{left}", flush=True)
     start = time.monotonic()
     try:
         with log_file(folder, name).open("a") as log, contextlib.redirect_stdout(log):
@@ -57,7 +59,7 @@ def run(config: TrainConfig, overrides: list[str], folder: Path) -> float:
         _note_failure(folder, name, error)
         return math.nan
     said = "  ".join(f"{testset} {psnr:.2f} dB / {ssim:.4f}" for testset, psnr, ssim in scores)
-    print(f"  {said}  in {_clock(time.monotonic() - start)}", flush=True)
+    print(f"  {said}  in {clock(round(time.monotonic() - start))}", flush=True)
     return score
 
 
@@ -90,29 +92,16 @@ def _name(sweep: Sweep, overrides: list[str]) -> str:
     raise UserError(f"the sweep has no run with {' '.join(overrides)}")
 
 
-def _position(folder: Path, sweep: Sweep) -> str:
-    return f"{_settled(folder, sweep) + 1} of {len(sweep.asked)}"
-
-
-def _settled(folder: Path, sweep: Sweep) -> int:
-    """Count the runs that are finished or have failed."""
+def _standing(folder: Path, sweep: Sweep) -> tuple[str, str]:
+    """Say which run comes now, and how long the rest takes if it goes on as it did so far."""
     finished = sum(is_finished(folder / name) for name in sweep.asked)
-    return finished + len(failures(folder, sweep.asked))
-
-
-def _time_left(folder: Path, sweep: Sweep) -> str:
-    """Say how long the rest takes if it goes on as since the command was given."""
-    settled = _settled(folder, sweep)
+    settled = finished + len(failures(folder, sweep.asked))
+    position = f"{settled + 1} of {len(sweep.asked)}"
     lately = settled - sweep.finished_before
     if lately < 1:
-        return ""
+        return position, ""
     left = (len(sweep.asked) - settled) * (time.time() - sweep.started) / lately
-    return f" ({_clock(left)} left of the sweep)"
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    return position, f" ({clock(round(left))} left of the sweep)"
 
 
 def _plain(value: str) -> Any:

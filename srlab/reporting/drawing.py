@@ -140,9 +140,7 @@ def _draw_spectrum(figure: Figure, kernel: Tensor, scale: int) -> None:
     if count == 0:
         return
     gain = responses.frequency_response(kernel, scale)
-    flat, peak = float(gain[0, 0]), float(gain.max())
-    zero, against = (flat, "flat areas") if flat > 1e-6 * peak else (peak, "the peak")
-    decibels = 20 * (gain / zero).log10()
+    decibels, against = responses.decibels(gain)
     step = len(gain) // scale
     worst = float(decibels[::step, ::step].flatten()[1:].max())
     headline = f"checkerboard {_decibels(worst)}"
@@ -194,19 +192,12 @@ def _draw_cut(figure: Figure, decibels: Tensor, scale: int) -> None:
     axes = sheet.add_axes(
         figure, sheet.RIGHT, sheet.TOP, sheet.WIDTH - sheet.RIGHT - 0.3, sheet.ROOM
     )
-    axes.set(xlim=(0, 0.5), ylim=(_FLOOR, 5 * math.ceil(float(decibels.max()) / 5) + 10))
-    axes.axvspan(0, 0.5 / scale, color=sheet.SHADE, linewidth=0, zorder=0)
-    axes.plot(torch.linspace(0, 0.5, len(decibels)), decibels, color=sheet.BLUE, linewidth=1.6)
-    for k in range(1, scale // 2 + 1):
-        level = float(decibels[2 * k * (len(decibels) - 1) // scale])
-        axes.axvline(k / scale, color=sheet.RULE, linewidth=0.8, zorder=0)
-        axes.plot(
-            [k / scale], [max(level, _FLOOR)], "o", color=sheet.ORANGE, markersize=6,
-            clip_on=False, zorder=3,
-        )  # fmt: skip
+    axes.set(ylim=(_FLOOR, 5 * math.ceil(float(decibels.max()) / 5) + 10))
+    for frequency, level in sheet.draw_gain(axes, decibels, scale, _FLOOR):
+        axes.axvline(frequency, color=sheet.RULE, linewidth=0.8, zorder=0)
         if level > _FLOOR:
             axes.annotate(
-                _decibels(level), (k / scale, 1), (-4, -3), xycoords=("data", "axes fraction"),
+                _decibels(level), (frequency, 1), (-4, -3), xycoords=("data", "axes fraction"),
                 textcoords="offset points", ha="right", va="top", color=sheet.ORANGE,
             )  # fmt: skip
     axes.set_xticks(*_fractions(scale))

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from srlab.errors import UserError
-from srlab.reporting import sheet
-from srlab.reporting.responses import frequency_response, strongest
+from srlab.reporting import responses, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +40,9 @@ class Bar:
 
 def draw_intervals(bars: Sequence[Bar], title: str) -> str:
     """Draw values with their intervals, one below the other, and return SVG."""
-    with _figure(7.4, 0.9 + _ROW * len(bars), title) as (figure, done):
-        axes = figure.add_axes((0.3, 0.55 / figure.get_figheight(), 0.62, 1))
-        axes.set_position((0.3, 0.55 / (h := figure.get_figheight()), 0.62, (h - 0.75) / h))
+    height = 0.9 + _ROW * len(bars)
+    with _figure(7.4, height, title) as (figure, done):
+        axes = figure.add_axes((0.3, 0.55 / height, 0.62, (height - 0.75) / height))
         axes.axvline(0, color=sheet.RULE, linewidth=0.8, zorder=0)
         for row, bar in enumerate(bars):
             if bar.low is not None and bar.high is not None:
@@ -119,7 +118,7 @@ def draw_curves(
             axes.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
             marker = "o" if len(steps) < 12 else ""
             axes.plot(
-                steps, mean, color=colour, linewidth=1.4, label=label.replace("_", r"_"),
+                steps, mean, color=colour, linewidth=1.4, label=label,
                 linestyle=dash, marker=marker, markersize=3,
             )  # fmt: skip
         if log:
@@ -159,14 +158,14 @@ def draw_artefacts(
         if kernel is not None:
             kernel = kernel.detach().double().cpu()
             axes = figure.add_axes((places[0], 0.06, 0.2, 0.78))
-            pairs = strongest(kernel)
+            pairs = responses.strongest(kernel)
             if pairs:
                 i, o = pairs[0]
                 shown = kernel[i, o]
                 sheet.draw_pixels(axes, shown, float(shown.abs().max()), scale, padding)
                 sheet.box_pixel(axes, padding, scale)
+                _draw_cut(figure.add_axes((places[1] + 0.045, 0.16, 0.22, 0.66)), kernel, scale)
             _head(axes, f"strongest of {len(pairs)} kernels, {kernel.shape[-1]}x{kernel.shape[-1]}")
-            _draw_cut(figure.add_axes((places[1] + 0.045, 0.16, 0.22, 0.66)), kernel, scale)
         else:
             figure.text(places[0], 0.45, "no fixed kernel: what it weighs depends on the picture",
                         fontsize=8, color=sheet.QUIET)  # fmt: skip
@@ -191,16 +190,10 @@ def _head(axes: Axes, said: str) -> None:
 
 def _draw_cut(axes: Axes, kernel: Tensor, scale: int) -> None:
     """Draw the gain from frequency 0 to 1/2, and how much of a flat area becomes checkerboard."""
-    gain = frequency_response(kernel, scale)
-    zero = max(float(gain[0, 0]), 1e-6 * float(gain.max()), 1e-30)
-    decibels = (20 * (gain[0, : len(gain) // 2 + 1] / zero).clamp(min=1e-12).log10()).clamp(_FLOOR)
-    axes.set(xlim=(0, 0.5), ylim=(_FLOOR, 10 * math.ceil(float(decibels.max()) / 10) + 5))
-    axes.axvspan(0, 0.5 / scale, color=sheet.SHADE, alpha=0.5, linewidth=0, zorder=0)
-    axes.plot([k / 2 / (len(decibels) - 1) for k in range(len(decibels))], decibels.numpy(),
-              color=sheet.BLUE, linewidth=1.4)  # fmt: skip
-    for k in range(1, scale // 2 + 1):
-        level = float(decibels[2 * k * (len(decibels) - 1) // scale])
-        axes.plot([k / scale], [level], "o", color=sheet.ORANGE, markersize=5, clip_on=False)
+    gain, _ = responses.decibels(responses.frequency_response(kernel, scale))
+    cut = gain[0, : len(gain) // 2 + 1].clamp(_FLOOR)
+    axes.set(ylim=(_FLOOR, 10 * math.ceil(float(cut.max()) / 10) + 5))
+    sheet.draw_gain(axes, cut, scale, _FLOOR)
     axes.set_xlabel("cycles per pixel; dots: checkerboard", fontsize=7.5, labelpad=1)
     _head(axes, "frequency response, dB")
 
@@ -258,6 +251,7 @@ def _figure(width: float, height: float, salt: str) -> Iterator[tuple[Figure, li
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]  # without the prolog, which names a document on the network
     svg = svg.replace(sheet.INK, "currentColor")
-    for colour, name in ((sheet.BLUE, "--accent"), (sheet.QUIET, "--quiet")):  # the page's
+    names = {sheet.BLUE: "--accent", sheet.QUIET: "--quiet", sheet.SHADE: "--panel"}  # the page's
+    for colour, name in names.items():
         svg = svg.replace(colour, f"var({name}, {colour})")
     done.append(svg)

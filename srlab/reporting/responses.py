@@ -60,6 +60,16 @@ def frequency_response(kernel: Tensor, scale: int) -> Tensor:
     return (power / (kernel.shape[0] * kernel.shape[1])).sqrt() / scale**2
 
 
+def decibels(gain: Tensor) -> tuple[Tensor, str]:
+    """Return the gain of ``frequency_response`` in dB, and what has 0 dB.
+
+    Flat areas have, or the peak where nothing of a flat area is left.
+    """
+    flat, peak = float(gain[0, 0]), float(gain.max())
+    zero, against = (flat, "flat areas") if flat > 1e-6 * peak else (peak, "the peak")
+    return 20 * (gain / zero).log10(), against
+
+
 @torch.no_grad()
 def flat_response(respond: Respond, scale: int, channels: int, halo: int) -> Tensor:
     """Return what becomes of flat pictures of ``FLAT_LEVELS``, ``(levels, 4 s, 4 s)`` grey levels.

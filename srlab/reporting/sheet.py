@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -119,6 +120,35 @@ def draw_pixels(axes: Axes, values: Tensor, limit: float, scale: int, offset: in
     for spine in axes.spines.values():
         spine.set_visible(True)
     return image
+
+
+def draw_gain(axes: Axes, decibels: Tensor, scale: int, floor: float) -> list[tuple[float, float]]:
+    """Draw a gain in dB from frequency 0 to 1/2, with the pass band shaded.
+
+    A dot shows how much of a flat area becomes a checkerboard, at each multiple of ``1 / scale``.
+
+    Args:
+        axes: Where.
+        decibels: The gain ``(n,)``.
+        scale: The factor s.
+        floor: Where a dot lies that is lower.
+
+    Returns:
+        Frequency and level of each dot.
+    """
+    axes.set(xlim=(0, 0.5))
+    axes.axvspan(0, 0.5 / scale, color=SHADE, linewidth=0, zorder=0)
+    axes.plot(torch.linspace(0, 0.5, len(decibels)), decibels, color=BLUE, linewidth=1.6)
+    levels = [
+        float(decibels[2 * k * (len(decibels) - 1) // scale]) for k in range(1, scale // 2 + 1)
+    ]
+    dots = [(k / scale, level) for k, level in enumerate(levels, 1)]
+    for frequency, level in dots:
+        axes.plot(
+            [frequency], [max(level, floor)], "o", color=ORANGE, markersize=6, clip_on=False,
+            zorder=3,
+        )  # fmt: skip
+    return dots
 
 
 def box_pixel(axes: Axes, start: int, scale: int) -> None:

@@ -4,6 +4,12 @@ import sys
 import time
 
 
+def clock(seconds: float) -> str:
+    """Write seconds as hours, minutes and seconds."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
 class Progress:
     """Shows step, rate, loss, score and time left on standard error.
 
@@ -27,10 +33,10 @@ class Progress:
         if not self.shown:
             return
         rate = self.rate(step)
-        left = int((self.steps - step) / rate) if rate else 0
+        left = (self.steps - step) / rate if rate else 0
         line = (
             f"step {step:,}/{self.steps:,}  {rate:.0f} steps/s  loss {loss:.3e}"
-            f"{self.score}  {left // 3600:d}:{left // 60 % 60:02d}:{left % 60:02d} left"
+            f"{self.score}  {clock(left)} left"
         )
         print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 

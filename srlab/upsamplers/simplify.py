@@ -27,6 +27,12 @@ def upsamplers_of(network: nn.Module) -> Iterator[tuple[str, Upsampler]]:
             yield from ((f"{name}.{inner}", found) for inner, found in upsamplers_of(child))
 
 
+def last_upsampler(network: nn.Module) -> Upsampler | None:
+    """Return the upsampler that makes a network's output, or None if it has none of ours."""
+    heads = dict(upsamplers_of(network))
+    return heads.get("upsampler") or next(reversed(heads.values()), None)
+
+
 def simplify(network: Network) -> Network:
     """Return a copy for use whose linear upsamplers are sub-pixel convolutions where that pays.
 
