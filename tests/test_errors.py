@@ -32,6 +32,7 @@ def refused(outcome, *words):
         (["trian"], ["did you mean 'train'?"]),
         (["train", "upsamplr=deconv"], ["'upsamplr'", "did you mean 'upsampler'?"]),
         (["train", "upsampler=decnv"], ["'decnv'", "did you mean 'deconv'?", "pixel_shuffle"]),
+        (["train", "upsampler=[deconv,boxed]"], ["one upsampler is", "upsampler=deconv,boxed"]),
         (["train", "modle.init=x"], ["'modle.init'", "'model.init'"]),
         (["train", "trainer.stepz=3"], ["'trainer.stepz'", "'trainer.steps'"]),
         (["train", "+model.widht=3"], ["model.widht", "ESPCN has no 'widht'"]),

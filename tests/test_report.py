@@ -1,5 +1,6 @@
 """The report of a sweep, but for the page in a browser (test_page.py)."""
 
+import csv
 import json
 import shutil
 import subprocess
@@ -9,7 +10,11 @@ import pytest
 import torch
 from common import save_pictures, start
 
+from srlab.commands.report_text import warnings_of
+from srlab.commands.sweep_folder import read_sweep
+from srlab.commands.sweep_results import gather
 from srlab.cost import tensor_memory
+from srlab.errors import UserError
 from srlab.metrics.checkerboard import ripple_map
 from srlab.reporting.curves import spread
 from srlab.reporting.plots import pareto_front
@@ -131,6 +136,86 @@ def test_mistakes_are_told_in_a_sentence(workplace, arguments, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def changed(workplace, tmp_path, change):
+    """Gather a copy of the sweep, after ``change(folder, plan)`` has been at it."""
+    folder = tmp_path / "sweep"
+    shutil.copytree(workplace / "sweep", folder)
+    plan = json.loads((folder / "sweep.json").read_text())
+    change(folder, plan)
+    (folder / "sweep.json").write_text(json.dumps(plan))
+    return gather(folder, read_sweep(folder))
+
+
+def rewrite(file, old, new):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_runs_that_compute_the_same_are_one_choice_however_they_were_written(workplace, tmp_path):
+    def change(folder, plan):
+        plan["runs"]["seed1-deconv"]["overrides"] += ["trainer.threads=1", "+scale=2"]
+        rewrite(folder / "seed1-deconv/config.yaml", "threads: 0", "threads: 1")
+
+    results = changed(workplace, tmp_path, change)
+    assert {c.label: c.seeds for c in results.choices} == {
+        "deconv": [0, 1], "pixel_shuffle": [0, 1]
+    }  # fmt: skip
+
+
+def test_choices_are_compared_over_the_seeds_that_all_have(workplace, tmp_path):
+    def change(folder, plan):
+        shutil.copytree(folder / "seed1-deconv", folder / "seed2-deconv")
+        rewrite(folder / "seed2-deconv/config.yaml", "seed: 1", "seed: 2")
+        plan["runs"]["seed2-deconv"] = plan["runs"]["seed1-deconv"]
+
+    results = changed(workplace, tmp_path, change)
+    assert [c.seeds for c in results.choices] == [[0, 1], [0, 1]]
+    assert results.left_out == ["seed2-deconv"]
+    assert any("seed2-deconv" in warning for warning in warnings_of(results))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [("scale: 2", "scale: 3", "at different scales"), ("colour: 'y'", "colour: rgb", "colours")],
+)
+def test_what_cannot_be_compared_is_refused(workplace, tmp_path, old, new, said):
+    with pytest.raises(UserError, match=said):
+        changed(workplace, tmp_path, lambda f, _: rewrite(f / "seed0-deconv/config.yaml", old, new))
+
+
+def test_damaged_results_are_told_in_a_sentence(workplace, tmp_path):
+    def change(folder, plan):
+        (folder / "seed0-deconv/results.json").write_text('[{"psnr": 1}, {"psnr": 2}]')
+
+    with pytest.raises(UserError, match="damaged"):
+        changed(workplace, tmp_path, change)
+
+
+def test_choices_no_better_than_bicubic_are_warned_of(workplace, tmp_path):
+    def change(folder, plan):
+        for run in plan["runs"]:
+            results = json.loads((folder / run / "results.json").read_text())
+            for image in results[0]["images"]:
+                image["psnr"] = 90.0
+            (folder / run / "results.json").write_text(json.dumps(results))
+
+    warnings = warnings_of(changed(workplace, tmp_path, change))
+    assert any("No better than bicubic" in w and "deconv" in w for w in warnings)
+
+
+def test_the_csv_files_hold_numbers(workplace):
+    report(workplace, "sweep=sweep", "output=for_programs")
+    for name in ("ranking", "costs"):
+        text = (workplace / f"for_programs/{name}.csv").read_text()
+        header, *rows = csv.reader(text.splitlines())
+        assert rows
+        for row in rows:
+            for column, cell in zip(header, row, strict=True):
+                if column not in ("metric", "choice", "group") and cell:
+                    float(cell)
 
 
 def test_the_pareto_front_holds_what_nothing_beats():

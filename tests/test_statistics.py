@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from srlab.reporting.statistics import Comparison, compare, groups, holm, rank
+from srlab.reporting.statistics import Comparison, compare, groups, holm, not_told_from_best, rank
 
 SCORES = arrays(np.float64, (3, 4), elements=st.floats(-50, 50, width=16))
 
@@ -224,3 +224,12 @@ def test_the_order_is_by_mean_and_ties_keep_theirs():
 def test_seeds_that_do_not_fit_the_scores_are_refused(seeds):
     with pytest.raises(ValueError, match=r"zip|once"):
         rank({"a": np.ones((2, 3))}, {"a": seeds})
+
+
+def test_those_not_told_from_the_best_are_found_among_many_letters():
+    rng = np.random.default_rng(0)
+    levels = {f"m{k:02}": -float(k) for k in range(40)}
+    scores = {n: level + 0.01 * rng.standard_normal((5, 8)) for n, level in levels.items()}
+    ranking = rank(scores, {name: range(5) for name in scores})
+    assert len({place.letters for place in ranking.places}) > 26
+    assert not_told_from_best(ranking) == ["m00"]

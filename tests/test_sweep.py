@@ -301,6 +301,7 @@ def test_a_signal_stops_the_other_processes_too(workplace):
         (["seed=0,-1"], "seed=-1: seed must be"),
         (["seed=0,1.5"], "seed=1.5: seed must be"),
         (["seed=0,1", "~loss"], "left empty"),
+        (["seed=0,1", "upsampler=[deconv,boxed]"], "one upsampler is chosen"),
         (["seed=0,1", "resume=here"], "resume goes with srlab train"),
         (["seed=0,1", "name=mine"], "name goes with srlab train"),
         (

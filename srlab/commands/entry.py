@@ -1,6 +1,7 @@
 """From a composed Hydra config to the typed config of a verb."""
 
 import importlib
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from srlab.config.check import ConfigError
+from srlab.config.plugins import option_files
 from srlab.config.schema import TrainerConfig
 from srlab.config.suggest import unknown_key
 
@@ -31,6 +33,7 @@ def run_verb(verb: str, config: DictConfig, hydra: Any, *more: Any) -> Any:
     except MissingMandatoryValue as error:
         key = getattr(error, "full_key", None) or "a key"
         raise ConfigError(f"{key} is missing: add {key}=...") from None
+    _refuse_lists(hydra.overrides.task)
     _refuse_additions(hydra.job.config_name, config, type(typed))
     command = importlib.import_module(f"srlab.commands.{verb}")
     choices, overrides = dict(hydra.runtime.choices), list(hydra.overrides.task)
@@ -44,6 +47,18 @@ def run_verb(verb: str, config: DictConfig, hydra: Any, *more: Any) -> Any:
     if verb == "convert":
         return command.run(typed, choices.get("upsampler"), overrides)
     return command.run(typed)
+
+
+def _refuse_lists(overrides: Iterable[str]) -> None:
+    """Refuse several options where one counts: Hydra would mix them, and the last would win."""
+    groups = option_files().keys() - {"testset", "experiment"}
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        if key in groups and value.startswith("[") and "," in value:
+            raise ConfigError(
+                f"{override}: one {key} is chosen; several are compared by "
+                f"srlab sweep {key}={value.strip('[]')}"
+            )
 
 
 def _refuse_additions(primary: str, config: DictConfig, schema: type) -> None:

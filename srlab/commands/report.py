@@ -10,9 +10,8 @@ import torch
 from omegaconf import OmegaConf
 
 from srlab import __version__
-from srlab.atomic import write_atomically
+from srlab.atomic import atomic_folder, write_atomically
 from srlab.commands.device import choose_device
-from srlab.commands.folders import make_folder
 from srlab.commands.measurement import begin_measuring, check_size, described, machine
 from srlab.commands.report_files import FILES, write_tables
 from srlab.commands.report_pictures import look
@@ -58,6 +57,7 @@ def run(config: ReportConfig) -> Path:
     folder = Path(config.sweep).expanduser()
     sweep = read_sweep(folder)
     results = gather(folder, sweep)
+    environments = [read_json(run.folder / "environment.json") for run in results.runs]
     output = _output(folder, config.output)
     check_size(config.width, config.height)
     device = choose_device(config.device)
@@ -88,13 +88,13 @@ def run(config: ReportConfig) -> Path:
             for c in results.choices
         ],
         "curves": _curves(results, curves),
-        "repeat": _repeat(sweep, results, config),
+        "repeat": _repeat(sweep, results, environments, config),
         "files": FILES,
     }
     page = render(context)
-    make_folder(output)
-    write_tables(output, results, rankings, costs, ripples, context)
-    write_atomically(output / "index.html", page.encode())
+    with atomic_folder(output) as work:
+        write_tables(work, results, rankings, costs, ripples, context)
+        write_atomically(work / "index.html", page.encode())
     print(f"\n{context['answer'][0]}\n\nreport: {output}/index.html")
     return output
 
@@ -135,7 +135,7 @@ def _head(folder: Path, results: Results) -> dict[str, str]:
             f"{len(results.choices)} choices, {count} seed{many} each, judged on "
             f"{len(results.images)} images of {' and '.join(results.testsets)}, x{scale}"
         ),
-        "made": f"{datetime.date.today().isoformat()}, srlab {__version__}",
+        "made": f"{datetime.datetime.now():%Y-%m-%d %H:%M}, srlab {__version__}",
     }
 
 
@@ -182,12 +182,14 @@ def _costs(
             svg = draw_cost(points, kind.name, "PSNR, dB", front)
             svgs.append({"title": f"PSNR against {kind.name}", "svg": svg})
     columns, rows = cost_table(costs, psnr)
-    scale = results.runs[0].config["scale"]
+    scale, colour = (results.runs[0].config[key] for key in ("scale", "colour"))
     note = (
-        f"Time and tensors are of one luma picture of {config.width}x{config.height} to "
+        f"Time and tensors are of one {'colour' if colour == 'rgb' else 'luma'} picture of "
+        f"{config.width}x{config.height} to "
         f"{config.width * scale}x{config.height * scale} pixels on {described(device)}, the "
         f"network in its simplest form; medians of runs in turn. Training time is that of the "
-        f"runs, wherever they ran. Orange: nothing is both cheaper and better (the Pareto front)."
+        f"runs, wherever they ran: the median over seeds. Orange: nothing is both cheaper and "
+        f"better (the Pareto front)."
     )
     return {"note": note, "columns": columns, "rows": rows, "svgs": svgs}
 
@@ -214,9 +216,10 @@ def _curves(results: Results, curves: dict[str, dict[str, Curve]]) -> list[dict[
     return drawn
 
 
-def _repeat(sweep: Sweep, results: Results, config: ReportConfig) -> dict[str, Any]:
+def _repeat(
+    sweep: Sweep, results: Results, environments: list[dict[str, Any]], config: ReportConfig
+) -> dict[str, Any]:
     keys, values, common = differences(results.choices)
-    environments = [read_json(run.folder / "environment.json") for run in results.runs]
     facts = {
         "srlab": [e.get("git") for e in environments],
         "python": [e.get("python") for e in environments],

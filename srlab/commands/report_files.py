@@ -10,6 +10,7 @@ import numpy as np
 
 from srlab.atomic import write_atomically
 from srlab.commands.measurement import machine
+from srlab.commands.report_text import COST_KINDS
 from srlab.commands.sweep_networks import Cost
 from srlab.commands.sweep_results import METRICS, Results
 from srlab.reporting.statistics import Ranking
@@ -42,9 +43,11 @@ def write_tables(
 
     table, of_costs = context["rankings"][0], context["costs"]
     ranking, expense = _as_text(table), _as_text(of_costs)
-    write("ranking.csv", as_csv(*ranking))
+    write("ranking.csv", _ranking_csv(results, rankings))
     write("report.tex", as_latex(*ranking, f"{context['subtitle']}. PSNR in dB. {table['note']}"))
-    write("costs.csv", as_csv(*expense))
+    kinds = [kind.name for kind in COST_KINDS]
+    values = [[label, *(kind.value(c) for kind in COST_KINDS)] for label, c in costs.items()]
+    write("costs.csv", as_csv(["choice", *kinds], values))
     parts = [f"# {context['title']}", context["subtitle"] + ".", *context["warnings"]]
     parts += [*context["answer"], as_markdown(*ranking), table["note"]]
     parts += [as_markdown(*expense), of_costs["note"]]
@@ -75,6 +78,25 @@ def write_tables(
         "commands": context["repeat"]["commands"],
     }
     write("report.json", json.dumps(content, indent=2, default=_as_plain) + "\n")
+
+
+def _ranking_csv(results: Results, rankings: dict[str, Ranking]) -> str:
+    """Return every ranking in numbers that a program reads."""
+    columns = ["metric", "choice", "group", "mean", *results.testsets, "difference", "low", "high",
+               "adjusted_p", "seeds"]  # fmt: skip
+    choices = {choice.label: choice for choice in results.choices}
+    rows = []
+    for metric, ranking in rankings.items():
+        best = ranking.places[0].name
+        for place in ranking.places:
+            scores, by = choices[place.name].scores(metric), place.against_best
+            sets = [scores[:, results.of(name)].mean() for name in results.testsets]
+            against = [by.difference, by.low, by.high] if by else [None] * 3
+            p = ranking.adjusted.get((place.name, best))
+            rows.append(
+                [metric, place.name, place.letters, place.mean, *sets, *against, p, len(scores)]
+            )
+    return as_csv(columns, rows)
 
 
 def _as_text(table: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -10,10 +10,11 @@ import numpy as np
 from srlab.commands.sweep_networks import Cost
 from srlab.commands.sweep_results import Choice, Results
 from srlab.reporting.sheet import MINUS
-from srlab.reporting.statistics import Comparison, Place, Ranking
+from srlab.reporting.statistics import Comparison, Place, Ranking, not_told_from_best
 
 _VISIBLE = 0.5  # grey levels of checkerboard that count as an artefact
 _ALIKE = 1.1  # ratio of times that may be the machine's mood
+_FEW = 10  # images
 _DIGITS = {"psnr": 2, "ssim": 4, "ripple": 2}
 
 Cell = dict[str, Any]
@@ -54,12 +55,26 @@ def warnings_of(results: Results) -> list[str]:
             f"{len(results.missing)} runs of the sweep are not finished and left out: "
             f"{_listed(results.missing)}."
         )
+    if results.left_out:
+        warnings.append(
+            f"Not all choices have these seeds, so their runs are left out: "
+            f"{_listed(results.left_out)}."
+        )
+    below = [c.label for c in results.choices if _is_below_bicubic(results, c)]
+    if below:
+        warnings.append(
+            f"No better than bicubic interpolation, without any training: {_listed(below)}."
+        )
     if len(results.images) < 5:
         warnings.append(
             f"Only {len(results.images)} images were judged: intervals are wide, and they speak of "
             f"images like these alone."
         )
     return warnings
+
+
+def _is_below_bicubic(results: Results, choice: Choice) -> bool:
+    return bool(choice.scores("psnr").mean() <= results.bicubic["psnr"].mean())
 
 
 def answer(
@@ -75,8 +90,9 @@ def answer(
             f"is no evidence that it is better."
         ]
         return [*said, *_checkerboards(ripples)]
-    leading = [p.name for p in ranking.places if set(p.letters) & set(first.letters)]
-    said = [_headline(ranking, leading), *_taken_alone(ranking, leading)]
+    leading = not_told_from_best(ranking)
+    said = [_headline(ranking, leading), *_left_open(ranking, leading)]
+    said += _taken_alone(ranking, leading, len(results.images))
     if len(leading) > 1:
         said.append(_quickest(leading, costs))
     return [*said, *_checkerboards(ripples)]
@@ -89,12 +105,11 @@ def _headline(ranking: Ranking, leading: list[str]) -> str:
     if not others:
         return (
             f"The data cannot tell the {len(leading)} choices apart: {best.name} has the highest "
-            f"mean, {best.mean:.2f} dB, and {_listed(with_best)} no further off than chance can "
-            f"put them."
+            f"mean, {best.mean:.2f} dB, against it {_listed(with_best)}."
         )
     behind = others[0].against_best
     assert behind is not None
-    gap = f"{abs(behind.difference):.2f} dB behind{_interval_in_words(behind)}"
+    gap = f"{_signed(behind.difference, 2)} dB{_interval_in_words(behind)}"
     if not with_best:
         return f"{best.name} is best, {best.mean:.2f} dB; {others[0].name} follows, {gap}."
     return (
@@ -124,7 +139,16 @@ def _with_difference(place: Place) -> str:
     return f"{place.name} ({_signed(by.difference, 2)})"
 
 
-def _taken_alone(ranking: Ranking, leading: list[str]) -> list[str]:
+def _left_open(ranking: Ranking, leading: list[str]) -> list[str]:
+    """Say how far those that cannot be told from the best may lie from it all the same."""
+    by = [p.against_best for p in ranking.places if p.name in leading]
+    ends = [abs(end) for b in by if b and b.low is not None for end in (b.low, b.high) if end]
+    if not ends:
+        return []
+    return [f"Not told apart is not shown to be equal: up to {max(ends):.2f} dB remain possible."]
+
+
+def _taken_alone(ranking: Ranking, leading: list[str], images: int) -> list[str]:
     """Say which intervals exclude no difference, though not among so many comparisons."""
     intervals = {p.name: p.against_best for p in ranking.places if p.name in leading}
     alone = [
@@ -135,17 +159,17 @@ def _taken_alone(ranking: Ranking, leading: list[str]) -> list[str]:
     pairs = len(ranking.places) * (len(ranking.places) - 1) // 2
     if not alone:
         return []
+    more = "More seeds and more test images" if images < _FEW else "More seeds"
     return [
-        f"Taken alone, {_listed(alone)} would be worse at 95 %; among {pairs} comparisons with so "
-        f"few seeds that is no evidence. More seeds would tell."
+        f"Taken alone, {_listed(alone)} would differ from it at 95 %; among {pairs} comparisons "
+        f"that is no evidence. {more} may tell."
     ]
 
 
 def _interval_in_words(by: Comparison) -> str:
     if by.low is None or by.high is None:
         return ""
-    low, high = sorted((abs(by.low), abs(by.high)))
-    return f" (95 % interval {low:.2f} to {high:.2f})" if by.low * by.high > 0 else ""
+    return f" (95 % interval {_signed(by.low, 2)} to {_signed(by.high, 2)})"
 
 
 def _checkerboards(ripples: dict[str, list[float]]) -> list[str]:

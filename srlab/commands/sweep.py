@@ -141,6 +141,7 @@ def run(
     for seed in axes["seed"]:  # here, because of seeds that differ only one is checked below
         if not re.fullmatch("[0-9]+", seed) or int(seed) >= 2**63:
             raise ConfigError(f"seed={seed}: {SEED_RANGE}")
+    axes["seed"] = list(dict.fromkeys(str(int(seed)) for seed in axes["seed"]))
     places = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     runs = {
         name: Planned([*fixed.values(), *(f"{k}={v}" for k, v in place.items())], place)

@@ -98,6 +98,8 @@ def read_results(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any
         UserError: They cannot be read.
     """
     results = read_json(folder / "results.json")
+    if not isinstance(results, list):
+        raise UserError(f"{folder}/results.json is damaged: it is no list of results")
     return results[::2], results[1::2]  # they stand in turn
 
 

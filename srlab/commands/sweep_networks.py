@@ -43,7 +43,7 @@ class Cost:
         multiply_adds: Per pixel of its output, or None where they cannot be counted.
         seconds: For the picture that all are measured on: the median.
         memory: The most bytes of tensors alive at once for it.
-        training: Seconds of training, the mean over seeds, or None.
+        training: Seconds of training, the median over seeds, or None.
     """
 
     parameters: int
@@ -87,7 +87,7 @@ def measure_costs(
             None if module.whole else costs_of(module).get(""),
             statistics.median(seconds[choice.label]),
             memory[choice.label],
-            statistics.fmean(known) if known else None,
+            statistics.median(known) if known else None,
         )
     return costs
 

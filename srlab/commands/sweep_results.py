@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from srlab.commands.run_folder import computed, stored_config
+from srlab.commands.run_folder import RESUMABLE, computed, stored_config
 from srlab.commands.sweep_folder import Sweep, group_word, is_finished, read_json, read_results
 from srlab.errors import UserError
 
@@ -25,7 +25,9 @@ class Run:
         seed: Its seed.
         config: What it computes, by dotted keys.
         seconds: How long it trained, or None.
-        scores: One row of images for each metric, by its name.
+        images: Test set and name of each image.
+        scores: The score of each image, by metric.
+        bicubic: Bicubic's, by metric.
     """
 
     name: str
@@ -33,7 +35,9 @@ class Run:
     seed: int
     config: dict[str, Any]
     seconds: float | None
+    images: list[tuple[str, str]]
     scores: dict[str, np.ndarray]
+    bicubic: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,14 @@ class Results:
         images: Test set and name of each image.
         bicubic: Bicubic's scores on them, by metric.
         missing: The names of the runs that are not finished.
+        left_out: The names of those whose seed not all choices have.
     """
 
     choices: list[Choice]
     images: list[tuple[str, str]]
     bicubic: dict[str, np.ndarray]
     missing: list[str]
+    left_out: list[str]
 
     @property
     def testsets(self) -> list[str]:
@@ -88,27 +94,56 @@ def gather(folder: Path, sweep: Sweep) -> Results:
     """Read the finished runs of a sweep.
 
     Raises:
-        UserError: None is finished, or they were judged on different images.
+        UserError: None is finished, or they cannot be compared.
     """
     finished = [name for name in sweep.runs if is_finished(folder / name)]
     if not finished:
         raise UserError(f"no run of {folder} is finished yet")
-    labels = dict(zip(finished, _labels([sweep.runs[n].overrides for n in finished]), strict=True))
-    images, bicubic = _scores(read_results(folder / finished[0])[0])
-    gathered: dict[str, list[Run]] = {}
-    for name in finished:
-        judged, scores = _scores(read_results(folder / name)[1])
-        if judged != images:
-            raise UserError(
-                f"{name} and {finished[0]} were judged on different images: report on them apart"
-            )
-        config = computed(stored_config(folder / name))
-        gathered.setdefault(labels[name], []).append(
-            Run(name, folder / name, int(config["seed"]), config, _seconds(folder / name), scores)
-        )
-    choices = [Choice(label, sorted(runs, key=_by_seed)) for label, runs in gathered.items()]
-    missing = [name for name in sweep.runs if name not in labels]
-    return Results(choices, images, bicubic, missing)
+    runs = [_read_run(folder / name) for name in finished]
+    for run in runs:
+        for what, one, other in (
+            ("on different images", run.images, runs[0].images),
+            ("at different scales", run.config["scale"], runs[0].config["scale"]),
+            ("in different colours", run.config["colour"], runs[0].config["colour"]),
+        ):
+            if one != other:
+                raise UserError(
+                    f"{run.name} and {runs[0].name} were judged {what}: report on them apart"
+                )
+    labels = _labels([sweep.runs[name].overrides for name in finished])
+    gathered: dict[str, tuple[str, list[Run]]] = {}
+    for run, label in zip(runs, labels, strict=True):
+        # What was computed counts, not how the command line wrote it.
+        kind = repr(sorted((k, repr(v)) for k, v in run.config.items() if k != "seed"))
+        taken = [other for other, _ in gathered.values()]
+        unique = label if label not in taken else f"{label} ({run.name})"
+        gathered.setdefault(kind, (unique, []))[1].append(run)
+    choices = [Choice(label, sorted(of, key=_by_seed)) for label, of in gathered.values()]
+    shared = _shared_seeds(choices)
+    kept = [Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in choices]
+    left_out = [run.name for c in choices for run in c.runs if run.seed not in shared]
+    missing = [name for name in sweep.runs if name not in finished]
+    return Results(kept, runs[0].images, runs[0].bicubic, missing, left_out)
+
+
+def _shared_seeds(choices: Sequence[Choice]) -> set[int]:
+    """Return the seeds that all choices have, or any has where these are fewer than two."""
+    shared = set.intersection(*(set(choice.seeds) for choice in choices))
+    return shared if len(shared) > 1 else {seed for choice in choices for seed in choice.seeds}
+
+
+def _read_run(folder: Path) -> Run:
+    bicubic, ours = read_results(folder)
+    config = computed(stored_config(folder))
+    try:
+        images, scores = _scores(ours)
+        of_bicubic = _scores(bicubic)[1]
+        return Run(
+            folder.name, folder, int(config["seed"]), config, _seconds(folder), images, scores,
+            of_bicubic,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"the results or the config of {folder} are damaged: {error!r}") from None
 
 
 def differences(choices: Sequence[Choice]) -> tuple[list[str], list[list[str]], dict[str, Any]]:
@@ -134,9 +169,10 @@ def _by_seed(run: Run) -> int:
 
 
 def _labels(runs: Sequence[Sequence[str]]) -> list[str]:
-    """Name runs by those of their overrides in which they differ, the seed aside."""
+    """Name runs by those of their overrides in which they differ, and that change what they are."""
     given = [dict(o.lstrip("+").split("=", 1) for o in run if "=" in o) for run in runs]
-    keys = [k for k in dict.fromkeys(k for g in given for k in g) if k != "seed"]
+    known = dict.fromkeys(k for g in given for k in g)
+    keys = [k for k in known if k not in ("seed", *RESUMABLE)]
     differ = [k for k in keys if any(g.get(k) != given[0].get(k) for g in given)]
     return [" ".join(group_word(k, g[k], "=") for k in differ if k in g) or "all" for g in given]
 

@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srlab.atomic import share
+from srlab.atomic import atomic_folder
 from srlab.data.images import ImageSet
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS, Colour, quantise, to_channels
@@ -125,42 +124,37 @@ def _key(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> str:
 
 
 def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch: int) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
-        offsets, sizes, total = [], [], 0
-        digest = hashlib.sha256()
-        with (work / "pixels.bin").open("wb") as file:
-            for lr, hr in _pairs(images, scale, colour, min_patch):
-                offsets.append((total, total + lr.size))
-                sizes.append(lr.shape[:2])
-                total += lr.size + hr.size
-                for pixels in (lr, hr):
-                    data = pixels.tobytes()
-                    file.write(data)
-                    digest.update(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if not sizes:
-            raise UserError(
-                f"no image of {images.name} is left: shrunk by {list(images.shrink)}, all are too "
-                f"small for patches of {min_patch}x{min_patch} at scale {scale}"
+        with atomic_folder(place) as work:  # shared: several users may have one cache
+            offsets, sizes, total = [], [], 0
+            digest = hashlib.sha256()
+            with (work / "pixels.bin").open("wb") as file:
+                for lr, hr in _pairs(images, scale, colour, min_patch):
+                    offsets.append((total, total + lr.size))
+                    sizes.append(lr.shape[:2])
+                    total += lr.size + hr.size
+                    for pixels in (lr, hr):
+                        data = pixels.tobytes()
+                        file.write(data)
+                        digest.update(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if not sizes:
+                raise UserError(
+                    f"no image of {images.name} is left: shrunk by {list(images.shrink)}, all are "
+                    f"too small for patches of {min_patch}x{min_patch} at scale {scale}"
+                )
+            lr_offset, hr_offset = np.array(offsets, dtype=np.int64).T
+            np.savez(
+                work / "index.npz",
+                lr_offset=lr_offset,
+                hr_offset=hr_offset,
+                size=np.array(sizes, dtype=np.int64),
+                fingerprint=np.array(digest.hexdigest()),
             )
-        lr_offset, hr_offset = np.array(offsets, dtype=np.int64).T
-        np.savez(
-            work / "index.npz",
-            lr_offset=lr_offset,
-            hr_offset=hr_offset,
-            size=np.array(sizes, dtype=np.int64),
-            fingerprint=np.array(digest.hexdigest()),
-        )
-        share(work, 0o777)  # several users may have one cache
-        work.rename(place)
     except OSError:
         if not place.is_dir():  # else another process was faster with the same pack
             raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _pairs(

@@ -109,6 +109,13 @@ def compare(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Comparison:
     return Comparison(mean, mean - half, mean + half, _p(abs(mean), half_width), seeds, images)
 
 
+def not_told_from_best(ranking: Ranking, level: float = 0.95) -> list[str]:
+    """Return the best method and those that cannot be told from it, best first."""
+    best = ranking.places[0].name
+    pairs = {p.name: ranking.adjusted.get((p.name, best)) for p in ranking.places}
+    return [name for name, p in pairs.items() if name == best or p is None or p > 1 - level]
+
+
 def holm(p: Sequence[float | None]) -> list[float | None]:
     """Return p values adjusted for their number (Holm, Scand. J. Statist. 6, 1979).
 
