@@ -21,6 +21,7 @@ FLOORS = {
     "evaluation": 3,
     "reporting": 3,
     "models": 2,
+    "sparse_coding": 1,
     "upsamplers": 1,
     "losses": 1,
     "metrics": 1,

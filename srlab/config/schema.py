@@ -242,6 +242,7 @@ def register() -> None:
     OmegaConf.register_new_resolver(
         "channels", lambda colour: 3 if colour in (Colour.rgb, "rgb") else 1, replace=True
     )
+    OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)
 
 
 def check_ranges(config: TrainConfig) -> None:

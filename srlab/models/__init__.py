@@ -30,6 +30,9 @@ class Model(nn.Module):
 
     ``grid``: a tile must begin at multiples of so many pixels (networks that pool).
     ``whole``: the output depends on the size of the picture, so that tiles would not fit.
+    ``learns``: it is not trained by gradients but by its own method ``learn(lr, hr)``, which takes
+    a batch, framed by ``frame`` pixels, for one step and returns what it lowers, by name; its
+    method ``check_learning()`` raises a ValueError if its parts do not allow that.
     """
 
     scale: int
@@ -38,3 +41,4 @@ class Model(nn.Module):
     frame: int
     grid: int = 1
     whole: bool = False
+    learns: bool = False

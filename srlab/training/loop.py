@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from srlab.training.recording import CannotRecord, recorded_step
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
-from srlab.training.step import Advance, Step, eager_step, make_advance
+from srlab.training.step import Advance, Step, eager_step, learning_step, make_advance
 
 Ending = Literal["finished", "patience", "signal"]
 
@@ -139,6 +139,8 @@ def _make_step(
     callbacks: Callbacks,
 ) -> Step:
     """Return the quickest way to take a step that works here."""
+    if state.model.learns:
+        return learning_step(state.model)
     if settings.graph and lr.is_cuda:
         try:
             return recorded_step(advance, state, lr, hr)

@@ -7,6 +7,7 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
+from srlab.models import Model
 from srlab.training.parameters import set_learning_rate
 from srlab.training.state import TrainingState
 
@@ -55,6 +56,15 @@ def make_advance(
         return {name: term.detach() for name, term in terms.items()}
 
     return advance
+
+
+def learning_step(model: Model) -> Step:
+    """Return ``(lr, hr, factor) -> terms`` of a model that learns by itself, without a rate."""
+
+    def step(lr: Tensor, hr: Tensor, factor: float) -> Terms:
+        return model.learn(lr, hr)  # type: ignore[operator]
+
+    return step
 
 
 def eager_step(advance: Advance, optimizer: torch.optim.Optimizer) -> Step:
