@@ -21,7 +21,7 @@ VERBS = {
 BENCHES = ("train", "upscale", "evaluate")
 
 _PATH_KEY = re.compile(
-    r"\+{0,2}(input|output|checkpoint|run_dir|sweep_dir|sweep|resume|plot|(\w+\.)+(path|root))"
+    r"\+{0,2}(input|output|checkpoint|run_dir|sweep_dir|sweep|resume|start|plot|(\w+\.)+(path|root))"
 )
 
 _HELP = """\

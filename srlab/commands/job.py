@@ -192,6 +192,11 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     model.to(device, memory_format=torch.channels_last)
     if not any(p.requires_grad for p in model.parameters()):
         raise ConfigError("this model has no weights to train; use it with srlab evaluate")
+    if model.learns:
+        try:
+            model.check_learning()
+        except ValueError as error:
+            raise ConfigError(f"model: {error}") from None
     objective = build(config.loss, "loss").to(device)
     groups = parameter_groups(model, trainer.lr_factors)
     try:
@@ -199,7 +204,8 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"optim: {error}") from None
     scaler = torch.amp.GradScaler(device.type, enabled=trainer.precision == Precision.fp16)
-    return TrainingState(model, optimizer, average_of(model, trainer.ema), scaler), objective
+    average = None if model.learns else average_of(model, trainer.ema)
+    return TrainingState(model, optimizer, average, scaler), objective
 
 
 def _check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> torch.device:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from srlab.commands.job import Job
 from srlab.evaluation.score import mean_score
@@ -51,11 +52,20 @@ class Monitor:
         showcase = self.job.showcase
         for name, image in showcase.pictures(self.job.upscaler()).items():
             self.record.picture(step, f"{showcase.name}/{name}", image)
+        if self.job.state.model.learns:
+            self._watch_learning(step)
         scores = "  ".join(f"{n} {m.psnr:.2f} dB / {m.ssim:.4f}" for n, m in means.items())
         self.progress.score = f"  {first} {score.psnr:.2f} dB"
         self.progress.note(f"step {step:,}  {scores}  ({self.progress.rate(step):.0f} steps/s)")
         self._began += time.monotonic() - start
         return score.psnr
+
+    def _watch_learning(self, step: int) -> None:
+        model: Any = self.job.state.model
+        for name, value in model.gauges().items():
+            self.record.gauge(step, name, value)
+        for name, image in model.pictures().items():
+            self.record.picture(step, name, image)
 
     def close(self) -> None:
         """Write what is pending and clear the progress line."""

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -11,7 +12,7 @@ from srlab.atomic import write_atomically
 from srlab.commands.folders import dated
 from srlab.commands.job import Job, plain, prepare
 from srlab.commands.monitor import Monitor
-from srlab.commands.network import trusted_roots
+from srlab.commands.network import checkpoint_file, trusted_roots
 from srlab.commands.run_folder import create_run, lock, read_run
 from srlab.config.schema import TrainConfig
 from srlab.data.feed import feed
@@ -20,6 +21,11 @@ from srlab.evaluation.tables import Result, as_csv, as_json, console_table, fini
 from srlab.training.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.signals import Stopper
+
+# What only a training by gradients reads.
+_OF_GRADIENTS = re.compile(
+    r"\+*(loss|optim|schedule)\b|trainer\.(ema|clip|precision|compile|graph|lr_factors)\b"
+)
 
 
 def run(
@@ -48,6 +54,9 @@ def run(
             raise UserError(f"name must not hold folders, got {config.name}; use run_dir=FOLDER")
         make_paths_absolute(config)
         job = prepare(config, None)
+        _refuse_ignored(job, overrides)
+        if config.start is not None:
+            _start_from(job, checkpoint_file(config.start))
         place = config.run_dir or output or dated(Path("runs") / config.name)
         folder = create_run(Path(place).expanduser(), plain(job.config))
     if job.done and (folder / "results.json").exists():
@@ -56,8 +65,33 @@ def run(
     return _finish(job, folder, job.judge() if job.done else _train(job, folder))
 
 
+def _refuse_ignored(job: Job, overrides: list[str]) -> None:
+    """A choice that a model would ignore is an error: one that learns by itself has no gradients.
+
+    Raises:
+        UserError: There is one.
+    """
+    ignored = [o for o in overrides if job.state.model.learns and _OF_GRADIENTS.match(o)]
+    if ignored:
+        raise UserError(
+            f"{type(job.state.model).__name__} is not trained by gradients, so it would ignore "
+            f"{', '.join(ignored)}"
+        )
+
+
+def _start_from(job: Job, path: Path) -> None:
+    """Give the network the weights of a checkpoint, for a run of its own."""
+    weights = load(path)["weights"]
+    try:
+        job.state.model.start_from(weights)
+    except ValueError as error:
+        raise UserError(f"start={path} does not fit this model: {error}") from None
+
+
 def make_paths_absolute(config: TrainConfig) -> None:
     """Let a run be resumed from another folder."""
+    if config.start is not None:
+        config.start = str(Path(config.start).expanduser().absolute())
     for node in (config.data, *config.testset.values()):
         for key in ("path", "root"):
             if isinstance(node, dict) and isinstance(node.get(key), str) and node[key]:

@@ -75,6 +75,7 @@ class TrainConfig:
     device: str = "auto"
     run_dir: str | None = None
     resume: str | None = None
+    start: str | None = None
     trust: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
     upsampler: dict[str, Any] = field(default_factory=dict)

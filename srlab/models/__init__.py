@@ -16,7 +16,7 @@ gives the pixels of the whole picture, and ``model(lr)`` just works.
 
 from collections.abc import Callable
 
-from torch import nn
+from torch import Tensor, nn
 
 # Networks compute on pixels less this and add it again. Where no layer pads with zeros, the biases
 # of the papers' networks could absorb it: same functions, learnt in fewer steps.
@@ -32,7 +32,8 @@ class Model(nn.Module):
     ``whole``: the output depends on the size of the picture, so that tiles would not fit.
     ``learns``: it is not trained by gradients but by its own method ``learn(lr, hr)``, which takes
     a batch, framed by ``frame`` pixels, for one step and returns what it lowers, by name; its
-    method ``check_learning()`` raises a ValueError if its parts do not allow that.
+    method ``check_learning()`` raises a ValueError if its parts do not allow that. Its methods
+    ``gauges()`` and ``pictures()`` return numbers and ``(1, C, H, W)`` to be watched, by name.
     """
 
     scale: int
@@ -42,3 +43,15 @@ class Model(nn.Module):
     grid: int = 1
     whole: bool = False
     learns: bool = False
+
+    def start_from(self, weights: dict[str, Tensor]) -> None:
+        """Take the weights of another network, to be trained further.
+
+        Raises:
+            ValueError: They do not fit.
+        """
+        try:
+            self.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = str(error).splitlines()
+            raise ValueError(" ".join(line.strip() for line in reason[1:2] or reason)) from None

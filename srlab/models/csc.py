@@ -5,16 +5,39 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, crop, interpolate, reframe
-from srlab.models import MID_GREY, Model, UpsamplerFactory
+from srlab.models import Model, UpsamplerFactory
 from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
-from srlab.sparse_coding import split
+from srlab.sparse_coding.operators import lipschitz, random_filters, transform
 from srlab.sparse_coding.shrinkage import soft_threshold
+from srlab.sparse_coding.split import GAIN, smooth_of, smoothing_kernel
+from srlab.sparse_coding.split import REACH as SPLIT_REACH
 
-# The residual of photographs has a standard deviation of some 1/20; the codes see it as 1.
-GAIN = 20.0
+_FREQUENCIES = (64, 64)  # at which the filters' largest response is looked for
 
 
 class CSC(Model):
+    """Some iterations of ISTA at low resolution, whose filters are trained; then the upsampler.
+
+    ``z <- soft(z + B (x - A z), threshold)``, from ``z = soft(B x, threshold)``: x is the residual
+    of ``sparse_coding.split``, A synthesises it from the codes z, B analyses it. Convolutions pad
+    with zeros. The upsampler makes of the codes what is added to bicubic's enlargement.
+
+    It starts as ISTA itself does: random filters d of unit norm, ``A = d / sqrt(L)`` and its
+    adjoint B, L being the Lipschitz constant of d. ``start_from`` takes the filters of CSC-SR.
+
+    Args:
+        upsampler: Factory ``(in_channels, out_channels, scale) -> nn.Module``.
+        scale: The factor s.
+        channels: 1 for Y, 3 for RGB.
+        filters: Number K of feature maps.
+        kernel_size: Size of the filters; odd.
+        iterations: Of ISTA after the first threshold.
+        tied: Whether B stays the adjoint of A.
+        weight: What the absolute values of the codes count at the start.
+    """
+
+    smoothing: Tensor
+
     def __init__(
         self,
         upsampler: UpsamplerFactory,
@@ -24,41 +47,86 @@ class CSC(Model):
         kernel_size: int = 5,
         iterations: int = 6,
         tied: bool = False,
-        threshold: float = 0.02,
+        weight: float = 0.4,
     ):
         super().__init__()
+        if filters < 1 or iterations < 0:
+            raise ValueError(
+                f"filters must be at least 1 and iterations at least 0, got {filters}, {iterations}"
+            )
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd and positive, got {kernel_size}")
+        if weight <= 0:
+            raise ValueError(f"weight must be above 0, got {weight}")
         self.scale = scale
         self.channels = channels
         self.iterations = iterations
-        reach = kernel_size // 2
-        atoms = torch.randn(filters, channels, kernel_size, kernel_size)
-        atoms /= atoms.flatten(1).norm(dim=1)[:, None, None, None]
-        power = torch.fft.rfft2(atoms, s=(32, 32)).abs().square().sum(dim=(0, 1))
-        atoms /= power.max().sqrt()
-        self.synthesis = nn.Parameter(atoms)
-        self.analysis = None if tied else nn.Parameter(atoms.clone())
-        self.threshold = nn.Parameter(torch.full((filters, 1, 1), GAIN * threshold / power.max().sqrt().item()))
-        self.register_buffer("smoothing", split.smoothing_kernel(), persistent=False)
-        self.upsampler = upsampler(filters, channels, scale)
+        self.weight = weight
+        start = random_filters(filters, kernel_size)
+        self.synthesis = nn.Parameter(start.expand(-1, channels, -1, -1).clone())
+        self.analysis = None if tied else nn.Parameter(self.synthesis.detach().clone())
+        self.threshold = nn.Parameter(torch.empty(filters, 1, 1))
+        self._begin(self.synthesis.detach() / channels**0.5)
+        self.register_buffer("smoothing", smoothing_kernel(), persistent=False)
+        self.upsampler = upsampler(filters, channels, scale)  # last: the rest starts alike for all
         self.whole = is_whole(self.upsampler)
-        self.frame = max(guide_reach(self.upsampler), split.REACH + REACH["bicubic"])
-        self.halo = self.frame + reach * (2 * iterations + 1) + halo_of(self.upsampler)
-
-    def codes(self, residual):
-        analysis = self.synthesis if self.analysis is None else self.analysis
-        pad = analysis.shape[-1] // 2
-        x = GAIN * residual
-        t = F.relu(self.threshold)
-        z = soft_threshold(F.conv2d(x, analysis, padding=pad), t)
-        for _ in range(self.iterations):
-            error = x - F.conv_transpose2d(z, self.synthesis, padding=pad)
-            z = soft_threshold(z + F.conv2d(error, analysis, padding=pad), t)
-        return z
+        self.frame = max(guide_reach(self.upsampler), SPLIT_REACH, REACH["bicubic"])
+        steps = 2 * iterations + 1
+        self.halo = self.frame + steps * (kernel_size // 2) + halo_of(self.upsampler)
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
-        framed = reframe(lr, halo, self.frame) - MID_GREY
-        smooth = split.smooth_of(reframe(framed, self.frame, split.REACH + REACH["bicubic"]), self.smoothing)
-        residual = crop(framed, self.frame) - crop(smooth, REACH["bicubic"])
-        z = self.codes(residual)
-        sr = upsample_zero_padded(self.upsampler, z, framed, self.frame, self.scale)
-        return sr / GAIN + interpolate(smooth, self.scale, "bicubic") + MID_GREY
+        """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
+        framed = reframe(lr, halo, self.frame)
+        smooth = smooth_of(reframe(framed, self.frame, SPLIT_REACH), self.smoothing)
+        codes = self.codes(GAIN * (crop(framed, self.frame) - smooth))
+        detail = upsample_zero_padded(self.upsampler, codes, framed, self.frame, self.scale)
+        small = reframe(framed, self.frame, REACH["bicubic"])
+        return interpolate(small, self.scale, "bicubic") + detail / GAIN
+
+    def codes(self, residual: Tensor) -> Tensor:
+        """Return the feature maps of a residual ``(N, C, H, W)``, ``(N, K, H, W)``."""
+        analysis = self.synthesis if self.analysis is None else self.analysis
+        pad = analysis.shape[-1] // 2
+        threshold = F.relu(self.threshold)
+        codes = soft_threshold(F.conv2d(residual, analysis, padding=pad), threshold)
+        for _ in range(self.iterations):
+            error = residual - F.conv_transpose2d(codes, self.synthesis, padding=pad)
+            codes = soft_threshold(codes + F.conv2d(error, analysis, padding=pad), threshold)
+        return codes
+
+    def start_from(self, weights: dict[str, Tensor]) -> None:
+        """Take the weights of a network like this one, or the dictionaries of CSC-SR.
+
+        Raises:
+            ValueError: They do not fit.
+        """
+        if "filters" not in weights:
+            super().start_from(weights)
+            return
+        filters = weights["filters"]
+        if filters.shape != self.synthesis.shape:
+            raise ValueError(
+                f"its filters are {list(filters.shape)}, and here are {list(self.synthesis.shape)}"
+            )
+        size = self._begin(filters)
+        head = {
+            name.removeprefix("upsampler."): value / size
+            for name, value in weights.items()
+            if name.startswith("upsampler.")
+        }
+        try:
+            self.upsampler.load_state_dict(head)
+        except RuntimeError as error:
+            raise ValueError(f"its upsampler is another: {error}".splitlines()[0]) from None
+
+    @torch.no_grad()
+    def _begin(self, filters: Tensor) -> Tensor:
+        """Start as ISTA with these filters; return by what its codes are larger than theirs."""
+        power = sum(lipschitz(transform(filters[:, c : c + 1], _FREQUENCIES))
+                    for c in range(filters.shape[1]))  # fmt: skip
+        size = torch.as_tensor(power).sqrt()
+        self.synthesis.copy_(filters / size)
+        if self.analysis is not None:
+            self.analysis.copy_(filters / size)
+        self.threshold.fill_(self.weight / size.item())
+        return size

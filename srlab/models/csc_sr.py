@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, crop, fold, interpolate, reframe
 from srlab.models import Model, UpsamplerFactory
-from srlab.models.upsampling import is_whole, picture_reach, upsample
+from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
 from srlab.sparse_coding.admm import code_by_admm
+from srlab.sparse_coding.contact_sheet import contact_sheet
 from srlab.sparse_coding.operators import random_filters, sparse_objective, transform
 from srlab.sparse_coding.regression import descend_in_balls, inner_taps, moments, ridge
-from srlab.sparse_coding.split import GAIN, REACH as SPLIT_REACH
-from srlab.sparse_coding.split import smooth_of, smoothing_kernel
-from srlab.upsamplers.linear import SubPixel, take_over
+from srlab.sparse_coding.split import GAIN, smooth_of, smoothing_kernel
+from srlab.sparse_coding.split import REACH as SPLIT_REACH
 
 _MARGIN = 8  # pixels coded around a block and thrown away: there the borders wrap around
 _MEMORY = 3  # step n counts n^3 times as much as the first, so that old filters are forgotten
@@ -52,6 +52,11 @@ class CSCSR(Model):
     """
 
     learns = True
+    smoothing: Tensor
+    steps: Tensor
+    taps: Tensor
+    answers: Tensor
+    active: Tensor
 
     def __init__(
         self,
@@ -60,7 +65,7 @@ class CSCSR(Model):
         channels: int = 1,
         filters: int = 64,
         kernel_size: int = 5,
-        weight: float = 0.3,
+        weight: float = 0.5,
         iterations: int = 30,
         damping: float = 1e-3,
         block: int = 48,
@@ -90,7 +95,9 @@ class CSCSR(Model):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self.register_buffer("taps", torch.zeros(taps, taps))
         self.register_buffer("answers", torch.zeros(taps, 1 + scale**2))
+        self.register_buffer("active", torch.zeros(()), persistent=False)
         self.upsampler = upsampler(filters, 1, scale)
+        self._reach = halo_of(self.upsampler)
         self.whole = is_whole(self.upsampler)
         self.frame = max(SPLIT_REACH + _MARGIN, picture_reach(self.upsampler))
         self.grid = 1 if self.whole else block
@@ -135,7 +142,7 @@ class CSCSR(Model):
         Raises:
             ValueError: It cannot.
         """
-        size = 2 * getattr(self.upsampler, "halo", 0) + 1
+        size = 2 * self._reach + 1
         if size > self.filters.shape[-1]:
             raise ValueError(
                 f"the upsampler's kernel of {size}x{size} LR pixels is larger than the filters, "
@@ -144,7 +151,7 @@ class CSCSR(Model):
         shape = (self.scale**2, len(self.filters), size, size)
         trial = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         held = {k: v.clone() for k, v in self.upsampler.state_dict().items()}
-        take_over(self.upsampler, self._form(trial))
+        self._give(trial)
         self.upsampler.load_state_dict(held)
 
     @torch.no_grad()
@@ -178,9 +185,30 @@ class CSCSR(Model):
         self.taps.lerp_(taps, share)
         self.answers.lerp_(answers, share)
         self.steps += 1
+        self.active.copy_(codes.count_nonzero() / residual.numel())
         self._update_filters(size)
         self._solve_upsampler(size)
         return terms
+
+    def gauges(self) -> dict[str, float]:
+        """Return how many codes of the last batch were not zero, per LR pixel."""
+        return {"sparsity/active_codes_per_pixel": self.active.item()}
+
+    def pictures(self) -> dict[str, Tensor]:
+        """Return the LR and the HR filters as sheets, ``(1, 1, H, W)`` in ``[0, 1]``."""
+        return {
+            "filters/lr": contact_sheet(self.filters, zoom=self.scale),
+            "filters/hr": contact_sheet(self.responses()),
+        }
+
+    @torch.no_grad()
+    def responses(self) -> Tensor:
+        """Return the HR filters, what one pixel of each map makes: ``(K, 1, h, h)``."""
+        count, halo = len(self.filters), self._reach
+        middle = 2 * halo
+        impulses = self.filters.new_zeros(count, count, 2 * middle + 1, 2 * middle + 1)
+        impulses[range(count), range(count), middle, middle] = 1
+        return self.upsampler(impulses)
 
     def _objective(self, residual: Tensor, codes: Tensor) -> Tensor:
         spectrum = transform(self.filters, residual.shape[-2:])
@@ -196,13 +224,16 @@ class CSCSR(Model):
 
     def _solve_upsampler(self, size: int) -> None:
         """Give the upsampler the kernel that lowers the mean error of all steps most."""
-        reach = 2 * self.upsampler.halo + 1
+        reach = 2 * self._reach + 1
         used = inner_taps(len(self.filters), size, reach).to(self.taps.device)
         kernel = ridge(self.taps[used][:, used], self.answers[used, 1:], self.damping)
-        self.upsampler.hold(self._form(kernel.T.reshape(-1, len(self.filters), reach, reach)))
+        self._give(kernel.T.reshape(-1, len(self.filters), reach, reach))
 
-    def _form(self, kernel: Tensor) -> SubPixel:
-        return SubPixel(kernel, kernel.new_zeros(len(kernel)), self.scale)
+    def _give(self, kernel: Tensor) -> None:
+        become = getattr(self.upsampler, "become", None)
+        if become is None:
+            raise ValueError(f"{type(self.upsampler).__name__} cannot be given a kernel")
+        become(kernel)
 
     def _enlarge(self, framed: Tensor) -> Tensor:
         """Map blocks ``(n, 1, B + 2 frame, B + 2 frame)`` to ``(n, 1, s B, s B)``."""

@@ -2,7 +2,6 @@
 
 import math
 
-import torch
 from torch import Tensor
 
 from srlab.sparse_coding.operators import analyse, lipschitz, synthesise, transform

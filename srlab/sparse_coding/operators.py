@@ -5,6 +5,8 @@ A picture ``y (N, 1, H, W)`` is the sum over k of filters ``d_k`` convolved with
 that is thrown away afterwards. Filters are ``(K, 1, h, h)``, h odd, centred.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,7 +18,7 @@ def random_filters(count: int, size: int) -> Tensor:
     return noise / noise.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
 
 
-def transform(filters: Tensor, size: tuple[int, int]) -> Tensor:
+def transform(filters: Tensor, size: Sequence[int]) -> Tensor:
     """Return the real FFT of centred filters at a picture's size, ``(K, H, W // 2 + 1)``.
 
     Raises:

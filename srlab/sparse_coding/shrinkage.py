@@ -11,4 +11,4 @@ def soft_threshold(x: Tensor, threshold: Tensor | float) -> Tensor:
         x: Any shape.
         threshold: At least 0, broadcast to ``x``.
     """
-    return x - torch.clamp(x, -threshold, threshold)  # type: ignore[call-overload]
+    return x - torch.clamp(x, -threshold, threshold)  # type: ignore[arg-type]

@@ -63,6 +63,10 @@ class Record:
         """Record the ripple of what the network makes of flat pictures."""
         self.writer.add_scalar("checkerboard/flat", ripple, step)
 
+    def gauge(self, step: int, name: str, value: float) -> None:
+        """Record a number of the model's own."""
+        self.writer.add_scalar(name, value, step)
+
     def picture(self, step: int, name: str, image: Tensor) -> None:
         """Record an image ``(1, C, H, W)`` in ``[0, 1]``."""
         self.writer.add_image(name, (image[0] * 255).round().clamp(0, 255).to(torch.uint8), step)

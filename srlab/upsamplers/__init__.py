@@ -15,7 +15,9 @@ Two kinds ask for something else and say so:
 
 from collections.abc import Callable
 
-from torch import nn
+from torch import Tensor, nn
+
+from srlab.upsamplers.linear import SubPixel, take_over
 
 
 class Upsampler(nn.Module):
@@ -37,6 +39,19 @@ class Upsampler(nn.Module):
         self.out_channels = out_channels
         self.scale = scale
         self.halo = halo
+
+    def become(self, kernel: Tensor) -> None:
+        """Set the weights so that it computes a sub-pixel convolution without bias.
+
+        Where it cannot, its weights are lost.
+
+        Args:
+            kernel: ``(out s^2, in, k, k)``, k odd; see ``linear.SubPixel``.
+
+        Raises:
+            ValueError: It cannot represent the kernel.
+        """
+        take_over(self, SubPixel(kernel, kernel.new_zeros(len(kernel)), self.scale))
 
 
 Factory = Callable[[int, int, int], Upsampler]

@@ -1,0 +1,301 @@
+"""Sparse coding and its dictionaries: closed forms, adjoints, and solvers that agree."""
+
+from functools import partial
+from itertools import pairwise
+
+import pytest
+import torch
+import torch.nn.functional as F
+from common import command_line, largest, save_pictures
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from srlab.imaging.resample import crop, mirror_pad
+from srlab.models.csc import CSC
+from srlab.models.csc_sr import CSCSR
+from srlab.sparse_coding.admm import code_by_admm, solve_rank_one
+from srlab.sparse_coding.contact_sheet import contact_sheet
+from srlab.sparse_coding.fista import code_by_fista
+from srlab.sparse_coding.operators import (
+    analyse,
+    lipschitz,
+    random_filters,
+    sparse_objective,
+    synthesise,
+    transform,
+)
+from srlab.sparse_coding.regression import descend_in_balls, inner_taps, moments, ridge
+from srlab.sparse_coding.shrinkage import soft_threshold
+from srlab.sparse_coding.split import REACH, smooth_of, smoothing_kernel
+from srlab.upsamplers.deconv import Deconv
+from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.resize_conv import ResizeConv
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def noise(*shape):
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+def filters_of(count, size):
+    return random_filters(count, size).double()
+
+
+@given(st.floats(-3, 3), st.floats(0, 2))
+def test_the_soft_threshold_is_the_proximal_operator_of_the_absolute_value(x, threshold):
+    found = soft_threshold(torch.tensor(x, dtype=torch.float64), threshold)
+    near = found + torch.linspace(-1, 1, 201, dtype=torch.float64)
+    cost = (near - x) ** 2 / 2 + threshold * near.abs()
+    assert cost.min() >= (found - x) ** 2 / 2 + threshold * found.abs() - 1e-12
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 6), st.sampled_from([1, 3, 5]), st.integers(5, 12), st.integers(5, 12))
+def test_analysis_is_the_adjoint_of_synthesis(count, size, height, width):
+    spectrum = transform(filters_of(count, size), (height, width))
+    codes, picture = noise(2, count, height, width), noise(2, 1, height, width)
+    one = (synthesise(codes, spectrum) * picture).sum()
+    other = (codes * analyse(picture, spectrum)).sum()
+    assert largest(one - other) < 1e-10 * (1 + largest(one))
+
+
+def test_synthesis_is_a_convolution_on_a_circle():
+    filters, codes = filters_of(4, 5), noise(1, 4, 9, 11)
+    wrapped = F.pad(codes, [2] * 4, mode="circular")
+    wanted = crop(F.conv_transpose2d(wrapped, filters), 4)
+    assert largest(synthesise(codes, transform(filters, (9, 11))) - wanted) < 1e-12
+
+
+def test_the_lipschitz_constant_is_the_largest_eigenvalue():
+    spectrum = transform(filters_of(3, 3), (8, 8))
+    x = noise(1, 3, 8, 8)
+    for _ in range(2000):
+        x = analyse(synthesise(x, spectrum), spectrum)
+        size = x.norm()
+        x = x / size
+    assert largest(size / lipschitz(spectrum) - 1) < 1e-6
+
+
+@pytest.mark.parametrize("penalty", [1e-3, 1.0, 100.0])
+def test_sherman_and_morrison_solve_the_system_of_each_frequency(penalty):
+    d = torch.complex(noise(5, 4, 3), noise(5, 4, 3))
+    right = torch.complex(noise(2, 5, 4, 3), noise(2, 5, 4, 3))
+    z = solve_rank_one(d, right, penalty)
+    back = d.conj() * (d * z).sum(dim=1, keepdim=True) + penalty * z
+    assert (back - right).abs().max() < 1e-9
+
+
+def test_admm_and_fista_reach_the_same_objective():
+    filters, picture = filters_of(12, 5), noise(2, 1, 24, 20)
+    spectrum = transform(filters, (24, 20))
+    one, other = (
+        sparse_objective(picture, codes, spectrum, 0.3)
+        for codes in (
+            code_by_admm(picture, filters, 0.3, 600, 3.0),
+            code_by_fista(picture, filters, 0.3, 2000),
+        )
+    )
+    assert largest(one / other - 1) < 1e-3
+
+
+def test_codes_meet_the_optimality_condition():
+    filters, picture = filters_of(6, 3), noise(1, 1, 16, 16)
+    spectrum = transform(filters, (16, 16))
+    codes = code_by_fista(picture, filters, 0.5, 3000)
+    slope = analyse(synthesise(codes, spectrum) - picture, spectrum)
+    assert largest(slope) < 0.5 + 1e-4
+    assert largest((slope + 0.5 * codes.sign())[codes != 0]) < 1e-4
+
+
+def test_ridge_regression_is_that_of_all_pixels():
+    codes, targets = noise(2, 3, 10, 9), noise(2, 4, 8, 7)
+    found = ridge(*moments(codes, targets, 3), 1e-9)
+    rows = F.unfold(codes, 3).transpose(1, 2).flatten(0, 1)
+    wanted = torch.linalg.lstsq(rows, targets.flatten(2).transpose(1, 2).flatten(0, 1)).solution
+    assert largest(found - wanted) < 1e-6
+
+
+def test_inner_taps_are_those_of_a_smaller_window():
+    codes = noise(1, 2, 9, 9)
+    rows = F.unfold(codes, 5)[:, inner_taps(2, 5, 3)]
+    assert torch.equal(rows, F.unfold(crop(codes, 1), 3))
+
+
+def alternate(pictures, filters, weight, passes):
+    """Yield filters and objective of learning on all pictures, of a circle, at once."""
+    count, _, size, _ = filters.shape
+    for _ in range(passes):
+        codes = code_by_fista(pictures, filters, weight, 800)
+        spectrum = transform(filters, pictures.shape[-2:])
+        yield filters, sparse_objective(pictures, codes, spectrum, weight).sum().item()
+        around = F.pad(codes, [size // 2] * 4, mode="circular")
+        matrix, right = moments(around, pictures, size)
+        start = filters.flip(-2, -1).flatten()
+        found = descend_in_balls(start, matrix, right[:, 0], size**2, 5)
+        filters = found.view(count, 1, size, size).flip(-2, -1)
+
+
+def test_learning_never_raises_the_objective_and_keeps_filters_in_the_ball():
+    pictures, objectives = noise(2, 1, 20, 20), []
+    for filters, objective in alternate(pictures, filters_of(6, 3), 0.5, 8):
+        objectives.append(objective)
+        assert filters.flatten(1).norm(dim=1).max() <= 1 + 1e-6
+    assert all(b <= a * (1 + 1e-6) for a, b in pairwise(objectives))
+    assert objectives[-1] < 0.95 * objectives[0]
+
+
+def test_a_planted_dictionary_is_found():
+    planted = filters_of(3, 5)
+    codes = noise(4, 3, 32, 32) * (torch.rand(4, 3, 32, 32) < 0.02)
+    pictures = synthesise(codes, transform(planted, (32, 32)))
+    start = planted + 0.15 * noise(3, 1, 5, 5)
+    start = start / start.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    *_, (found, _) = alternate(pictures, start, 0.02, 30)
+    before = (start * planted).sum(dim=(1, 2, 3))
+    after = (found * planted).sum(dim=(1, 2, 3))
+    assert before.min() < 0.8
+    assert after.min() > 0.99
+
+
+def test_a_deconvolution_is_zero_insertion_and_convolution_of_mapped_codes():
+    """The paper's synthesis: K maps to J, zeros in between, J filters (methods of section 3)."""
+    scale, mapping, filters = 3, torch.rand(5, 4, dtype=torch.float64), noise(5, 1, 9, 9)
+    mapping /= mapping.sum(dim=1, keepdim=True)
+    codes = noise(1, 4, 8, 7)
+    sparse = torch.zeros(1, 5, 24, 21, dtype=torch.float64)
+    sparse[..., 1::3, 1::3] = torch.einsum("jk,nkhw->njhw", mapping, codes)
+    wanted = F.conv_transpose2d(sparse, filters, padding=4)
+    head = Deconv(4, 1, scale, kernel_size=9).double()
+    head.deconv.weight.data.copy_(torch.einsum("jk,johw->kohw", mapping, filters))
+    torch.nn.init.zeros_(head.deconv.bias)
+    assert largest(head(F.pad(codes, [head.halo] * 4)) - wanted) < 1e-12
+
+
+def test_the_smooth_component_minimises_its_functional():
+    picture = noise(1, 1, 64, 64)
+    kernel = smoothing_kernel(torch.float64)
+    smooth = smooth_of(F.pad(picture, [REACH] * 4, mode="circular"), kernel)
+    box = torch.zeros(64, 64, dtype=torch.float64)
+    box[:2, :2] = box[-1, :2] = 1
+    box[:2, -1] = box[-1, -1] = 1
+    s = torch.fft.fft2(box)
+    slope = 4 - 2 * (
+        torch.cos(2 * torch.pi * torch.fft.fftfreq(64, dtype=torch.float64))[:, None]
+        + torch.cos(2 * torch.pi * torch.fft.fftfreq(64, dtype=torch.float64))[None, :]
+    )
+    z = torch.fft.fft2(picture) * s.conj() / (s.abs() ** 2 + 30 * slope)
+    assert largest(smooth - torch.fft.ifft2(s * z).real) < 1e-3 * largest(picture)
+
+
+def test_no_border_leaks_to_the_opposite_one():
+    model = CSCSR(partial(Deconv, kernel_size=15), 3, filters=16, block=24)
+    lr = torch.rand(1, 1, 24, 24)
+    other = lr.clone()
+    other[..., -1] = 1 - other[..., -1]
+    change = (model(lr) - model(other)).abs()
+    assert largest(change[..., :6]) < 1e-3 * largest(change)
+    assert largest(change[..., -6:]) > 0
+
+
+def learned(upsampler, steps=12):
+    torch.manual_seed(0)
+    model = CSCSR(upsampler, 2, filters=8, kernel_size=5, iterations=20)
+    generator = torch.Generator().manual_seed(1)
+    terms = []
+    for _ in range(steps):
+        coarse = torch.rand(4, 1, 14, 14, generator=generator)
+        hr = F.interpolate(coarse, size=96, mode="bilinear").clamp(0.2, 0.8)
+        lr = F.avg_pool2d(hr, 2)
+        terms.append(model.learn(mirror_pad(lr, model.frame), hr))
+    return model, terms
+
+
+def test_what_is_learnt_lowers_both_objectives_and_is_the_same_for_equal_layers():
+    model, terms = learned(partial(Deconv, kernel_size=10))
+    assert terms[-1]["coding"] < 0.8 * terms[0]["coding"]
+    assert terms[-1]["synthesis"] < 0.8 * terms[0]["synthesis"]
+    assert model.filters.flatten(1).norm(dim=1).max() <= 1 + 1e-5
+    other, _ = learned(partial(PixelShuffle, kernel_size=5))
+    picture = torch.rand(1, 1, 20, 30)
+    assert largest(model(picture) - other(picture)) < 1e-5
+
+
+def test_what_cannot_hold_a_kernel_is_refused():
+    with pytest.raises(ValueError, match="ResizeConv cannot represent it"):
+        CSCSR(ResizeConv, 2, filters=4).check_learning()
+    with pytest.raises(ValueError, match=r"raise model\.kernel_size"):
+        CSCSR(partial(PixelShuffle, kernel_size=7), 2, filters=4).check_learning()
+
+
+def test_the_unrolled_network_starts_as_ista_with_the_classical_dictionaries():
+    classical, _ = learned(partial(Deconv, kernel_size=10))
+    network = CSC(partial(Deconv, kernel_size=10), 2, filters=8, iterations=400, weight=0.5)
+    network.start_from(classical.state_dict())
+    residual = torch.zeros(1, 1, 40, 40)
+    residual[..., 12:28, 12:28] = torch.randn(1, 1, 16, 16)  # its zero borders are like a circle
+    size = 0.5 / network.threshold[0, 0, 0]  # by which its codes are larger
+    spectrum = transform(classical.filters, (40, 40))
+    one = network.codes(residual) / size
+    other = code_by_fista(residual, classical.filters, 0.5, 1000)
+    reached = [sparse_objective(residual, codes, spectrum, 0.5) for codes in (one, other)]
+    assert largest(reached[0] / reached[1] - 1) < 0.01
+    framed = [F.pad(codes, [2] * 4) for codes in (size * one, one)]
+    made, wanted = network.upsampler(framed[0]), classical.upsampler(framed[1])
+    assert largest(made - wanted) < 1e-5 * largest(wanted)
+    with pytest.raises(ValueError, match="its filters are"):
+        CSC(partial(Deconv, kernel_size=10), 2, filters=9).start_from(classical.state_dict())
+
+
+def test_a_contact_sheet_shows_every_filter_once():
+    filters = torch.arange(1.0, 7.0).view(6, 1, 1, 1).expand(6, 1, 2, 2)
+    sheet = contact_sheet(filters, zoom=2)
+    assert (sheet == 1).sum() == 6 * 16
+    assert sheet.min() == 0
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch, capsys):
+    save_pictures(tmp_path, train=2, test=1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SRLAB_CACHE", str(tmp_path / "cache"))
+    run = command_line(monkeypatch, capsys)
+    small = [
+        "scale=2", "data=folder", "data.path=train", "testset=folder", "testset.folder.path=test",
+        "device=cpu", "trainer.batch_size=2", "trainer.patch_size=8", "trainer.steps=4",
+        "trainer.save_every=2",
+    ]  # fmt: skip
+    return lambda *arguments: run("train", *small, *arguments)
+
+
+CLASSICAL = ["model=csc_sr", "model.filters=4", "model.iterations=5"]
+
+
+def test_the_command_line_learns_dictionaries_and_starts_a_network_from_them(train, tmp_path):
+    status, told = train(*CLASSICAL, "run_dir=dictionaries")
+    assert status == 0, told.err
+    last = torch.load(tmp_path / "dictionaries" / "last.pt", weights_only=True)
+    assert last["weights"]["steps"] == 4
+    unrolled = ["model=csc", "model.filters=4", "upsampler=deconv_wide", "start=dictionaries"]
+    status, told = train(*unrolled, "run_dir=unrolled")
+    assert status == 0, told.err
+    status, told = train(*unrolled, "model.filters=5")
+    assert status == 2
+    assert "does not fit this model: its filters are [4, 1, 5, 5]" in told.err
+
+
+@pytest.mark.parametrize("ignored", ["optim.lr=1", "loss=l1", "trainer.ema=0.9"])
+def test_what_learning_dictionaries_would_ignore_is_refused(train, ignored, tmp_path):
+    status, told = train(*CLASSICAL, ignored, "run_dir=run")
+    assert status == 2
+    assert f"it would ignore {ignored}" in told.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_upsampler_that_cannot_hold_what_is_learnt_is_refused(train):
+    status, told = train(*CLASSICAL, "upsampler=bicubic")
+    assert status == 2
+    assert "Traceback" not in told.err
