@@ -201,17 +201,35 @@ def test_no_border_leaks_to_the_opposite_one():
     assert largest(change[..., -6:]) > 0
 
 
-def learned(upsampler, steps=12):
+def classical(upsampler):
     torch.manual_seed(0)
-    model = CSCSR(upsampler, 2, filters=8, kernel_size=5, iterations=20)
-    generator = torch.Generator().manual_seed(1)
+    return CSCSR(upsampler, 2, filters=8, kernel_size=5, iterations=20)
+
+
+def learn(model, steps):
     terms = []
-    for _ in range(steps):
-        coarse = torch.rand(4, 1, 14, 14, generator=generator)
+    for step in steps:
+        coarse = torch.rand(4, 1, 14, 14, generator=torch.Generator().manual_seed(step))
         hr = F.interpolate(coarse, size=96, mode="bilinear").clamp(0.2, 0.8)
         lr = F.avg_pool2d(hr, 2)
         terms.append(model.learn(mirror_pad(lr, model.frame), hr))
-    return model, terms
+    return terms
+
+
+def learned(upsampler):
+    model = classical(upsampler)
+    return model, learn(model, range(12))
+
+
+def test_learning_goes_on_from_its_state_with_the_same_bits():
+    head = partial(Deconv, kernel_size=10)
+    whole, first, second = (classical(head) for _ in range(3))
+    learn(whole, range(6))
+    learn(first, range(3))
+    second.load_state_dict(first.state_dict())
+    learn(second, range(3, 6))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(second.state_dict()[name], value), name
 
 
 def test_what_is_learnt_lowers_both_objectives_and_is_the_same_for_equal_layers():
@@ -232,22 +250,22 @@ def test_what_cannot_hold_a_kernel_is_refused():
 
 
 def test_the_unrolled_network_starts_as_ista_with_the_classical_dictionaries():
-    classical, _ = learned(partial(Deconv, kernel_size=10))
+    taught, _ = learned(partial(Deconv, kernel_size=10))
     network = CSC(partial(Deconv, kernel_size=10), 2, filters=8, iterations=400, weight=0.5)
-    network.start_from(classical.state_dict())
+    network.start_from(taught.state_dict())
     residual = torch.zeros(1, 1, 40, 40)
     residual[..., 12:28, 12:28] = torch.randn(1, 1, 16, 16)  # its zero borders are like a circle
     size = 0.5 / network.threshold[0, 0, 0]  # by which its codes are larger
-    spectrum = transform(classical.filters, (40, 40))
+    spectrum = transform(taught.filters, (40, 40))
     one = network.codes(residual) / size
-    other = code_by_fista(residual, classical.filters, 0.5, 1000)
+    other = code_by_fista(residual, taught.filters, 0.5, 1000)
     reached = [sparse_objective(residual, codes, spectrum, 0.5) for codes in (one, other)]
     assert largest(reached[0] / reached[1] - 1) < 0.01
     framed = [F.pad(codes, [2] * 4) for codes in (size * one, one)]
-    made, wanted = network.upsampler(framed[0]), classical.upsampler(framed[1])
+    made, wanted = network.upsampler(framed[0]), taught.upsampler(framed[1])
     assert largest(made - wanted) < 1e-5 * largest(wanted)
     with pytest.raises(ValueError, match="its filters are"):
-        CSC(partial(Deconv, kernel_size=10), 2, filters=9).start_from(classical.state_dict())
+        CSC(partial(Deconv, kernel_size=10), 2, filters=9).start_from(taught.state_dict())
 
 
 def test_a_contact_sheet_shows_every_filter_once():
