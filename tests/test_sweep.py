@@ -26,6 +26,7 @@ from srlab.commands.job import build_state
 from srlab.commands.run_folder import lock
 from srlab.commands.sweep import check_launcher, split_axes
 from srlab.commands.sweep_folder import run_names
+from srlab.config.check import ConfigError
 from srlab.config.compose import option_node
 from srlab.config.paths import config_dir
 from srlab.config.schema import TrainConfig, register
@@ -69,10 +70,17 @@ def body(model):
 def test_every_head_begins_with_the_same_body(model, init):
     reference = body(network(model, "pixel_shuffle", init))
     assert reference
+    compared = 0
     for head in HEADS:
-        other = body(network(model, head, init))
+        try:
+            other = body(network(model, head, init))
+        except ConfigError:  # it takes no head that cannot hold what it learns
+            assert model == "csc_sr"
+            continue
+        compared += 1
         assert reference.keys() == other.keys()
         assert all(torch.equal(reference[name], other[name]) for name in reference), head
+    assert compared >= 2
 
 
 def test_every_head_sees_the_same_batches():

@@ -51,7 +51,8 @@ class Upsampler(nn.Module):
         Raises:
             ValueError: It cannot represent the kernel.
         """
-        take_over(self, SubPixel(kernel, kernel.new_zeros(len(kernel)), self.scale))
+        exact = kernel.double().cpu()  # as forms are
+        take_over(self, SubPixel(exact, exact.new_zeros(len(exact)), self.scale))
 
 
 Factory = Callable[[int, int, int], Upsampler]
