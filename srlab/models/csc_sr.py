@@ -66,7 +66,7 @@ class CSCSR(Model):
         filters: int = 64,
         kernel_size: int = 5,
         weight: float = 0.5,
-        iterations: int = 30,
+        iterations: int = 10,
         damping: float = 1e-3,
         block: int = 48,
     ):
