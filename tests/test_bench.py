@@ -57,6 +57,13 @@ def test_a_measurement_prints_and_writes_what_its_repetitions_say(srlab, subject
     assert found["settings"]["repeats"] == 3
 
 
+def test_a_network_that_learns_by_itself_is_timed_at_that(srlab):
+    model = ["model=csc_sr", "model.filters=4", "scale=2"]
+    printed = srlab("bench", "train", *SMALL["train"][1:], *model, "repeats=1", "output=found.json")
+    assert set(json.loads(Path("found.json").read_text())["split"]) == {"batch", "learning"}
+    assert "srlab train reaches" in printed
+
+
 def test_nothing_is_left_behind_but_what_was_asked_for(srlab, tmp_path):
     srlab("bench", "upscale", *SMALL["upscale"], "repeats=1")
     assert list(tmp_path.iterdir()) == []

@@ -39,7 +39,7 @@ from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.recording import CannotRecord, record
 from srlab.training.schedule import constant
 from srlab.training.state import TrainingState
-from srlab.training.step import Terms, autocast_to, make_advance
+from srlab.training.step import Terms, autocast_to, learning_step, make_advance
 
 
 def run(config: BenchTrainConfig) -> float:
@@ -169,6 +169,8 @@ def _bare_candidates(
         f"{name}, eager": (_bare(training, device, lr, hr, kind, precision), threads)
         for name, kind in formats.items()
     }
+    if state.model.learns:
+        return ways
     fresh, _ = build_state(training, device)
     advance = make_advance(fresh, objective, fresh.model.frame, device, precision=precision)
     try:
@@ -190,6 +192,8 @@ def _bare(
     """Return a plain training step on one batch, as a script would have it."""
     state, objective = build_state(training, device)
     model, optimizer = state.model.to(memory_format=kind).train(), state.optimizer
+    if model.learns:
+        return partial(learning_step(model), lr, hr, 1.0)
     forward = torch.compile(model) if training.trainer.compile else model
 
     def step() -> None:
@@ -258,7 +262,10 @@ def _split(
     brief = min(0.3, config.seconds)
     measure = partial(_settled, device=device, at_least=brief, threads=threads)
     stream: Iterator[Any] = feed(batches, 0, 10**9, device, config.workers)
-    seconds = {"batch": measure(lambda: next(stream)), "forward": measure(forward)}
+    batch = {"batch": measure(lambda: next(stream))}
+    if model.learns:
+        return batch | {"learning": measure(partial(learning_step(model), lr, hr, 1.0))}
+    seconds = batch | {"forward": measure(forward)}
     seconds["backward"] = measure(forward_and_backward) - seconds["forward"]
     return seconds | {
         "optimizer": measure(state.optimizer.step),
