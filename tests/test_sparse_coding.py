@@ -1,7 +1,10 @@
 """Sparse coding and its dictionaries: closed forms, adjoints, and solvers that agree."""
 
+import runpy
+import sys
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from srlab.imaging.files import read_pixels, to_tensor
 from srlab.imaging.resample import crop, mirror_pad
 from srlab.models.csc import CSC
 from srlab.models.csc_sr import CSCSR
@@ -33,6 +37,8 @@ from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
 @pytest.fixture(autouse=True)
@@ -382,6 +388,28 @@ def test_the_command_line_learns_dictionaries_and_starts_a_network_from_them(tra
     status, told = train(*unrolled, "model.filters=5")
     assert status == 2
     assert "does not fit this model: its filters are [4, 1, 5, 5]" in told.err
+
+
+def test_the_scripts_show_what_was_learnt(train, tmp_path, monkeypatch, capsys):
+    assert train(*CLASSICAL, "run_dir=dictionaries")[0] == 0
+    capsys.readouterr()
+    checkpoint = "dictionaries/last.pt"
+
+    def script(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        runpy.run_path(str(SCRIPTS / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    table = script("compare_codes.py", "test", checkpoint).splitlines()
+    name, unexplained, active = table[1].split()
+    assert name == checkpoint
+    assert 0 < float(unexplained.rstrip("%")) < 100
+    assert 0 < float(active) < 4
+    told = script("dictionaries.py", checkpoint, "test/0.png", "drawn")
+    assert "of 4 codes" in told
+    drawn = {path.stem: to_tensor(read_pixels(path)) for path in (tmp_path / "drawn").iterdir()}
+    assert drawn["reconstruction"].shape[-2:] == (66, 4 * 66)
+    assert drawn.keys() == {"filters-lr", "filters-hr", "codes", "reconstruction"}
 
 
 @pytest.mark.parametrize("ignored", ["optim.lr=1", "loss=l1", "trainer.ema=0.9"])
