@@ -2,8 +2,9 @@
 
 usage: python scripts/dictionaries.py CHECKPOINT PICTURE FOLDER
 
-PICTURE is a high-resolution one; its luminance is shrunk, coded and enlarged again. FOLDER gets
-filters-lr.png, filters-hr.png, codes.png and reconstruction.png (shrunk, bicubic, CSC-SR, truth).
+PICTURE is a high-resolution one; its luminance is shrunk, coded and enlarged again. FOLDER, a new
+one, gets filters-lr.png, filters-hr.png, codes.png and reconstruction.png (shrunk, bicubic, CSC-SR,
+truth).
 """
 
 import sys
@@ -40,7 +41,6 @@ def draw(checkpoint: Path, picture: Path, folder: Path) -> None:
     model, _ = load_checkpoint(checkpoint)
     if not isinstance(model, CSCSR):
         raise UserError(f"{checkpoint} is not a checkpoint of model=csc_sr")
-    folder.mkdir(parents=True, exist_ok=True)
     scale = model.scale
     hr = crop_to_multiple(to_channels(to_tensor(read_pixels(picture)), "y"), scale)
     lr = quantise(shrink(hr, scale)).float()
@@ -48,6 +48,10 @@ def draw(checkpoint: Path, picture: Path, folder: Path) -> None:
     codes = model.codes(residual)[0].unsqueeze(1)
     energy = codes.flatten(1).norm(dim=1)
     strongest = codes[energy.argsort(descending=True)[:SHOWN]]
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot make {folder}: {error.strerror}") from None
     write(folder / "filters-lr.png", contact_sheet(model.filters, zoom=8))
     write(folder / "filters-hr.png", contact_sheet(model.responses(), zoom=3))
     write(folder / "codes.png", contact_sheet(strongest))

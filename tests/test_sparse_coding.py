@@ -1,6 +1,7 @@
 """Sparse coding and its dictionaries: closed forms, adjoints, and solvers that agree."""
 
 import runpy
+import shutil
 import sys
 from functools import partial
 from itertools import pairwise
@@ -118,6 +119,12 @@ def test_codes_meet_the_optimality_condition():
     slope = analyse(synthesise(codes, spectrum) - picture, spectrum)
     assert largest(slope) < 0.5 + 1e-4
     assert largest((slope + 0.5 * codes.sign())[codes != 0]) < 1e-4
+
+
+@pytest.mark.parametrize("damping", [1e-8, 1e-3])
+def test_ridge_regression_of_codes_that_are_all_zero_is_zero(damping):
+    found = ridge(torch.zeros(300, 300), torch.zeros(300, 4), damping)
+    assert torch.equal(found, torch.zeros(300, 4))
 
 
 def test_ridge_regression_is_that_of_all_pixels():
@@ -251,6 +258,31 @@ def test_what_is_learnt_lowers_both_objectives_and_is_the_same_for_equal_layers(
     assert largest(model(picture) - other(picture)) < 1e-5
 
 
+def test_the_moments_are_those_of_all_steps_the_later_the_more_they_count(monkeypatch):
+    of_steps = []
+
+    def noted(*arguments):
+        of_steps.append(moments(*arguments))
+        return of_steps[-1]
+
+    monkeypatch.setattr("srlab.models.csc_sr.moments", noted)
+    model = classical(partial(Deconv, kernel_size=10))
+    learn(model, range(4))
+    shares = [n / 35 for n in (1, 4, 10, 20)]
+    for mean, each in zip((model.taps, model.answers), zip(*of_steps, strict=True), strict=True):
+        wanted = sum(share * part for share, part in zip(shares, each, strict=True))
+        assert largest(mean - wanted) < 1e-5 * largest(wanted)
+
+
+def test_flat_pictures_teach_nothing_and_break_nothing():
+    model = CSCSR(partial(Deconv, kernel_size=10), 2, filters=12)
+    before = model.filters.clone()
+    side = 8 + 2 * model.frame
+    model.learn(torch.full((2, 1, side, side), 0.9), torch.full((2, 1, 16, 16), 0.9))
+    assert torch.equal(model.filters, before)
+    assert largest(model.responses()) < 1e-3
+
+
 def test_what_cannot_hold_a_kernel_is_refused():
     with pytest.raises(ValueError, match="ResizeConv cannot represent it"):
         CSCSR(ResizeConv, 2, filters=4).check_learning()
@@ -273,6 +305,13 @@ def test_the_unrolled_network_starts_as_ista_with_the_classical_dictionaries():
     framed = [F.pad(codes, [2] * 4) for codes in (size * one, one)]
     made, wanted = network.upsampler(framed[0]), taught.upsampler(framed[1])
     assert largest(made - wanted) < 1e-5 * largest(wanted)
+    held = network.synthesis.clone()
+    other = CSC(partial(Deconv, kernel_size=6), 2, filters=8)
+    with pytest.raises(ValueError, match=r"its upsampler is another: size mismatch for deconv"):
+        other.start_from(taught.state_dict())
+    with pytest.raises(ValueError, match="its filters are zeros"):
+        network.start_from(taught.state_dict() | {"filters": torch.zeros(8, 1, 5, 5)})
+    assert torch.equal(network.synthesis, held)
     with pytest.raises(ValueError, match="its filters are"):
         CSC(partial(Deconv, kernel_size=10), 2, filters=9).start_from(taught.state_dict())
 
@@ -371,7 +410,12 @@ def train(tmp_path, monkeypatch, capsys):
         "device=cpu", "trainer.batch_size=2", "trainer.patch_size=8", "trainer.steps=4",
         "trainer.save_every=2",
     ]  # fmt: skip
-    return lambda *arguments: run("train", *small, *arguments)
+
+    def train(*arguments):
+        resuming = arguments[0].startswith("resume=")
+        return run("train", *([] if resuming else small), *arguments)
+
+    return train
 
 
 CLASSICAL = ["model=csc_sr", "model.filters=4", "model.iterations=5"]
@@ -385,6 +429,14 @@ def test_the_command_line_learns_dictionaries_and_starts_a_network_from_them(tra
     unrolled = ["model=csc", "model.filters=4", "upsampler=deconv_wide", "start=dictionaries"]
     status, told = train(*unrolled, "run_dir=unrolled")
     assert status == 0, told.err
+    begun = torch.load(tmp_path / "unrolled" / "last.pt", weights_only=True)["weights"]
+    # As if it had been killed before it saved.
+    unsaved = shutil.ignore_patterns("*.pt", "results.*")
+    shutil.copytree(tmp_path / "unrolled", tmp_path / "killed", ignore=unsaved)
+    status, told = train("resume=killed")
+    assert status == 0, told.err
+    again = torch.load(tmp_path / "killed" / "last.pt", weights_only=True)["weights"]
+    assert all(torch.equal(again[name], begun[name]) for name in begun)
     status, told = train(*unrolled, "model.filters=5")
     assert status == 2
     assert "does not fit this model: its filters are [4, 1, 5, 5]" in told.err
@@ -412,7 +464,7 @@ def test_the_scripts_show_what_was_learnt(train, tmp_path, monkeypatch, capsys):
     assert drawn.keys() == {"filters-lr", "filters-hr", "codes", "reconstruction"}
 
 
-@pytest.mark.parametrize("ignored", ["optim.lr=1", "loss=l1", "trainer.ema=0.9"])
+@pytest.mark.parametrize("ignored", ["optim.lr=1", "loss=l1", "trainer.ema=0.9", "~optim.lr"])
 def test_what_learning_dictionaries_would_ignore_is_refused(train, ignored, tmp_path):
     status, told = train(*CLASSICAL, ignored, "run_dir=run")
     assert status == 2

@@ -168,7 +168,13 @@ def check_network(module: Any, scale: int, colour: Colour) -> None:
 
 
 def checkpoint_file(path: str | Path) -> Path:
-    """Return the checkpoint that a path names: a file, or a run folder's ``last.pt``."""
+    """Return the checkpoint that a path names: a file, or a run folder's ``last.pt``.
+
+    Raises:
+        UserError: The path is empty.
+    """
+    if not str(path):
+        raise UserError("no checkpoint is given: name a file, or the folder of a run")
     path = Path(path).expanduser()
     return path / "last.pt" if path.is_dir() else path
 

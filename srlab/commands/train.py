@@ -24,7 +24,7 @@ from srlab.training.signals import Stopper
 
 # What only a training by gradients reads.
 _OF_GRADIENTS = re.compile(
-    r"\+*(loss|optim|schedule)\b|trainer\.(ema|clip|precision|compile|graph|lr_factors)\b"
+    r"[+~]*(loss|optim|schedule)\b|trainer\.(ema|clip|precision|compile|graph|lr_factors)\b"
 )
 
 
@@ -66,7 +66,7 @@ def run(
 
 
 def _refuse_ignored(job: Job, overrides: list[str]) -> None:
-    """A choice that a model would ignore is an error: one that learns by itself has no gradients.
+    """Refuse what the command line chooses and a model would ignore that learns by itself.
 
     Raises:
         UserError: There is one.
@@ -90,7 +90,7 @@ def _start_from(job: Job, path: Path) -> None:
 
 def make_paths_absolute(config: TrainConfig) -> None:
     """Let a run be resumed from another folder."""
-    if config.start is not None:
+    if config.start:
         config.start = str(Path(config.start).expanduser().absolute())
     for node in (config.data, *config.testset.values()):
         for key in ("path", "root"):
@@ -109,6 +109,8 @@ def _take_up(job: Job, folder: Path) -> None:
     """Load the state of a run that was stopped; one that was killed before it saved starts anew."""
     path = folder / "last.pt"
     if not path.exists():
+        if job.config.start is not None:
+            _start_from(job, checkpoint_file(job.config.start))
         return
     checkpoint = load(path)
     if "training" not in checkpoint:

@@ -53,5 +53,10 @@ class Model(nn.Module):
         try:
             self.load_state_dict(weights)
         except RuntimeError as error:
-            reason = str(error).splitlines()
-            raise ValueError(" ".join(line.strip() for line in reason[1:2] or reason)) from None
+            raise ValueError(misfit(error)) from None
+
+
+def misfit(error: RuntimeError) -> str:
+    """Return the first reason that ``load_state_dict`` gives."""
+    lines = str(error).splitlines()
+    return " ".join(line.strip() for line in lines[1:2] or lines)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, crop, interpolate, reframe
-from srlab.models import Model, UpsamplerFactory
+from srlab.models import Model, UpsamplerFactory, misfit
 from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
 from srlab.sparse_coding.operators import lipschitz, random_filters, transform
 from srlab.sparse_coding.shrinkage import soft_threshold
@@ -54,8 +54,10 @@ class CSC(Model):
             raise ValueError(
                 f"filters must be at least 1 and iterations at least 0, got {filters}, {iterations}"
             )
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd and positive, got {kernel_size}")
+        if not 1 <= kernel_size < _FREQUENCIES[0] or kernel_size % 2 == 0:
+            raise ValueError(
+                f"kernel_size must be odd and from 1 to {_FREQUENCIES[0] - 1}, got {kernel_size}"
+            )
         if weight <= 0:
             raise ValueError(f"weight must be above 0, got {weight}")
         self.scale = scale
@@ -108,7 +110,9 @@ class CSC(Model):
             raise ValueError(
                 f"its filters are {list(filters.shape)}, and here are {list(self.synthesis.shape)}"
             )
-        size = self._begin(filters)
+        size = _size(filters)
+        if not size > 0:
+            raise ValueError("its filters are zeros")
         head = {
             name.removeprefix("upsampler."): value / size
             for name, value in weights.items()
@@ -117,16 +121,20 @@ class CSC(Model):
         try:
             self.upsampler.load_state_dict(head)
         except RuntimeError as error:
-            raise ValueError(f"its upsampler is another: {error}".splitlines()[0]) from None
+            raise ValueError(f"its upsampler is another: {misfit(error)}") from None
+        self._begin(filters)
 
     @torch.no_grad()
-    def _begin(self, filters: Tensor) -> Tensor:
-        """Start as ISTA with these filters; return by what its codes are larger than theirs."""
-        power = sum(lipschitz(transform(filters[:, c : c + 1], _FREQUENCIES))
-                    for c in range(filters.shape[1]))  # fmt: skip
-        size = torch.as_tensor(power).sqrt()
+    def _begin(self, filters: Tensor) -> None:
+        """Start as ISTA with these filters."""
+        size = _size(filters)
         self.synthesis.copy_(filters / size)
         if self.analysis is not None:
             self.analysis.copy_(filters / size)
         self.threshold.fill_(self.weight / size.item())
-        return size
+
+
+def _size(filters: Tensor) -> Tensor:
+    """Return by what filters ``(K, C, h, h)`` are divided, and codes grow, in ISTA of step 1."""
+    power = [lipschitz(transform(part, _FREQUENCIES)) for part in filters.split(1, dim=1)]
+    return torch.stack(power).sum().sqrt()

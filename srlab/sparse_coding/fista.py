@@ -11,8 +11,9 @@ from srlab.sparse_coding.shrinkage import soft_threshold
 def code_by_fista(picture: Tensor, filters: Tensor, weight: float, iterations: int) -> Tensor:
     """Return the codes z that minimise ``|y - D z|^2 / 2 + weight |z|_1``, borders wrapped around.
 
-    Beck and Teboulle (SIAM J. Imaging Sciences 2009); its momentum starts anew wherever it points
-    uphill (O'Donoghue and Candes 2015).
+    Beck and Teboulle (SIAM J. Imaging Sciences 2009); its momentum, that of all pictures together,
+    starts anew where it points uphill (O'Donoghue and Candes 2015). Another way to the minimum that
+    ``code_by_admm`` seeks, by which the two are judged.
 
     Args:
         picture: y, ``(N, 1, H, W)``.

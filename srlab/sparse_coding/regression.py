@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_FLAT = 1e-12  # a mean square of codes that is as good as none
+
 
 def moments(codes: Tensor, targets: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Return the second moments of codes with themselves and with targets, means over pixels.
@@ -40,10 +42,17 @@ def ridge(matrix: Tensor, right: Tensor, damping: float) -> Tensor:
         matrix: M, ``(n, n)``, of second moments.
         right: r, ``(n, T)``.
         damping: Above 0.
+
+    Returns:
+        w, ``(n, T)``; zeros where M is.
+
+    Raises:
+        torch.linalg.LinAlgError: The damping is lost in the rounding of M.
     """
-    level = damping * matrix.diagonal().mean().clamp(min=torch.finfo(matrix.dtype).tiny)
-    damped = matrix + level * torch.eye(len(matrix)).to(matrix)
-    return torch.cholesky_solve(right, torch.linalg.cholesky(damped))
+    exact = matrix.double()
+    level = damping * exact.diagonal().mean().clamp(min=_FLAT)
+    damped = exact + level * torch.eye(len(exact)).to(exact)
+    return torch.cholesky_solve(right.double(), torch.linalg.cholesky(damped)).to(right.dtype)
 
 
 def descend_in_balls(
