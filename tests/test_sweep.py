@@ -82,7 +82,8 @@ def test_every_head_begins_with_the_same_body(model, init):
         assert all(torch.equal(reference[name], other[name]) for name in reference), head
     assert compared >= 2
     assert model == "csc_sr" or not refused
-    assert all(re.search("cannot (represent|take over|be given)", error) for error in refused)
+    unfit = "cannot (represent it|take over|be given)|is larger than the filters"
+    assert not [error for error in refused if not re.search(unfit, error)]
 
 
 def test_every_head_sees_the_same_batches():
