@@ -16,9 +16,17 @@ VERBS = {
     "upscale": "enlarge a picture, a folder of pictures or a video",
     "describe": "what a network consists of and costs, what its upsampler can do; with a picture",
     "convert": "give a checkpoint another upsampler that computes the same",
+    "data": "list, fetch and check the public image sets",
     "bench": "how fast training, upscaling or evaluating is here, beside the bare limit",
 }
 BENCHES = ("train", "upscale", "evaluate")
+DATA = ("list", "fetch", "check")
+
+# What an interrupted verb leaves, where it is not nothing.
+_LEFT = {
+    "train": " before there was anything to save",
+    "data": "; the same command goes on with what has arrived",
+}
 
 _PATH_KEY = re.compile(
     r"\+{0,2}(input|output|checkpoint|run_dir|sweep_dir|sweep|resume|start|plot|(\w+\.)+(path|root))"
@@ -140,6 +148,10 @@ def _answer_query(line: str, point: str) -> None:
         print(" ".join([*VERBS, "completion"]))
     elif verb == "completion":
         print("bash zsh")
+    elif verb == "data":
+        from srlab.data.manifest import read_manifests
+
+        print(" ".join(read_manifests() if " " in rest.lstrip() else DATA))
     elif verb in VERBS or verb.removeprefix("bench_") in BENCHES:
         line = f"{program} {rest}"
         os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
@@ -161,7 +173,11 @@ def _run(verb: str, arguments: list[str]) -> None:
     full_error = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
     try:
-        if verb == "sweep":
+        if verb == "data":
+            from srlab.commands.data import run
+
+            run(arguments)
+        elif verb == "sweep":
             run_sweep(arguments)
         else:
             run_application(verb, verb, arguments)
@@ -171,8 +187,7 @@ def _run(verb: str, arguments: list[str]) -> None:
         print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)
     except KeyboardInterrupt:
-        what = " before there was anything to save" if verb == "train" else "; nothing half is left"
-        print(f"srlab: interrupted{what}", file=sys.stderr)
+        print(f"srlab: interrupted{_LEFT.get(verb, '; nothing half is left')}", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,7 +15,7 @@ from PIL import Image
 
 from srlab.cli import main
 from srlab.config.paths import config_dir
-from srlab.data.named import SETS
+from srlab.data.places import SETS
 from srlab.evaluation.published import published
 
 
@@ -210,6 +210,8 @@ def test_the_help_of_a_verb_shows_groups_and_three_examples(srlab, verb):
         ("srlab train model=sr", "model=srcnn"),
         ("srlab train trainer.st", "trainer.steps="),
         ("srlab evaluate testset=", "testset=set14"),
+        ("srlab data ", "fetch"),
+        ("srlab data fetch ", "set5"),
         ("srlab completion ", "zsh"),
     ],
 )

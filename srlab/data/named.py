@@ -4,20 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srlab.data.images import ImageSet
+from srlab.data.manifest import read_manifests
+from srlab.data.places import SETS, find_set
 from srlab.errors import UserError
 from srlab.imaging.files import list_images
-
-# Name -> (number of images, other names that its folder goes by).
-SETS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "T91": (91, ("Train91", "91-image", "Yang91")),
-    "General-100": (100, ("General100",)),
-    "BSDS200": (200, ("BSD200",)),
-    "Set5": (5, ()),
-    "Set14": (14, ()),
-    "B100": (100, ("BSD100", "BSDS100")),
-    "Urban100": (100, ()),
-    "Manga109": (109, ()),
-}
 
 
 def named(name: str, root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
@@ -30,19 +20,18 @@ def named(name: str, root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
     """
     if name not in SETS:
         raise UserError(f"no data set is called {name!r}; there are {', '.join(SETS)}")
-    count, aliases = SETS[name]
-    wanted = {n.lower() for n in (name, *aliases)}
     roots = list(dict.fromkeys([Path(root).expanduser(), Path("data")]))
-    for place in roots:
-        entries = sorted(place.iterdir()) if place.is_dir() else []
-        for entry in entries:
-            if entry.is_dir() and entry.name.lower() in wanted:
-                return ImageSet(name, _complete(name, entry, count), tuple(shrink))
-    looked = " and ".join(str(place.resolve()) for place in roots)
-    raise UserError(
-        f"data set {name} is not under {looked}: put its {count} images in a folder {name} there, "
-        f"or set SRLAB_DATA to the folder that holds {name}"
-    )
+    folder = find_set(name, roots)
+    if folder is None:
+        looked = " and ".join(str(place.resolve()) for place in roots)
+        raise UserError(
+            f"data set {name} is not under {looked}: {_remedy(name)}, or set SRLAB_DATA to the "
+            f"folder that holds {name}"
+        )
+    paths, count = list_images(folder), SETS[name][0]
+    if len(paths) != count:
+        raise UserError(f"{folder} holds {len(paths)} images, but {name} has {count}")
+    return ImageSet(name, tuple(paths), tuple(shrink))
 
 
 def several(names: Sequence[str], root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
@@ -57,9 +46,9 @@ def several(names: Sequence[str], root: str, shrink: Sequence[float] = (1.0,)) -
     return ImageSet("+".join(names), tuple(paths), tuple(shrink))
 
 
-def _complete(name: str, folder: Path, count: int) -> tuple[Path, ...]:
-    inner = folder / "HR"
-    paths = list_images(inner if inner.is_dir() else folder)
-    if len(paths) != count:
-        raise UserError(f"{folder} holds {len(paths)} images, but {name} has {count}")
-    return tuple(paths)
+def _remedy(name: str) -> str:
+    """Say how a set is had that is not there."""
+    for key, manifest in read_manifests().items():
+        if manifest.name == name:
+            return f"srlab data fetch {key} fetches it"
+    return f"put its {SETS[name][0]} images in a folder {name} there"

@@ -1,0 +1,62 @@
+"""The public image sets: where each of their files is published, its size and its SHA-256."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file of a set.
+
+    Args:
+        name: What it is called, here and where it is published.
+        bytes: Its size.
+        sha256: Of its content, in hexadecimal.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A public image set.
+
+    Args:
+        name: What the literature calls it, and its folder.
+        role: What it is used for, ``train`` or ``test``.
+        about: How many images, and whose.
+        base_url: What stands before the names of its files.
+        files: Its files.
+    """
+
+    name: str
+    role: str
+    about: str
+    base_url: str
+    files: tuple[PublishedFile, ...]
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files."""
+        return sum(file.bytes for file in self.files)
+
+
+def read_manifests() -> dict[str, Manifest]:
+    """Return the public sets by the short names that ``srlab data`` knows, as ``set5``."""
+    places = sorted(_folder().glob("*.json"))
+    return {place.stem: _parse(json.loads(place.read_text())) for place in places}
+
+
+def _parse(content: dict) -> Manifest:
+    files = tuple(PublishedFile(**file) for file in content.pop("files"))
+    return Manifest(**content, files=files)
+
+
+def _folder() -> Path:
+    """Return where the manifests are: in the package when installed, in ``data/`` of a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed, checkout = package / "manifests", package.parent / "data" / "manifests"
+    return installed if installed.is_dir() else checkout

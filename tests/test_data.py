@@ -1,0 +1,355 @@
+"""Public image sets: fetched from a server that misbehaves, verified, never overwritten."""
+
+import hashlib
+import json
+import re
+import signal
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from common import command_line, start, wait_for
+
+from srlab.data import download as downloading
+from srlab.data import manifest
+from srlab.data.download import Stopped, download
+from srlab.data.places import SETS
+from srlab.errors import UserError
+
+CONTENT = bytes(range(256)) * 1200  # several pieces
+
+
+class Server(ThreadingHTTPServer):
+    """Serves CONTENT under any name; ``faults`` are what it does to the next requests for it."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.faults = {}
+        self.asked = []  # (path, Range or None)
+        self.url = f"http://127.0.0.1:{self.server_port}/"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        ask = self.headers.get("Range")
+        self.server.asked.append((self.path, ask))
+        faults = self.server.faults.get(self.path.rsplit("/", 1)[-1], [])
+        begin = int(ask.removeprefix("bytes=").rstrip("-")) if ask else 0
+        (faults.pop(0) if faults else whole)(self, CONTENT, begin)
+
+    def log_message(self, *_):
+        pass
+
+
+def head(handler, status, length, begin=0):
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(length))
+    if status == 206:
+        end = len(CONTENT) - 1
+        handler.send_header("Content-Range", f"bytes {begin}-{end}/{len(CONTENT)}")
+    handler.end_headers()
+
+
+def whole(handler, content, begin):
+    head(handler, 206 if begin else 200, len(content) - begin, begin)
+    handler.wfile.write(content[begin:])
+
+
+def cuts_off(handler, content, begin):
+    head(handler, 206 if begin else 200, len(content) - begin, begin)
+    handler.wfile.write(content[begin : begin + 100_000])
+
+
+def stalls(handler, content, begin):
+    cuts_off(handler, content, begin)
+    handler.wfile.flush()
+    time.sleep(1)
+
+
+def says_more(handler, content, begin):
+    head(handler, 206 if begin else 200, len(content) - begin + 1000, begin)
+    handler.wfile.write(content[begin:])
+
+
+def says_less(handler, content, begin):
+    head(handler, 206 if begin else 200, 1000, begin)
+    handler.wfile.write(content[begin:])
+
+
+def sends_more(handler, content, begin):
+    whole(handler, content + bytes(1000), begin)
+
+
+def always_whole(handler, content, begin):
+    whole(handler, content, 0)
+
+
+def busy(handler, content, begin):
+    head(handler, 503, 0)
+
+
+def wrong(handler, content, begin):
+    whole(handler, bytes(len(content)), begin)
+
+
+def absent(handler, content, begin):
+    head(handler, 404, 0)
+
+
+def forgets_the_range(handler, content, begin):
+    head(handler, 416, 0)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(downloading, "TIMEOUT", 0.3)
+    monkeypatch.setattr(downloading, "PAUSE", 0.01)
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def srlab(server, tmp_path, monkeypatch, capsys):
+    """The command line, knowing one set, Set5, of five files that are alike."""
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    files = [{"name": f"{n}.png", "bytes": len(CONTENT), "sha256": sha256} for n in range(5)]
+    described = {"name": "Set5", "role": "test", "about": "five", "base_url": server.url + "a/"}
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "set5.json").write_text(json.dumps(described | {"files": files}))
+    monkeypatch.setattr(manifest, "_folder", lambda: tmp_path / "manifests")
+    monkeypatch.delenv("SRLAB_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    run = command_line(monkeypatch, capsys)
+    return lambda *arguments: run("data", *arguments)
+
+
+def fetch(server, path, received=lambda more: None, stop=None):
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    name = server.url + path.name
+    download(name, path, len(CONTENT), sha256, received, stop or threading.Event())
+
+
+# What is published
+
+
+@pytest.mark.parametrize("key", manifest.read_manifests())
+def test_a_manifest_lists_the_files_of_a_known_set(key):
+    listed = manifest.read_manifests()[key]
+    assert len(listed.files) == SETS[listed.name][0]
+    assert len({file.name for file in listed.files}) == len(listed.files)
+    assert listed.base_url.startswith("https://")
+    assert listed.base_url.endswith("/")
+    for file in listed.files:
+        assert re.fullmatch(r"[\w-]+\.(png|bmp|jpg)", file.name)
+        assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+        assert file.bytes > 0
+
+
+def test_the_sets_of_the_tables_are_published_but_the_one_that_wants_to_be_asked_for():
+    published = {listed.name for listed in manifest.read_manifests().values()}
+    assert SETS.keys() - published == {"Manga109"}
+
+
+# One file
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [cuts_off, cuts_off], [stalls], [says_more], [says_less], [sends_more], [busy, busy],
+        [cuts_off, always_whole], [wrong], [cuts_off, forgets_the_range], [cuts_off, busy, stalls],
+        [cuts_off, wrong],
+    ],
+    ids=lambda faults: "+".join(fault.__name__ for fault in faults),
+)  # fmt: skip
+def test_a_file_arrives_whatever_the_server_does(server, tmp_path, faults):
+    server.faults["x.png"] = [*faults]
+    told = []
+    fetch(server, tmp_path / "x.png", told.append)
+    assert (tmp_path / "x.png").read_bytes() == CONTENT
+    assert sum(told) == len(CONTENT)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+    assert not server.faults["x.png"]
+
+
+def test_a_download_goes_on_from_where_it_was_cut_off(server, tmp_path):
+    server.faults["x.png"] = [cuts_off, cuts_off]
+    fetch(server, tmp_path / "x.png")
+    assert [ask for _, ask in server.asked] == [None, "bytes=100000-", "bytes=200000-"]
+
+
+def test_a_download_that_was_stopped_goes_on_in_another_run(server, tmp_path):
+    stop = threading.Event()
+    with pytest.raises(Stopped):
+        fetch(server, tmp_path / "x.png", lambda more: stop.set() if more else None, stop)
+    held = (tmp_path / ".x.png.part").stat().st_size
+    assert 0 < held < len(CONTENT)
+    assert not (tmp_path / "x.png").exists()
+    fetch(server, tmp_path / "x.png")
+    assert server.asked[-1] == ("/x.png", f"bytes={held}-")
+    assert (tmp_path / "x.png").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("held", [bytes(1000), bytes(len(CONTENT)), bytes(2 * len(CONTENT))])
+def test_what_an_earlier_run_left_and_is_wrong_is_fetched_anew(server, tmp_path, held):
+    (tmp_path / ".x.png.part").write_bytes(held)
+    fetch(server, tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        ([wrong, wrong], "is not what was published"),
+        ([absent], "the answer is 404"),
+        ([busy] * 4, "the answer is 503"),
+        ([stalls] * 4, "nothing arrived for 0.3 seconds"),
+    ],
+)
+def test_a_file_that_cannot_be_had_is_told_and_nothing_takes_its_place(
+    server, tmp_path, faults, words
+):
+    (tmp_path / ".x.png.part").write_bytes(CONTENT[:-50])  # so that a stall brings nothing
+    if stalls in faults:
+        faults = [lambda handler, content, begin: time.sleep(1)] * 4
+    server.faults["x.png"] = [*faults]
+    with pytest.raises(UserError, match=words):
+        fetch(server, tmp_path / "x.png")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(downloading, "PAUSE", 0.01)
+    with pytest.raises(UserError, match=r"127\.0\.0\.1 cannot be reached \(Connection refused\)"):
+        download("http://127.0.0.1:9/x", tmp_path / "x", 5, "", print, threading.Event())
+
+
+def test_two_processes_do_not_write_the_same_file(server, tmp_path):
+    pytest.importorskip("fcntl")
+    with (
+        downloading._opened(tmp_path / ".x.png.part"),
+        pytest.raises(UserError, match="another process is fetching"),
+    ):
+        fetch(server, tmp_path / "x.png")
+
+
+# The command line
+
+
+def test_sets_are_listed_fetched_and_checked(srlab, server, tmp_path):
+    assert re.search(r"set5 +test +5 +1\.5 +no +five", srlab("list")[1].out)
+    server.faults["3.png"] = [cuts_off]
+    status, told = srlab("fetch", "Set5", "jobs=2")
+    assert status == 0, told.err
+    assert "5 files, 5 of them new" in told.out
+    held = sorted(path.name for path in (tmp_path / "data" / "Set5").iterdir())
+    assert held == ["0.png", "1.png", "2.png", "3.png", "4.png"]
+    assert "5 as published" in srlab("check")[1].out
+    assert re.search(r"set5 .* yes", srlab("list")[1].out)
+    asked = len(server.asked)
+    assert "5 files, 0 of them new" in srlab("fetch", "set5")[1].out
+    assert len(server.asked) == asked
+
+
+def test_what_is_missing_is_fetched_to_where_the_rest_lies(srlab, server, tmp_path):
+    folder = tmp_path / "elsewhere" / "set5" / "HR"
+    folder.mkdir(parents=True)
+    (folder / "1.png").write_bytes(CONTENT)
+    status, told = srlab("fetch", "set5", "root=elsewhere", f"mirror={server.url}copy/")
+    assert status == 0, told.err
+    assert len(list(folder.iterdir())) == 5
+    assert sorted(path for path, _ in server.asked) == [f"/copy/Set5/{n}.png" for n in (0, 2, 3, 4)]
+
+
+def test_one_file_that_cannot_be_had_ends_it_and_the_rest_is_kept(srlab, server, tmp_path):
+    server.faults["2.png"] = [absent]
+    status, told = srlab("fetch", "set5", "jobs=1")
+    assert status == 2
+    assert "2.png: the answer is 404" in told.err
+    assert {"0.png", "1.png"} <= {path.name for path in (tmp_path / "data" / "Set5").iterdir()}
+    assert srlab("fetch", "set5")[0] == 0
+
+
+def trickles(handler, content, begin):
+    head(handler, 200, 786_486)
+    handler.wfile.write(bytes(1000))
+    handler.wfile.flush()
+    time.sleep(2)
+
+
+def test_an_interrupted_fetch_ends_at_once_and_keeps_what_has_arrived(server, tmp_path):
+    names = ["baby", "bird", "butterfly", "head", "woman"]
+    server.faults |= {f"{name}_GT.bmp": [trickles] for name in names}
+    process = start(tmp_path, "data", "fetch", "set5", "root=sets", f"mirror={server.url}")
+    part = tmp_path / "sets" / "Set5" / ".baby_GT.bmp.part"
+    wait_for(lambda: part.exists() and part.stat().st_size == 1000, process)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on with what has arrived" in told
+    assert "Traceback" not in told
+    assert part.stat().st_size == 1000
+
+
+@pytest.mark.parametrize("name", ["2.png", "mine.jpg"])
+def test_a_file_of_the_users_is_never_overwritten_nor_mixed_in(srlab, server, tmp_path, name):
+    (tmp_path / "data" / "Set5").mkdir(parents=True)
+    (tmp_path / "data" / "Set5" / name).write_bytes(b"mine")
+    status, told = srlab("fetch", "set5")
+    assert status == 2
+    assert f"{name} is not of the published Set5: move it away" in told.err
+    assert (tmp_path / "data" / "Set5" / name).read_bytes() == b"mine"
+    assert not server.asked
+
+
+def test_check_names_what_is_missing_altered_or_foreign(srlab, tmp_path):
+    assert srlab("fetch", "set5")[0] == 0
+    folder = tmp_path / "data" / "Set5"
+    (folder / "0.png").unlink()
+    (folder / "1.png").write_bytes(bytes(len(CONTENT)))
+    (folder / "more.bmp").write_bytes(b"")
+    status, told = srlab("check")
+    assert status == 2
+    assert "0.png is missing; 1.png is another and 1 more" in told.out
+    assert "1 of 1 sets is not as published" in told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fetch", "sett5"], "did you mean 'set5'?"),
+        (["fetch"], "wants names of sets: set5"),
+        (["fetch", "set5", "jobs=0"], "jobs must be a whole number from 1 to 32, got '0'"),
+        (["fetch", "set5", "job=3"], "has no key 'job'; it has root, mirror, jobs"),
+        (["fetch", "set5", "root=taken"], "cannot make taken/Set5: Not a directory"),
+        (["get", "set5"], "srlab data wants list, fetch or check, got 'get'"),
+        (["check"], "there is no public set under data: srlab data fetch set5, say"),
+        (["check", "set5"], "Set5 is not under data: srlab data fetch set5"),
+        (["list", "set5"], "srlab data list takes no names"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(srlab, tmp_path, arguments, words):
+    (tmp_path / "taken").touch()
+    status, told = srlab(*arguments)
+    assert status == 2
+    assert words in told.err
+    assert "Traceback" not in told.err
+
+
+def test_a_set_that_is_not_there_is_told_with_the_command_that_fetches_it(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SRLAB_DATA", raising=False)
+    run = command_line(monkeypatch, capsys)
+    status, told = run("evaluate", "model=bicubic", "scale=3", "testset=set14")
+    assert status == 2
+    assert "srlab data fetch set14 fetches it" in told.err
