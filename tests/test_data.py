@@ -285,10 +285,20 @@ def trickles(handler, content, begin):
     time.sleep(2)
 
 
+@pytest.fixture
+def heeded():
+    """Let a process that is started be interrupted: a shell's background jobs inherit to ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_an_interrupted_fetch_ends_at_once_and_keeps_what_has_arrived(server, tmp_path):
     names = ["baby", "bird", "butterfly", "head", "woman"]
     server.faults |= {f"{name}_GT.bmp": [trickles] for name in names}
-    process = start(tmp_path, "data", "fetch", "set5", "root=sets", f"mirror={server.url}")
+    fetching = ["data", "fetch", "set5", "root=sets", f"mirror={server.url}"]
+    process = start(tmp_path, *fetching)
     part = tmp_path / "sets" / "Set5" / ".baby_GT.bmp.part"
     wait_for(lambda: part.exists() and part.stat().st_size == 1000, process)
     process.send_signal(signal.SIGINT)

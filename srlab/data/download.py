@@ -85,6 +85,7 @@ def _complete(
         try:
             _receive(url, file, size, received, stop)
         except HTTPError as error:
+            error.close()
             reason = f"the answer is {error.code} {error.reason}"
             if error.code not in _PASSING:
                 raise UserError(f"cannot fetch {url}: {reason}") from None
