@@ -163,8 +163,8 @@ class Clip:
 
 def plane(frame: "VideoFrame", number: int = 0) -> np.ndarray:
     """Return the pixels of a frame's plane, ``(H, W)``, or of ``rgb24`` ``(H, W, 3)``: no copy."""
-    part = frame.planes[number]
-    lines = np.frombuffer(part, dtype=np.uint8).reshape(-1, part.line_size)  # type: ignore
+    part: Any = frame.planes[number]  # not every PyAV declares that it is a buffer
+    lines = np.frombuffer(part, dtype=np.uint8).reshape(-1, part.line_size)
     channels = 3 if frame.format.name == "rgb24" else 1
     pixels = lines[: part.height, : part.width * channels]
     return pixels.reshape(part.height, part.width, 3) if channels == 3 else pixels
