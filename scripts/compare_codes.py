@@ -22,7 +22,7 @@ from srlab.imaging.files import list_images, read_pixels, to_tensor
 from srlab.imaging.resample import crop, crop_to_multiple, mirror_pad, shrink
 from srlab.models.csc import CSC
 from srlab.models.csc_sr import CSCSR
-from srlab.sparse_coding.split import GAIN, REACH, smooth_of
+from srlab.sparse_coding.split import REACH, residual_of
 
 FRAME = 8  # pixels of the residual beyond the picture, left out of the figures
 
@@ -51,7 +51,7 @@ def judge(model: CSC | CSCSR, picture: Path) -> tuple[float, float]:
     """Return the part of the residual that is not explained, and the active codes per pixel."""
     hr = crop_to_multiple(to_channels(to_tensor(read_pixels(picture)), "y"), model.scale)
     lr = mirror_pad(quantise(shrink(hr, model.scale)).float(), FRAME + REACH)
-    residual = GAIN * (crop(lr, REACH) - smooth_of(lr, model.smoothing))
+    residual = residual_of(lr, model.smoothing)
     codes = model.codes(residual)
     error = crop(residual - synthesis(model, codes), FRAME)
     active = crop(codes, FRAME).count_nonzero() / error.numel()

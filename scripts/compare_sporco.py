@@ -24,7 +24,7 @@ from srlab.imaging.resample import mirror_pad
 from srlab.sparse_coding.admm import code_by_admm
 from srlab.sparse_coding.fista import code_by_fista
 from srlab.sparse_coding.operators import random_filters, sparse_objective, synthesise, transform
-from srlab.sparse_coding.split import GAIN, REACH, smooth_of, smoothing_kernel
+from srlab.sparse_coding.split import REACH, residual_of, smoothing_kernel
 
 SIDE = 128  # pixels
 WEIGHT = 0.3
@@ -75,8 +75,7 @@ def read_residual(path: Path) -> Tensor:
         raise UserError(f"{path} has {width}x{height} pixels; at least {SIDE}x{SIDE} are needed")
     top, left = (height - SIDE) // 2, (width - SIDE) // 2
     middle = luminance[..., top : top + SIDE, left : left + SIDE]
-    kernel = smoothing_kernel(torch.float64)
-    return GAIN * (middle - smooth_of(mirror_pad(middle, REACH), kernel))
+    return residual_of(mirror_pad(middle, REACH), smoothing_kernel(torch.float64))
 
 
 def code_by_sporco(residual: Tensor, filters: Tensor, iterations: int) -> Tensor:

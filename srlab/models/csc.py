@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.imaging.resample import REACH, crop, interpolate, reframe
+from srlab.imaging.resample import REACH, interpolate, reframe
 from srlab.models import Model, UpsamplerFactory, misfit
 from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
 from srlab.sparse_coding.operators import lipschitz, random_filters, transform
 from srlab.sparse_coding.shrinkage import soft_threshold
-from srlab.sparse_coding.split import GAIN, smooth_of, smoothing_kernel
+from srlab.sparse_coding.split import GAIN, residual_of, smoothing_kernel
 from srlab.sparse_coding.split import REACH as SPLIT_REACH
 
 _FREQUENCIES = (64, 64)  # at which the filters' largest response is looked for
@@ -79,8 +79,8 @@ class CSC(Model):
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
         framed = reframe(lr, halo, self.frame)
-        smooth = smooth_of(reframe(framed, self.frame, SPLIT_REACH), self.smoothing)
-        codes = self.codes(GAIN * (crop(framed, self.frame) - smooth))
+        near = reframe(framed, self.frame, SPLIT_REACH)
+        codes = self.codes(residual_of(near, self.smoothing))
         detail = upsample_zero_padded(self.upsampler, codes, framed, self.frame, self.scale)
         small = reframe(framed, self.frame, REACH["bicubic"])
         return interpolate(small, self.scale, "bicubic") + detail / GAIN

@@ -25,7 +25,7 @@ from srlab.sparse_coding.admm import code_by_admm
 from srlab.sparse_coding.contact_sheet import contact_sheet
 from srlab.sparse_coding.operators import random_filters, sparse_objective, transform
 from srlab.sparse_coding.regression import descend_in_balls, inner_taps, moments, ridge
-from srlab.sparse_coding.split import GAIN, smooth_of, smoothing_kernel
+from srlab.sparse_coding.split import GAIN, residual_of, smoothing_kernel
 from srlab.sparse_coding.split import REACH as SPLIT_REACH
 
 _MARGIN = 8  # pixels coded around a block and thrown away: there the borders wrap around
@@ -135,7 +135,7 @@ class CSCSR(Model):
         ``(N, 1, s H, s W)``.
         """
         framed = crop(framed, self.frame - SPLIT_REACH - _MARGIN)
-        residual = GAIN * (crop(framed, SPLIT_REACH) - smooth_of(framed, self.smoothing))
+        residual = residual_of(framed, self.smoothing)
         small = crop(framed, SPLIT_REACH + _MARGIN - REACH["bicubic"])
         return residual, interpolate(small, self.scale, "bicubic")
 

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from srlab.imaging.resample import crop
+
 WEIGHT = 30.0  # g, what the squared gradient counts
 GAIN = 20.0  # the residual of photographs in [0, 1] has a standard deviation of some 1/20
 REACH = 8  # beyond it the kernel is under 1e-4 of its centre
@@ -34,3 +36,8 @@ def smooth_of(framed: Tensor, kernel: Tensor) -> Tensor:
     """Return the smooth component of ``(N, C, H + 2 REACH, W + 2 REACH)``: ``(N, C, H, W)``."""
     channels = framed.shape[1]
     return F.conv2d(framed, kernel.expand(channels, 1, -1, -1), groups=channels)
+
+
+def residual_of(framed: Tensor, kernel: Tensor) -> Tensor:
+    """Return the residual, of variance about 1, of ``(N, C, H + 2 REACH, W + 2 REACH)``."""
+    return GAIN * (crop(framed, REACH) - smooth_of(framed, kernel))
