@@ -173,26 +173,20 @@ def _strangers(folder: Path, manifest: Manifest) -> list[str]:
 def _fetch(sets: Sequence[Manifest], root: Path, mirror: str | None, jobs: int) -> None:
     """Download what is missing of the sets."""
     wanted: list[Wanted] = []
-    folders: dict[str, Path] = {}
+    rows = []
     for manifest in sets:
         folder = find_set(manifest.name, [root]) or root / manifest.name
-        folders[manifest.name] = folder
         base = f"{mirror.rstrip('/')}/{quote(manifest.name)}/" if mirror else manifest.base_url
         missing = _missing(manifest, folder)
         wanted += [Wanted(base + quote(file.name), folder / file.name, file) for file in missing]
+        count = f"{len(manifest.files)} files, {len(missing)} of them new"
+        rows.append((manifest.name, count, f"{manifest.bytes / 1e6:.1f} MB", str(folder)))
     for folder in {task.place.parent for task in wanted}:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot make {folder}: {error.strerror}") from None
     _download_all(wanted, jobs)
-    new = {task.place for task in wanted}
-    rows = []
-    for manifest in sets:
-        folder = folders[manifest.name]
-        fresh = sum(folder / file.name in new for file in manifest.files)
-        count = f"{len(manifest.files)} files, {fresh} of them new"
-        rows.append((manifest.name, count, f"{manifest.bytes / 1e6:.1f} MB", str(folder)))
     print("\n".join(aligned(rows)))
 
 
