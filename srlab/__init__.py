@@ -1,6 +1,6 @@
 """srlab: super-resolution networks whose upsampling is a choice, not an accident.
 
-What a notebook wants is here: ``model, config = srlab.load_checkpoint("runs/my_run")``, then
+What a notebook wants is here: ``model = srlab.load("compact_x3")``, or a run folder, then
 ``model(lr)`` maps ``(N, C, H, W)`` to ``(N, C, s H, s W)``, both in ``[0, 1]``.
 """
 
@@ -10,8 +10,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 _NAMES = {
+    "load": "srlab.commands.network",
     "load_checkpoint": "srlab.commands.network",
     "ESPCN": "srlab.models.espcn",
+    "Compact": "srlab.models.compact",
     "SRCNN": "srlab.models.srcnn",
     "FSRCNN": "srlab.models.fsrcnn",
     "VDSR": "srlab.models.vdsr",
@@ -28,6 +30,7 @@ _NAMES = {
     "subpixel_form": "srlab.upsamplers.linear",
     "transposed_form": "srlab.upsamplers.linear",
     "simplify": "srlab.upsamplers.simplify",
+    "luma": "srlab.imaging.colour",
     "enlarge": "srlab.imaging.resample",
     "shrink": "srlab.imaging.resample",
     "stretch": "srlab.imaging.resample",

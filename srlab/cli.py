@@ -15,7 +15,8 @@ VERBS = {
     "evaluate": "PSNR and SSIM of a checkpoint or a baseline",
     "upscale": "enlarge a picture, a folder of pictures or a video",
     "describe": "what a network consists of and costs, what its upsampler can do; with a picture",
-    "convert": "give a checkpoint another upsampler that computes the same",
+    "convert": "give a checkpoint another upsampler that computes the same, or bring a model in",
+    "export": "write a trained network as safetensors, ONNX, torch.export, or for spandrel",
     "data": "list, fetch and check the public image sets",
     "bench": "how fast training, upscaling or evaluating is here, beside the bare limit",
 }
@@ -29,7 +30,7 @@ _LEFT = {
 }
 
 _PATH_KEY = re.compile(
-    r"\+{0,2}(input|output|checkpoint|run_dir|sweep_dir|sweep|resume|start|plot|(\w+\.)+(path|root))"
+    r"\+{0,2}(input|output|checkpoint|source|run_dir|sweep_dir|sweep|resume|start|plot|(\w+\.)+(path|root))"
 )
 
 _HELP = """\
@@ -153,11 +154,16 @@ def _answer_query(line: str, point: str) -> None:
 
         print(" ".join(read_manifests() if " " in rest.lstrip() else DATA))
     elif verb in VERBS or verb.removeprefix("bench_") in BENCHES:
+        from srlab.config.schema import uses_network
+        from srlab.weights import shipped
+
         line = f"{program} {rest}"
         os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
         from srlab.commands.application import run_application
 
         run_application(verb, verb, ["-sc", "query=bash"])
+        if uses_network(verb) and rest.rpartition(" ")[2].startswith("model="):
+            print(" ".join(f"model={name}" for name in (*shipped(), "list")))
 
 
 def _run(verb: str, arguments: list[str]) -> None:
@@ -166,8 +172,18 @@ def _run(verb: str, arguments: list[str]) -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     from srlab.commands.application import run_application, run_sweep
+    from srlab.config.schema import uses_network
     from srlab.errors import Interrupted, UserError
 
+    if uses_network(verb) and "model=list" in arguments:
+        from srlab.commands.shipped import table
+
+        print(table())
+        return
+    if uses_network(verb):
+        arguments = [_by_checkpoint(argument) for argument in arguments]
+    if verb == "convert":  # no field of a config can be called ``from``
+        arguments = [re.sub(r"^(\+{0,2})from=", r"\1source=", a) for a in arguments]
     arguments = [_quoted(argument) for argument in arguments]
     warnings.showwarning = _show_warning
     full_error = "HYDRA_FULL_ERROR" in os.environ
@@ -211,6 +227,14 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)
         print(text, end="", file=file or sys.stderr)
+
+
+def _by_checkpoint(argument: str) -> str:
+    """Let the name of a model that comes with srlab stand for its checkpoint."""
+    from srlab.weights import shipped
+
+    key, _, value = argument.partition("=")
+    return f"checkpoint={value}" if key == "model" and value in shipped() else argument
 
 
 def _quoted(argument: str) -> str:

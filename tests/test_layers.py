@@ -10,7 +10,7 @@ import srlab
 
 PACKAGE = Path(srlab.__file__).parent
 
-# Which room stands on which floor. ``errors`` is the ground that all may stand on.
+# Which room stands on which floor. ``errors`` and ``weights`` are the ground.
 FLOORS = {
     "__main__": 6,
     "cli": 5,
@@ -20,6 +20,7 @@ FLOORS = {
     "inference": 3,
     "evaluation": 3,
     "reporting": 3,
+    "interchange": 3,
     "models": 2,
     "sparse_coding": 1,
     "upsamplers": 1,
@@ -31,6 +32,7 @@ FLOORS = {
     "atomic": 0,
     "cost": 0,
     "timing": 0,
+    "weights": -1,
     "errors": -1,
 }
 

@@ -1,4 +1,7 @@
-"""``srlab convert``: give a checkpoint another upsampler that computes the same."""
+"""``srlab convert``: give a checkpoint another upsampler that computes the same.
+
+With ``from=FILE``, see ``convert_from``.
+"""
 
 import copy
 import re
@@ -9,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from srlab.commands import convert_from
 from srlab.commands.folders import check_new_file
 from srlab.commands.network import checkpoint_file, load_checkpoint
 from srlab.commands.relatives import name_of, nearest_option
@@ -30,8 +34,10 @@ _SIDE = 96  # low-resolution pixels of each photograph that the two networks are
 _EQUAL = 1e-5  # how far the networks may be apart, in float64, of the pixel range [0, 1]
 
 
-def run(config: ConvertConfig, choice: str | None = None, overrides: Sequence[str] = ()) -> float:
-    """Write the converted checkpoint and return the largest difference that was found.
+def run(
+    config: ConvertConfig, choice: str | None = None, overrides: Sequence[str] = ()
+) -> float | None:
+    """Write the converted checkpoint and return the largest difference that was found, if sought.
 
     Args:
         config: The composed config.
@@ -41,6 +47,13 @@ def run(config: ConvertConfig, choice: str | None = None, overrides: Sequence[st
     Raises:
         UserError: The checkpoint cannot be read, or the upsampler cannot represent its kernels.
     """
+    if config.source is not None:
+        convert_from.run(config)
+        return None
+    if config.scale is not None:
+        raise UserError("a checkpoint has its scale: scale= goes with from=FILE")
+    if config.checkpoint is None:
+        raise UserError("checkpoint is missing: add checkpoint=...")
     if not config.upsampler:
         raise UserError("upsampler is missing: add upsampler=pixel_shuffle, deconv, ...")
     source = checkpoint_file(config.checkpoint)

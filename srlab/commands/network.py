@@ -28,8 +28,9 @@ from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import device_of, upscale_tiled
 from srlab.metrics.checkerboard import flat_ripple
 from srlab.models import Model
-from srlab.training.checkpoint import load
+from srlab.training.checkpoint import load as read_checkpoint
 from srlab.upsamplers.simplify import simplify
+from srlab.weights import shipped
 
 _BORDER = 64  # low-resolution pixels that count as border in flat pictures, at most
 
@@ -118,10 +119,16 @@ def load_network(config: NetworkConfig, device: torch.device) -> Network:
     if config.checkpoint is not None:
         return _from_checkpoint(config, checkpoint_file(config.checkpoint), device)
     if not config.model:
-        raise UserError("give checkpoint=FILE, or model=bicubic, bilinear or nearest")
+        raise UserError(
+            f"give checkpoint=FILE, or model=bicubic, bilinear, nearest or one that comes with "
+            f"srlab: {', '.join(shipped())}"
+        )
     network = named_network(config, device)
     if any(True for _ in network.module.parameters()):
-        raise UserError("this model has weights: train it and give checkpoint=RUN/last.pt")
+        raise UserError(
+            f"this model has weights: train it and give checkpoint=RUN/last.pt, or take one that "
+            f"comes with srlab: model={'|'.join(shipped())}"
+        )
     return network
 
 
@@ -170,27 +177,49 @@ def check_network(module: Any, scale: int, colour: Colour) -> None:
 def checkpoint_file(path: str | Path) -> Path:
     """Return the checkpoint that a path names: a file, or a run folder's ``last.pt``.
 
+    Where there is neither, the name of a model that comes with srlab stands for its file.
+
     Raises:
         UserError: The path is empty.
     """
     if not str(path):
         raise UserError("no checkpoint is given: name a file, or the folder of a run")
-    path = Path(path).expanduser()
+    given, path = str(path), Path(path).expanduser()
+    if not path.exists() and given in shipped():
+        return shipped()[given]
     return path / "last.pt" if path.is_dir() else path
+
+
+def load(path: str | Path, trust: Sequence[str] = ()) -> Model:
+    """Return the network of a checkpoint, of an exported model, or of one that comes with srlab.
+
+    Args:
+        path: A file, a run folder, or a name, as ``compact_x3``.
+        trust: See ``load_checkpoint``.
+
+    Returns:
+        The network on the CPU, in evaluation mode: ``(N, C, H, W)`` to ``(N, C, s H, s W)``, in
+        ``[0, 1]``, where C is 1 for luma (``srlab.luma``) or 3 for RGB.
+
+    Raises:
+        UserError: See ``load_checkpoint``.
+    """
+    return load_checkpoint(path, trust)[0]
 
 
 def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model, dict[str, Any]]:
     """Rebuild the network of a checkpoint, on the CPU, and return it with the config of its run.
 
     Args:
-        path: A checkpoint, or a run folder, which stands for its ``last.pt``.
+        path: A checkpoint, a run folder, which stands for its ``last.pt``, or the name of a model
+            that comes with srlab.
         trust: Packages, besides srlab's and torch's own layers, that the file may name.
 
     Raises:
         UserError: The file is no checkpoint, is damaged, or names what is not trusted.
     """
     path = checkpoint_file(path)
-    checkpoint = load(path)
+    checkpoint = read_checkpoint(path)
     config = checkpoint["config"]
     try:
         check({"model": config["model"]}, trusted_roots(trust))
@@ -210,7 +239,8 @@ def _from_checkpoint(config: NetworkConfig, path: Path, device: torch.device) ->
     module, made_with = load_checkpoint(path, config.trust)
     check_asked(config, made_with, path)
     scale, colour, model = made_with["scale"], Colour(made_with["colour"]), made_with["model"]
-    label = f"{made_with.get('name') or 'run'} ({path.stem})"
+    name = made_with.get("name") or "run"
+    label = str(name) if path.suffix == ".safetensors" else f"{name} ({path.stem})"
     return Network(module.to(device), scale, colour, label, method_of(model), path)
 
 

@@ -23,6 +23,7 @@ from srlab.imaging.files import list_images
 from srlab.imaging.picture import Picture, read_picture
 from srlab.imaging.video import is_video
 from srlab.imaging.writing import output_format, picture_writer
+from srlab.weights import default_for, shipped
 
 
 def run(config: UpscaleConfig) -> None:
@@ -33,9 +34,13 @@ def run(config: UpscaleConfig) -> None:
     """
     keep_freed_memory()
     _leave_on_signals()
+    if config.checkpoint is None and not config.model:
+        config.checkpoint = _default_model(config.scale or 2)
+        print(f"by {config.checkpoint}, which comes with srlab; model=list names the others")
     network = load_network(config, choose_device(config.device))
     upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
-    source, target = Path(config.input).expanduser(), Path(config.output).expanduser()
+    source = Path(config.input).expanduser()
+    target = Path(config.output).expanduser() if config.output else _beside(source, network.scale)
     if is_video(source) and source.is_file():
         upscale_video(source, target, upscale, network.scale, network.colour == Colour.rgb)
         return
@@ -50,6 +55,26 @@ def run(config: UpscaleConfig) -> None:
         failures.insert(0, f"{len(failures)} of {len(waiting)} pictures could not be upscaled:")
     if failures:
         raise UserError("\n  ".join(failures))
+
+
+def _default_model(scale: int) -> str:
+    """Return the name of the model that upscales where none is named.
+
+    Raises:
+        UserError: None that comes with srlab has the scale.
+    """
+    name = default_for(scale)
+    if name is None:
+        raise UserError(
+            f"no model for scale {scale} comes with srlab, which has {', '.join(shipped())}: give "
+            f"checkpoint=FILE or model=bicubic"
+        )
+    return name
+
+
+def _beside(source: Path, scale: int) -> Path:
+    """Return the output where none is named: beside the input, as ``photo_x3.png``."""
+    return source.with_name(f"{source.name}_x{scale}") if source.is_dir() else source.parent
 
 
 def _leave_on_signals() -> None:

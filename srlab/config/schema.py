@@ -45,7 +45,25 @@ SEED_RANGE = "seed must be at least 0 and under 2**63"
 
 @dataclass
 class TrainerConfig:
-    """How long, on how much, and what happens when; all counts are optimizer steps."""
+    """How long, on how much, and what happens when; all counts are optimizer steps.
+
+    Args:
+        steps: Steps in all.
+        batch_size: Patches in a batch.
+        patch_size: Side of a patch in LR pixels, without the frame that the network adds.
+        lr_factors: Factors on the learning rate, by names of layers: ``{body.4: 0.1}``.
+        clip: Largest norm of the gradient; 0 does not clip.
+        ema: Decay of the average of the weights, which is what is judged and kept; 0: no average.
+        patience: Evaluations without a better score after which training stops; 0: never.
+        precision: Number type of the forward pass; all but fp32 want CUDA.
+        compile: Whether ``torch.compile`` fuses the forward pass and the loss.
+        graph: Whether a step is recorded as a CUDA graph, where there is CUDA.
+        log_every: Steps between two reports of the loss.
+        eval_every: Steps between two evaluations.
+        save_every: Steps between two checkpoints.
+        workers: Processes that cut batches, for data that outgrow memory; 0: the training itself.
+        threads: Threads of PyTorch on the CPU; 0: its own choice.
+    """
 
     steps: int = 10_000
     batch_size: int = 32
@@ -66,7 +84,26 @@ class TrainerConfig:
 
 @dataclass
 class TrainConfig:
-    """A training run."""
+    """A training run.
+
+    Args:
+        name: What tables call the run; made of what was chosen if null.
+        scale: The factor s, a whole number of at least 2.
+        colour: What the network sees: luma, or all three channels.
+        seed: What the start of the network and all batches depend on.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        run_dir: The run's folder; ``runs/NAME/TIME`` if null.
+        resume: Folder of a run that is to go on where it was stopped or killed.
+        start: Checkpoint, or run, whose weights the network begins with.
+        trust: Packages besides srlab's own that a checkpoint may name.
+        model: The network.
+        upsampler: What changes the size; the model brings its own unless one is chosen.
+        loss: What is minimised.
+        optim: The optimizer, with its learning rate.
+        schedule: How the learning rate changes.
+        data: The images to train on.
+        testset: The sets to judge on; ``best.pt`` is chosen on the first.
+    """
 
     name: str | None = None
     scale: int = 3
@@ -89,14 +126,30 @@ class TrainConfig:
 
 @dataclass
 class SweepConfig(TrainConfig):
-    """A training for every combination of the axes."""
+    """A training for every combination of the axes.
+
+    It names its runs itself, so ``name``, ``run_dir`` and ``resume`` are refused;
+    ``hydra/launcher`` says how the runs are started.
+
+    Args:
+        sweep_dir: The sweep's folder, with one for each run; named by the axes if null.
+    """
 
     sweep_dir: str | None = None
 
 
 @dataclass
 class NetworkConfig:
-    """A network: from a checkpoint, or as a model that is named."""
+    """A network: from a checkpoint, or as a model that is named.
+
+    Args:
+        checkpoint: A checkpoint, or a run folder, which stands for its ``last.pt``.
+        scale: The factor s; a checkpoint has its own.
+        colour: What the network sees: luma, or all three channels; a checkpoint has its own.
+        trust: Packages besides srlab's own that the checkpoint may name.
+        model: The network, where there is no checkpoint.
+        upsampler: What changes the size; the model brings its own unless one is chosen.
+    """
 
     checkpoint: str | None = None
     scale: int | None = None
@@ -110,7 +163,10 @@ class NetworkConfig:
 class UseConfig(NetworkConfig):
     """What evaluating and upscaling share.
 
-    ``tile``: LR pixels a side, 0 for the whole picture, or ``auto``.
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        tile: LR pixels a side, 0 for the whole picture, or ``auto``; it changes no result.
+        ensemble: Whether to average over the eight flips and rotations: eight times the work.
     """
 
     device: str = "auto"
@@ -120,7 +176,12 @@ class UseConfig(NetworkConfig):
 
 @dataclass
 class EvaluateConfig(UseConfig):
-    """An evaluation on test sets."""
+    """An evaluation on test sets.
+
+    Args:
+        testset: The sets to judge on.
+        output: Folder for the tables; beside the checkpoint, or in ``runs/evaluations``, if null.
+    """
 
     testset: dict[str, Any] = field(default_factory=dict)
     output: str | None = None
@@ -128,34 +189,125 @@ class EvaluateConfig(UseConfig):
 
 @dataclass
 class UpscaleConfig(UseConfig):
-    """An upscaling of a picture, a folder of pictures or a video."""
+    """An upscaling of a picture, a folder of pictures or a video.
+
+    Args:
+        precision: Number type of the layers; ``auto`` is fp16 on CUDA and fp32 on the CPU.
+        input: A picture, a folder of pictures or a video.
+        output: Where the larger ones go: a file, or a folder for a folder; beside the input, as
+            ``photo_x3.png``, if null.
+    """
 
     precision: UpscalePrecision = UpscalePrecision.auto
     input: str = MISSING
-    output: str = MISSING
+    output: str | None = None
 
 
 @dataclass
 class DescribeConfig(NetworkConfig):
-    """A description of a network, in words and as a picture."""
+    """A description of a network, in words and as a picture.
+
+    Args:
+        seed: What the start of a network depends on that is not trained.
+        plot: PNG file for a drawing of the upsampler: kernels, spectrum, flat areas, an edge.
+    """
 
     seed: int = 0
     plot: str | None = None
 
 
+class ExportFormat(Enum):
+    """What kind of file a model leaves in."""
+
+    safetensors = "safetensors"
+    onnx = "onnx"
+    torch_export = "torch_export"
+    spandrel = "spandrel"
+
+
+class ExportPrecision(Enum):
+    """Number type of the layers of an exported network."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+
+
+class Picture(Enum):
+    """What an exported program takes and gives: what the network sees, or RGB."""
+
+    own = "own"
+    rgb = "rgb"
+
+
+@dataclass
+class ExportConfig(NetworkConfig):
+    """An export of a trained network.
+
+    Args:
+        format: ``onnx``, ``torch_export``, ``safetensors`` (weights and config, for srlab) or
+            ``spandrel`` (SRVGGNetCompact, for chaiNNer and ComfyUI).
+        picture: What a program takes: ``rgb``, or ``own``, what the network sees.
+        precision: Number type of the layers; ``fp16`` halves the file.
+        name: The title of the model; the run's name if null.
+        output: The file; beside the checkpoint if null.
+    """
+
+    format: ExportFormat = MISSING
+    picture: Picture = Picture.rgb
+    precision: ExportPrecision = ExportPrecision.fp32
+    name: str | None = None
+    output: str | None = None
+
+
 @dataclass
 class ConvertConfig:
-    """A conversion of a checkpoint to another upsampler."""
+    """A conversion of a checkpoint to another upsampler, or of weights of others to a checkpoint.
 
-    checkpoint: str = MISSING
+    Args:
+        checkpoint: What to convert, a file or a run folder; it is left as it is.
+        output: File for the converted one; beside the checkpoint, as ``last-NAME.pt``, if null, or
+            beside the weights of others, as ``STEM-srlab.pt``.
+        trust: Packages besides srlab's own that the checkpoint may name.
+        upsampler: What its upsampler is to become; its kernel size is chosen to fit.
+        source: File with weights of others; on the command line it is ``from``, a word that Python
+            keeps for itself.
+        scale: The factor s of these, where it does not show in them.
+    """
+
+    checkpoint: str | None = None
     output: str | None = None
     trust: list[str] = field(default_factory=list)
     upsampler: dict[str, Any] = field(default_factory=dict)
+    source: str | None = None
+    scale: int | None = None
 
 
 @dataclass
 class BenchTrainConfig:
-    """A measurement of how fast training is."""
+    """A measurement of how fast training is.
+
+    Args:
+        scale: The factor s, a whole number of at least 2.
+        colour: What the network sees: luma, or all three channels.
+        seed: What the start of the network and all batches depend on.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        batch_size: Patches in a batch.
+        patch_size: Side of a patch in LR pixels, without the frame that the network adds.
+        ema: Decay of the average of the weights; 0: no average.
+        precision: Number type of the forward pass; all but fp32 want CUDA.
+        compile: Whether ``torch.compile`` fuses the forward pass and the loss.
+        graph: Whether a step is recorded as a CUDA graph, where there is CUDA.
+        workers: Processes that cut batches; 0: the training itself.
+        threads: Threads of PyTorch on the CPU; 0: its own choice.
+        repeats: Pairs of measurements, srlab's and the bare limit's, in turn.
+        seconds: Length of each.
+        output: JSON file for the figures.
+        model: The network.
+        upsampler: What changes the size; the model brings its own unless one is chosen.
+        loss: What is minimised.
+        optim: The optimizer.
+        data: The images to train on.
+    """
 
     scale: int = 3
     colour: Colour = Colour.y
@@ -181,7 +333,16 @@ class BenchTrainConfig:
 
 @dataclass
 class BenchUseConfig(NetworkConfig):
-    """What measurements of upscaling and of evaluating share."""
+    """What measurements of upscaling and of evaluating share.
+
+    Args:
+        seed: What the start of a network depends on that is not trained.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        tile: LR pixels a side, 0 for the whole picture, or ``auto``.
+        threads: Threads of PyTorch on the CPU; 0: its own choice.
+        repeats: How often each thing is measured, in turn.
+        output: JSON file for the figures.
+    """
 
     seed: int = 0
     device: str = "auto"
@@ -193,7 +354,13 @@ class BenchUseConfig(NetworkConfig):
 
 @dataclass
 class BenchUpscaleConfig(BenchUseConfig):
-    """A measurement of how fast a network upscales."""
+    """A measurement of how fast a network upscales.
+
+    Args:
+        width: Width of the LR picture.
+        height: Height of the LR picture.
+        precision: Number type of the layers; ``auto`` is fp16 on CUDA and fp32 on the CPU.
+    """
 
     width: int = 640
     height: int = 360
@@ -202,14 +369,28 @@ class BenchUpscaleConfig(BenchUseConfig):
 
 @dataclass
 class BenchEvaluateConfig(BenchUseConfig):
-    """A measurement of how fast a network is judged."""
+    """A measurement of how fast a network is judged.
+
+    Args:
+        testset: The sets to judge on.
+    """
 
     testset: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class ReportConfig:
-    """A report on the runs of a sweep."""
+    """A report on the runs of a sweep.
+
+    Args:
+        sweep: The sweep's folder; runs that are not finished are left out.
+        output: Folder for the page and its tables; ``report`` in the sweep's if null.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; where speed and memory are measured.
+        threads: Threads of PyTorch on the CPU; 0: its own choice.
+        width: Width of the LR picture on which speed and memory are measured.
+        height: Height of that picture.
+        trust: Packages besides srlab's own that the checkpoints may name.
+    """
 
     sweep: str = MISSING
     output: str | None = None
@@ -229,10 +410,16 @@ SCHEMAS: dict[str, type] = {
     "upscale": UpscaleConfig,
     "describe": DescribeConfig,
     "convert": ConvertConfig,
+    "export": ExportConfig,
     "bench_train": BenchTrainConfig,
     "bench_upscale": BenchUpscaleConfig,
     "bench_evaluate": BenchEvaluateConfig,
 }
+
+
+def uses_network(verb: str) -> bool:
+    """Tell whether a verb takes a trained network as well as a model that is named."""
+    return issubclass(SCHEMAS.get(verb, object), NetworkConfig)
 
 
 def register() -> None:

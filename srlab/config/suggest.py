@@ -10,7 +10,8 @@ import yaml
 
 from srlab.config.check import did_you_mean
 from srlab.config.plugins import option_files
-from srlab.config.schema import SCHEMAS
+from srlab.config.schema import SCHEMAS, uses_network
+from srlab.weights import shipped
 
 
 def explain(verb: str, complaint: str) -> str | None:
@@ -25,8 +26,9 @@ def explain(verb: str, complaint: str) -> str | None:
         options = groups.get(group, {})
         if not options:
             return f"there is no group {group!r}{did_you_mean(group, groups)}"
-        meant = did_you_mean(name, options) or ";"
-        return f"{group} has no option {name!r}{meant} it has {', '.join(options)}"
+        named = [*options, *(shipped() if group == "model" and uses_network(verb) else ())]
+        meant = did_you_mean(name, named) or ";"
+        return f"{group} has no option {name!r}{meant} it has {', '.join(named)}"
     key = re.search(r"Could not override '([^']+)'", complaint)
     if key is None:
         key = re.search(

@@ -32,6 +32,8 @@ def mirror_indices(size: int, halo: int, device: torch.device | None = None) -> 
 
 def fold(index: Tensor, size: int | Tensor) -> Tensor:
     """Mirror indices back into ``0 .. size-1`` about the outer edges of the first and the last."""
+    if not isinstance(size, Tensor):  # a size that is traced can be a divisor as a tensor only
+        size = torch.full((1,), size, device=index.device)
     index = index % (2 * size)
     return torch.minimum(index, 2 * size - 1 - index)
 

@@ -7,6 +7,8 @@ A checkpoint is a dict of plain data and tensors:
 - ``weights``: what evaluation and use want: the averaged weights where the run averages;
 - ``step``, ``info``: when, and with which versions, it was made;
 - ``training``: what resuming wants besides; only in ``last.pt``.
+
+A model that was exported as safetensors (``training.model_file``) is read as one, too.
 """
 
 import io
@@ -19,6 +21,7 @@ import torch
 
 from srlab.atomic import write_atomically
 from srlab.errors import UserError
+from srlab.training.model_file import read_model
 
 FORMAT = 1
 
@@ -42,6 +45,8 @@ def load(path: Path) -> dict[str, Any]:
         path.open("rb").close()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+    if path.suffix == ".safetensors":
+        return read_model(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (
@@ -57,7 +62,10 @@ def load(path: Path) -> dict[str, Any]:
     ):  # what torch raises depends on where the file stops making sense
         raise UserError(f"{path} is not a checkpoint of srlab, or it is cut off") from None
     if not isinstance(checkpoint, dict) or not {"format", "config", "weights"} <= set(checkpoint):
-        raise UserError(f"{path} is not a checkpoint of srlab: it has no config and weights")
+        raise UserError(
+            f"{path} is not a checkpoint of srlab: it has no config and weights; srlab convert "
+            f"from=FILE reads those of others"
+        )
     if checkpoint["format"] != FORMAT:
         raise UserError(
             f"{path} has checkpoint layout {checkpoint['format']}; this srlab reads {FORMAT}"

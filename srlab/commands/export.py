@@ -1,0 +1,210 @@
+"""``srlab export``: a trained network as a file for other programs."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as from_bytes
+from safetensors.torch import save as as_bytes
+from torch import Tensor
+
+from srlab.atomic import write_atomically
+from srlab.commands.folders import check_new_file
+from srlab.commands.network import check_asked, checkpoint_file, load_checkpoint
+from srlab.commands.srvgg import run_srvgg, srvgg_weights, with_bilinear_chroma
+from srlab.config.build import build, without_warning
+from srlab.config.compose import option_node
+from srlab.config.schema import ExportConfig, ExportFormat, ExportPrecision, Picture
+from srlab.errors import UserError
+from srlab.imaging.colour import CHANNELS
+from srlab.imaging.colour import Colour as SeenColour
+from srlab.imaging.resample import crop
+from srlab.inference.program import Program
+from srlab.interchange.programs import as_onnx, as_torch_export, run_onnx, run_torch_export
+from srlab.models import Model
+from srlab.training.checkpoint import load as read_checkpoint
+from srlab.training.model_file import as_model, describe
+from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.simplify import simplify, upsamplers_of
+from srlab.weights import shipped
+
+_EQUAL = {ExportPrecision.fp32: 1e-4, ExportPrecision.fp16: 2e-2}  # of [0, 1]
+_SUFFIX = {
+    ExportFormat.safetensors: ".safetensors",
+    ExportFormat.onnx: ".onnx",
+    ExportFormat.torch_export: ".pt2",
+    ExportFormat.spandrel: "-spandrel.safetensors",
+}
+
+# What of a run's config tells how it was trained, and is true on any machine.
+_RECIPE = ("seed", "loss", "optim", "schedule", "data", "trainer")
+_PLACES = ("path", "root")
+_SCORE = ("testset", "scale", "protocol", "psnr", "ssim")
+
+
+Map = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is to be written, and how it is checked.
+
+    Args:
+        content: The file.
+        theirs: What the file computes, ``lr -> sr``.
+        ours: What it is to compute.
+        channels: What both take.
+        border: Low-resolution pixels at the edge of the picture where they may differ.
+        sizes: Heights and widths of the noise that both are run on, border not counted.
+    """
+
+    content: bytes
+    theirs: Map
+    ours: Map
+    channels: int
+    border: int = 0
+    sizes: Sequence[tuple[int, int]] = ((17, 23), (240, 320))
+
+
+def run(config: ExportConfig) -> float:
+    """Write the file, and return the largest difference between it and the network.
+
+    Raises:
+        UserError: The network cannot be had, or cannot be exported so that it computes the same.
+    """
+    if config.checkpoint is None:
+        raise UserError(f"give checkpoint=FILE, or model={'|'.join(shipped())}")
+    source = checkpoint_file(config.checkpoint)
+    network, made_with = load_checkpoint(source, config.trust)
+    check_asked(config, made_with, source)
+    output = Path(config.output).expanduser() if config.output else _beside(source, config.format)
+    check_new_file(output, "output=FILE")
+    about = _recipe(made_with) | ({"name": config.name} if config.name else {})
+    scores = _scores(source, str(made_with.get("name")))
+    if config.format == ExportFormat.safetensors:
+        made = _as_safetensors(config, network, about, scores)
+    elif config.format == ExportFormat.spandrel:
+        made = _as_spandrel(config, network, about)
+    else:
+        made = _as_program(config, network, about, scores)
+    worst = _compare(made, network.scale)
+    if not worst <= _EQUAL[config.precision]:
+        raise UserError(f"what was exported differs by {worst:.1g}: nothing was written")
+    write_atomically(output, made.content)
+    print(f"written: {output} ({len(made.content) / 1000:,.0f} kB)")
+    return worst
+
+
+def _as_safetensors(
+    config: ExportConfig, network: Model, about: dict[str, Any], scores: list[dict[str, Any]]
+) -> Export:
+    if config.precision != ExportPrecision.fp32:
+        raise UserError("format=safetensors keeps the weights as they are: leave precision out")
+    node, simple = _simplest(network, about["model"])
+    if "upsampler" in node:
+        about = about | {"model": node, "upsampler": node["upsampler"]}
+    content = as_model(about, simple.state_dict(), scores)
+    read = _built(node)
+    read.load_state_dict(from_bytes(content))
+    return Export(content, read, network, network.channels)
+
+
+def _as_spandrel(config: ExportConfig, network: Model, about: dict[str, Any]) -> Export:
+    half = config.precision == ExportPrecision.fp16
+    weights = srvgg_weights(network, about["colour"])
+    content = as_bytes({k: v.half() if half else v for k, v in weights.items()})
+    theirs = run_srvgg(from_bytes(content), network.scale)
+    ours = network if about["colour"] == "rgb" else with_bilinear_chroma(network)
+    print(
+        f"the same picture but within {network.halo} low-resolution pixels of its border, where "
+        f"SRVGGNetCompact pads every layer with zeros"
+    )
+    return Export(content, theirs, ours, 3, network.halo)
+
+
+def _as_program(
+    config: ExportConfig, network: Model, about: dict[str, Any], scores: list[dict[str, Any]]
+) -> Export:
+    half = config.precision == ExportPrecision.fp16
+    face: SeenColour = "rgb" if config.picture == Picture.rgb else about["colour"]
+    program = Program(simplify(network), about["colour"], face, half).eval()
+    ours = Program(network, about["colour"], face).eval()
+    metadata, channels = describe(about, scores) | {"picture": face}, CHANNELS[face]
+    if config.format == ExportFormat.onnx:
+        content = as_onnx(program, channels, metadata)
+        return Export(content, run_onnx(content), ours, channels)
+    content = as_torch_export(program, channels, metadata)
+    # In half precision torch is so slow on a CPU that a large picture would take a minute.
+    sizes = Export.sizes[:1] if half else Export.sizes
+    return Export(content, run_torch_export(content), ours, channels, sizes=sizes)
+
+
+@torch.inference_mode()
+def _compare(made: Export, scale: int) -> float:
+    """Print and return the largest difference, on noise of several sizes."""
+    random = torch.Generator().manual_seed(0)
+    differences = []
+    for inner in made.sizes:
+        height, width = (size + 2 * made.border for size in inner)
+        lr = torch.rand(1, made.channels, height, width, generator=random)
+        both = [crop(run(lr), scale * made.border) for run in (made.theirs, made.ours)]
+        worst = float((both[0] - both[1]).abs().max())
+        print(f"largest difference on {width}x{height} pixels of noise: {worst:.1e}")
+        differences.append(worst)
+    return float(torch.tensor(differences).max())  # NaN if one is
+
+
+def _simplest(network: Model, node: dict[str, Any]) -> tuple[dict[str, Any], Model]:
+    """Return config and network with the upsampler that runs fastest, where a config can say it."""
+    simple = simplify(network)
+    heads = [head for _, head in upsamplers_of(simple)]
+    sizes = {2 * head.halo + 1 for head in heads}
+    changed = any(type(head) is not type(network.get_submodule(name))
+                  for name, head in upsamplers_of(simple))  # fmt: skip
+    if not changed or len(sizes) > 1 or not all(type(head) is PixelShuffle for head in heads):
+        return node, network
+    head = option_node("upsampler", "pixel_shuffle", "upsampler", network.scale)
+    node = node | {"upsampler": head | {"kernel_size": sizes.pop()}}
+    rebuilt = _built(node)
+    rebuilt.load_state_dict(simple.state_dict())
+    return node, rebuilt
+
+
+def _built(node: dict[str, Any]) -> Model:
+    with without_warning():
+        return build(node, "model").eval()
+
+
+def _beside(source: Path, kind: ExportFormat) -> Path:
+    """Return the output where none is named: beside the checkpoint, or here for one of ours."""
+    name = f"{source.stem}{_SUFFIX[kind]}"
+    return Path(name) if source in shipped().values() else source.with_name(name)
+
+
+def _recipe(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a model says of itself: what rebuilds it, and how it was trained."""
+    keys = ("name", "scale", "colour", "model", "upsampler", *_RECIPE)
+    return {key: _without_places(config[key]) for key in keys if key in config}
+
+
+def _without_places(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    return {key: value for key, value in node.items() if key not in _PLACES}
+
+
+def _scores(source: Path, name: str) -> list[dict[str, Any]]:
+    """Return the scores of a model, or of a finished run's last checkpoint; else none."""
+    if source.suffix == ".safetensors":
+        return read_checkpoint(source)["scores"]
+    results = source.with_name("results.json")
+    if source.name != "last.pt" or not results.exists():
+        return []
+    try:
+        records = json.loads(results.read_text())
+        return [{k: r[k] for k in _SCORE} for r in records if r["method"] == name]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{results} is damaged: it is not what srlab train wrote") from None

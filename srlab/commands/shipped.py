@@ -1,0 +1,31 @@
+"""``model=list``: the models that come with srlab."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from srlab.evaluation.tables import aligned
+from srlab.weights import shipped
+
+
+def table() -> str:
+    """Return the models with their size and scores."""
+    rows: list[tuple[str, ...]] = [("model", "parameters", "kB", "Set5", "Set14", "about")]
+    for name, path in shipped().items():
+        metadata, parameters = _read(path)
+        scores: list[dict[str, Any]] = json.loads(metadata["scores"])
+        means = {score["testset"]: f"{score['psnr']:.2f}" for score in scores}
+        about = f"x{metadata['scale']}, colour={metadata['colour']}"
+        size = f"{path.stat().st_size / 1000:.0f}"
+        rows.append((name, f"{parameters:,}", size, *(means[t] for t in ("Set5", "Set14")), about))
+    return "\n".join(aligned(rows))
+
+
+def _read(path: Path) -> tuple[dict[str, str], int]:
+    """Return metadata and number of parameters of a model, without loading it."""
+    with safe_open(path, framework="numpy") as file:
+        sizes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+        return file.metadata(), sum(math.prod(size) for size in sizes)

@@ -1,0 +1,123 @@
+"""Files of others: their weights by name, and nothing else of what they hold.
+
+Read are what ``torch.save`` writes, safetensors, and MATLAB's .mat up to version 7. Which of them a
+file is, its first bytes tell. No code of a file is run.
+"""
+
+import pickle
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.io
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from srlab.errors import UserError
+
+# Under which key training programs keep the weights, the averaged ones first.
+_NESTED = ("params_ema", "params", "state_dict", "model")
+
+_FAULTS = (
+    RuntimeError,
+    pickle.UnpicklingError,
+    struct.error,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    SafetensorError,
+    scipy.io.matlab.MatReadError,
+)  # what a reader raises depends on where the file stops making sense
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the weights in a file, in its order, as float64 tensors of the shapes that it has.
+
+    A dict of weights may lie under ``params_ema``, ``params``, ``state_dict`` or ``model``, and the
+    prefix ``module.`` of ``nn.DataParallel`` is taken off.
+
+    Raises:
+        UserError: The file is missing, cut off, of another kind, would have to be run, or holds no
+            weights or such as are not finite.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is {'a folder' if path.is_dir() else 'not there'}")
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    if start.startswith(b"MATLAB 7.3"):
+        raise UserError(f"{path} is of MATLAB's version 7.3: save it there once more, with -v7")
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            content = _read(path, start)
+    except _FAULTS as error:
+        if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
+            raise UserError(
+                f"{path} holds Python objects, which would have to be run: load it where it comes "
+                f"from, and save the weights alone by torch.save(model.state_dict(), FILE)"
+            ) from None
+        raise UserError(
+            f"{path} is none of PyTorch's, safetensors' or MATLAB's files, or it is cut off"
+        ) from None
+    return _finite(path, _tensors(path, content))
+
+
+def _read(path: Path, start: bytes) -> Any:
+    if start.startswith(b"MATLAB"):
+        variables = scipy.io.loadmat(path)
+        arrays = {k: v for k, v in variables.items() if isinstance(v, np.ndarray)}
+        plain = {k: v for k, v in arrays.items() if v.dtype.kind in "fiu"}
+        return {k: torch.from_numpy(np.ascontiguousarray(v, "f8")) for k, v in plain.items()}
+    if start[8:9] == b"{":
+        return _read_safetensors(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt") as file:
+        if "srlab" in (file.metadata() or {}):
+            raise _own(path)
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _own(path: Path) -> UserError:
+    return UserError(f"{path} is a model of srlab already: give it as checkpoint=FILE")
+
+
+def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
+    """Return the tensors of a file's dict, or of the one in it."""
+    if isinstance(content, dict) and {"format", "config", "weights"} <= content.keys():
+        raise _own(path)
+    for _ in _NESTED:
+        if isinstance(content, dict):
+            inner = (content[k] for k in _NESTED if isinstance(content.get(k), dict))
+            content = next(inner, content)
+    items = content.items() if isinstance(content, dict) else ()
+    tensors = {str(k).removeprefix("module."): v for k, v in items if isinstance(v, Tensor)}
+    if not tensors:
+        raise UserError(f"{path} holds no weights: a dict of tensors by their names is wanted")
+    return tensors
+
+
+def _finite(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors in float64, if they are plain numbers that float32 can hold."""
+    weights = {}
+    for name, tensor in tensors.items():
+        if tensor.layout is not torch.strided or tensor.is_complex() or tensor.is_quantized:
+            raise UserError(f"{path} holds no plain numbers in {name}")
+        if not tensor.detach().float().isfinite().all():
+            raise UserError(f"{path} holds weights that are not finite, in {name}")
+        weights[name] = tensor.detach().double()
+    return weights

@@ -1,0 +1,78 @@
+"""Pages that are made from the code are those of the code there is; links lead somewhere."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from srlab.config.schema import SCHEMAS
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*.md")])
+
+SCRIPT = runpy.run_path(str(ROOT / "scripts/configuration.py"), run_name="configuration")
+groups, keys, page, read_option = (SCRIPT[k] for k in ("groups", "keys", "page", "read_option"))
+
+
+def test_the_page_of_the_configuration_is_that_of_the_schema_and_the_options():
+    there = (ROOT / "docs/configuration.md").read_text()
+    made = page()
+    assert there == made, "python scripts/configuration.py > docs/configuration.md makes it anew"
+
+
+def test_the_script_prints_the_page(capsys):
+    SCRIPT["main"]()
+    assert capsys.readouterr().out == page()
+
+
+@pytest.mark.parametrize("verb", SCHEMAS)
+def test_the_schema_says_what_each_key_means(verb):
+    silent = [key for key, _, meaning in keys(SCHEMAS[verb]) if not meaning]
+    assert not silent, f"add to the Args of the docstring in srlab/config/schema.py: {silent}"
+
+
+def test_an_option_is_read_with_its_comments(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "# @package _global_\n"
+        "# What it is,\n"
+        "# in two lines.\n"
+        "#   srlab train upsampler=mine\n"
+        "defaults:\n"
+        "  - /upsampler@inner: deconv\n"
+        "\n"
+        "_target_: srlab.upsamplers.unpool.Unpool\n"
+        "scale: ${scale}\n"
+        "width: [1, 2]  # so wide,\n"
+        "               # and wider\n"
+        "inner:\n"
+        "  text: 'a # b'  # quoted\n"
+        "init: bilinear\n"
+    )
+    option = read_option(path)
+    assert option.header == ["What it is, in two lines.", "`srlab train upsampler=mine`"]
+    assert option.choices == [("/upsampler@inner", "deconv")]
+    settings = {item.key: (item.value, item.comment) for item in option.settings}
+    assert settings["width"] == ("[1, 2]", "so wide, and wider")
+    assert settings["inner.text"] == ("'a # b'", "quoted")
+    assert settings["init"][1].startswith("`default` is torch's")  # of the class's docstring
+    assert len(settings) == 3
+
+
+def test_every_option_has_its_place():
+    made = page()
+    for group in groups():
+        for path in (ROOT / "configs" / group).glob("*.yaml"):
+            assert f"### {group}={path.stem}\n" in made
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    prose = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", prose)
+    broken = [
+        link for link in links
+        if "://" not in link and not (path.parent / link.partition("#")[0]).exists()
+    ]  # fmt: skip
+    assert not broken

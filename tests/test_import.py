@@ -1,0 +1,597 @@
+"""Weights of others, brought in: each of their networks beside what ``srlab convert`` makes of it.
+
+Their networks are written here as they write them: same keys, same padding, same range of pixels.
+"""
+
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from common import command_line, count
+from safetensors.torch import save_file
+from torch import nn
+
+from srlab.commands.network import load_checkpoint
+from srlab.imaging.resample import enlarge
+from srlab.training.checkpoint import load
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients():
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture
+def srlab(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    return command_line(monkeypatch, capsys)
+
+
+def conv(ins, outs, size, bias=True):
+    return nn.Conv2d(ins, outs, size, padding=size // 2, bias=bias)
+
+
+class TheirSRCNN(nn.Module):
+    def __init__(self, kernels=(9, 5, 5), channels=1):
+        super().__init__()
+        self.conv1 = conv(channels, 64, kernels[0])
+        self.conv2 = conv(64, 32, kernels[1])
+        self.conv3 = conv(32, channels, kernels[2])
+
+    def forward(self, enlarged):
+        return self.conv3(self.conv2(self.conv1(enlarged).relu()).relu())
+
+
+class TheirESPCN(nn.Module):
+    def __init__(self, scale, channels=1):
+        super().__init__()
+        layers = [conv(channels, 64, 5), nn.Tanh(), conv(64, 32, 3), nn.Tanh()]
+        self.first_part = nn.Sequential(*layers)
+        self.last_part = nn.Sequential(conv(32, channels * scale**2, 3), nn.PixelShuffle(scale))
+
+    def forward(self, lr):
+        return self.last_part(self.first_part(lr))
+
+
+class TheirFSRCNN(nn.Module):
+    def __init__(self, scale, channels=1, d=56, s=12, m=4):
+        super().__init__()
+        self.first_part = nn.Sequential(conv(channels, d, 5), nn.PReLU(d))
+        middle = [conv(d, s, 1), nn.PReLU(s)]
+        for _ in range(m):
+            middle += [conv(s, s, 3), nn.PReLU(s)]
+        self.mid_part = nn.Sequential(*middle, conv(s, d, 1), nn.PReLU(d))
+        self.last_part = nn.ConvTranspose2d(
+            d, channels, 9, stride=scale, padding=4, output_padding=scale - 1
+        )
+        for module in self.modules():
+            if isinstance(module, nn.PReLU):
+                nn.init.uniform_(module.weight, -0.5, 0.5)
+
+    def forward(self, lr):
+        return self.last_part(self.mid_part(self.first_part(lr)))
+
+
+class ConvReLU(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.conv = conv(features, features, 3, bias=False)
+
+    def forward(self, x):
+        return self.conv(x).relu()
+
+
+class TheirVDSR(nn.Module):
+    def __init__(self, inner=18, features=64):
+        super().__init__()
+        self.residual_layer = nn.Sequential(*(ConvReLU(features) for _ in range(inner)))
+        self.input = conv(1, features, 3, bias=False)
+        self.output = conv(features, 1, 3, bias=False)
+        for parameter in self.parameters():
+            nn.init.kaiming_normal_(parameter)
+
+    def forward(self, enlarged):
+        return self.output(self.residual_layer(self.input(enlarged).relu())) + enlarged
+
+
+MEAN = torch.tensor([0.4488, 0.4371, 0.4040])
+
+
+class MeanShift(nn.Conv2d):
+    def __init__(self, peak, sign):
+        super().__init__(3, 3, 1)
+        self.weight.data = torch.eye(3)[..., None, None]
+        self.bias.data = sign * peak * MEAN
+
+
+def stages(scale, features):
+    if scale == 3:
+        return nn.Sequential(conv(features, 9 * features, 3), nn.PixelShuffle(3))
+    number = {2: 1, 4: 2, 8: 3}[scale]
+    one = (lambda: conv(features, 4 * features, 3), lambda: nn.PixelShuffle(2))
+    return nn.Sequential(*(make() for _ in range(number) for make in one))
+
+
+class TheirBlock(nn.Module):
+    def __init__(self, features, res_scale):
+        super().__init__()
+        self.res_scale = res_scale
+        first, second = (conv(features, features, 3) for _ in range(2))
+        self.body = nn.Sequential(first, nn.ReLU(), second)
+
+    def forward(self, x):
+        return x + self.res_scale * self.body(x)
+
+
+class TheirEDSR(nn.Module):
+    def __init__(self, scale, blocks=2, features=8, peak=255, res_scale=1.0):
+        super().__init__()
+        self.sub_mean, self.add_mean = MeanShift(peak, -1), MeanShift(peak, 1)
+        self.head = nn.Sequential(conv(3, features, 3))
+        inner = [TheirBlock(features, res_scale) for _ in range(blocks)]
+        self.body = nn.Sequential(*inner, conv(features, features, 3))
+        self.tail = nn.Sequential(stages(scale, features), conv(features, 3, 3))
+        self.peak = peak
+
+    def forward(self, lr):
+        x = self.head(self.sub_mean(lr * self.peak))
+        return self.add_mean(self.tail(self.body(x) + x)) / self.peak
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.conv1, self.conv2 = conv(features, features, 3), conv(features, features, 3)
+
+    def forward(self, x):
+        return x + self.conv2(self.conv1(x).relu())
+
+
+class BasicEDSR(nn.Module):
+    def __init__(self, scale, blocks=2, features=8):
+        super().__init__()
+        self.conv_first = conv(3, features, 3)
+        self.body = nn.Sequential(*(BasicBlock(features) for _ in range(blocks)))
+        self.conv_after_body = conv(features, features, 3)
+        self.upsample = stages(scale, features)
+        self.conv_last = conv(features, 3, 3)
+
+    def forward(self, lr):
+        mean = MEAN.to(lr)[:, None, None]
+        x = self.conv_first((lr - mean) * 255)
+        x = self.conv_last(self.upsample(self.conv_after_body(self.body(x)) + x))
+        return x / 255 + mean
+
+
+def compare(theirs, checkpoint, scale, channels=1, enlarged=False):
+    """Check that the two agree but for the border, and that they do differ there."""
+    ours = load_checkpoint(checkpoint)[0].double()
+    side = 2 * ours.halo + 9
+    lr = torch.rand(1, channels, side, side + 3, dtype=torch.float64)
+    wanted = theirs.double()(enlarge(lr, scale) if enlarged else lr)
+    got = ours(lr)
+    assert got.shape == wanted.shape == (1, channels, scale * side, scale * (side + 3))
+    border = scale * ours.halo
+    inner = (slice(None), slice(None), slice(border, -border), slice(border, -border))
+    error = (got - wanted)[inner].abs().max() / wanted.abs().max().clamp(min=1)
+    assert error < 1e-5
+    assert (wanted[inner] - wanted[inner].mean()).abs().max() > 1e-3
+    assert (got - wanted).abs().max() > 1e-4
+
+
+def parameters(text):
+    return int(text.split(" parameters")[0].rpartition(" ")[2].replace(",", ""))
+
+
+def bring(srlab, theirs, *arguments, name="foreign.pth"):
+    torch.save(theirs.state_dict(), name)
+    status, said = srlab("convert", f"from={name}", *arguments)
+    assert (status, said.err) == (0, "")
+    return said.out
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+@pytest.mark.parametrize(("kernels", "channels"), [((9, 5, 5), 1), ((9, 1, 5), 1), ((9, 3, 5), 3)])
+def test_srcnn_of_a_port(kernels, channels, scale, srlab):
+    theirs = TheirSRCNN(kernels, channels)
+    said = bring(srlab, theirs, f"scale={scale}")
+    name = "-".join(map(str, kernels))
+    colour = "Y" if channels == 1 else "RGB"
+    assert said.splitlines() == [
+        "recognised: SRCNN of PyTorch ports",
+        f"network: SRCNN {name} x{scale}, {colour}, {count(theirs):,} parameters",
+        "mapped: 6 tensors of theirs to 6 of ours",
+        said.splitlines()[3],
+        "written: foreign-srlab.pt",
+    ]
+    assert "low-resolution pixels of its border" in said
+    compare(theirs, "foreign-srlab.pt", scale, channels, enlarged=True)
+
+
+@pytest.mark.parametrize("kernels", [(9, 5, 5), (9, 1, 5)])
+def test_srcnn_of_its_authors_has_its_kernels_in_columns(kernels, srlab):
+    theirs = TheirSRCNN(kernels)
+    variables = {}
+    for number, layer in enumerate((theirs.conv1, theirs.conv2, theirs.conv3), 1):
+        # (out, in, row, column) to (in, column after column, out), as MATLAB has it
+        columns = layer.weight.permute(1, 3, 2, 0).flatten(1, 2).double().numpy()
+        variables[f"weights_conv{number}"] = columns
+        variables[f"biases_conv{number}"] = layer.bias.double().numpy()[:, None]
+    variables["weights_conv1"] = variables["weights_conv1"][0]
+    variables["weights_conv3"] = variables["weights_conv3"][..., 0]
+    assert variables["weights_conv1"].shape == (81, 64)
+    assert variables["weights_conv2"].shape == (64, kernels[1] ** 2, 32)
+    assert variables["weights_conv3"].shape == (32, 25)
+    scipy.io.savemat("x3.mat", variables)
+    status, said = srlab("convert", "from=x3.mat", "scale=3")
+    assert (status, said.err) == (0, "")
+    assert "recognised: SRCNN of its authors (.mat)" in said.out
+    assert f"SRCNN {'-'.join(map(str, kernels))} x3, Y" in said.out
+    compare(theirs, "x3-srlab.pt", 3, enlarged=True)
+
+
+def test_a_matlab_kernel_is_applied_as_imfilter_does(srlab):
+    kernel = torch.zeros(9, 9, dtype=torch.float64)
+    kernel[6, 4] = 1  # imfilter, which correlates, then takes the pixel two rows below
+    centre = np.zeros((64, 1, 32))
+    centre[0, 0, 0] = 1
+    last = np.zeros((32, 25))
+    last[0, 12] = 1
+    first = np.zeros((81, 64))
+    first[:, 0] = kernel.numpy().flatten("F")
+    biases = {f"biases_conv{n}": np.zeros((size, 1)) for n, size in ((1, 64), (2, 32), (3, 1))}
+    weights = {"weights_conv1": first, "weights_conv2": centre, "weights_conv3": last}
+    scipy.io.savemat("x2.mat", weights | biases)
+    assert srlab("convert", "from=x2.mat", "scale=2")[0] == 0
+    lr = torch.rand(1, 1, 20, 20) * 0.5 + 0.25
+    got = load_checkpoint("x2-srlab.pt")[0](lr)
+    assert torch.allclose(got[..., 8:-10, 8:-8], enlarge(lr, 2)[..., 10:-8, 8:-8], atol=1e-5)
+
+
+@pytest.mark.parametrize(("scale", "channels"), [(2, 1), (3, 1), (4, 1), (3, 3)])
+def test_espcn_of_a_port_shows_its_scale(scale, channels, srlab):
+    theirs = TheirESPCN(scale, channels)
+    said = bring(srlab, theirs)
+    assert "recognised: ESPCN of PyTorch ports" in said
+    assert f"ESPCN x{scale}" in said
+    assert parameters(said) == count(theirs)
+    compare(theirs, "foreign-srlab.pt", scale, channels)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("size", [(56, 12, 4), (32, 5, 1)])
+def test_fsrcnn_of_a_port(size, scale, srlab):
+    theirs = TheirFSRCNN(scale, 1, *size)
+    said = bring(srlab, theirs, f"scale={scale}")
+    assert f"FSRCNN({size[0]}, {size[1]}, {size[2]}) x{scale}, Y" in said
+    assert parameters(said) == count(theirs)
+    compare(theirs, "foreign-srlab.pt", scale)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_vdsr_of_a_port(scale, srlab):
+    theirs = TheirVDSR()
+    said = bring(srlab, theirs, f"scale={scale}")
+    assert f"VDSR of 20 layers x{scale}, Y, 665,921 parameters" in said
+    assert "mapped: 20 tensors of theirs to 40 of ours" in said
+    compare(theirs, "foreign-srlab.pt", scale, enlarged=True)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("network", [TheirEDSR, BasicEDSR])
+def test_edsr_of_its_authors_and_of_basicsr(network, scale, srlab):
+    theirs = network(scale)
+    said = bring(srlab, theirs)
+    assert f"EDSR of 2 blocks of 8 features, block_scale 1.0 x{scale}, RGB" in said
+    shifts = 24 if network is TheirEDSR else 0
+    assert parameters(said) == count(theirs) - shifts
+    compare(theirs, "foreign-srlab.pt", scale, 3)
+
+
+def test_edsr_on_pixels_from_0_to_1_is_told_by_the_mean_that_it_subtracts(srlab):
+    theirs = TheirEDSR(2, peak=1)
+    bring(srlab, theirs)
+    compare(theirs, "foreign-srlab.pt", 2, 3)
+
+
+def test_edsr_with_a_mean_shift_that_also_scales(srlab):
+    theirs = TheirEDSR(2)
+    theirs.sub_mean.weight.data /= torch.tensor([0.5, 0.25, 2]).view(3, 1, 1, 1)
+    theirs.add_mean.weight.data *= torch.tensor([0.5, 0.25, 2]).view(3, 1, 1, 1)
+    bring(srlab, theirs)
+    compare(theirs, "foreign-srlab.pt", 2, 3)
+
+
+def test_the_blocks_of_edsrs_large_network_are_damped_as_by_its_authors(srlab):
+    theirs = TheirEDSR(2, 1, 256, res_scale=0.1)
+    said = bring(srlab, theirs)
+    assert "EDSR of 1 blocks of 256 features, block_scale 0.1 x2, RGB" in said
+    compare(theirs, "foreign-srlab.pt", 2, 3)
+
+
+def test_edsr_baseline_is_the_papers(srlab):
+    theirs = TheirEDSR(2, 16, 64)
+    said = bring(srlab, theirs)
+    assert "network: EDSR-baseline x2, RGB, 1,369,859 parameters" in said
+    compare(theirs, "foreign-srlab.pt", 2, 3)
+
+
+def test_what_was_brought_in_is_described_evaluated_and_converted(srlab):
+    bring(srlab, TheirESPCN(3), name="they.pth")
+    config = load_checkpoint("they-srlab.pt")[1]
+    assert {"name", "scale", "colour", "model", "upsampler"} == config.keys()
+    status, said = srlab("describe", "checkpoint=they-srlab.pt")
+    assert (status, said.err) == (0, "")
+    assert "ESPCN" in said.out
+    status, said = srlab("evaluate", "checkpoint=they-srlab.pt", "output=scores")
+    assert status == 0
+    assert "they (they-srlab)" in said.out
+    assert srlab("convert", "checkpoint=they-srlab.pt", "upsampler=deconv")[0] == 0
+
+
+@pytest.mark.parametrize("nest", ["state_dict", "params", "params_ema", "model"])
+def test_weights_may_lie_deeper_and_bear_a_prefix(nest, srlab):
+    state = {f"module.{k}": v for k, v in TheirESPCN(2).state_dict().items()}
+    torch.save({"epoch": 3, nest: state}, "nested.pth")
+    assert srlab("convert", "from=nested.pth")[0] == 0
+
+
+def test_averaged_weights_are_preferred(srlab):
+    plain, averaged = TheirESPCN(2), TheirESPCN(2)
+    torch.save({"params": plain.state_dict(), "params_ema": averaged.state_dict()}, "both.pth")
+    assert srlab("convert", "from=both.pth")[0] == 0
+    compare(averaged, "both-srlab.pt", 2)
+
+
+def test_every_kind_of_file_gives_the_same(srlab):
+    state = TheirESPCN(2).state_dict()
+    torch.save(state, "new")
+    torch.save(state, "old", _use_new_zipfile_serialization=False)
+    save_file(state, "safe")
+    written = []
+    for name in ("new", "old", "safe"):
+        assert srlab("convert", f"from={name}", "output=out.pt")[0] == 0
+        written.append(load(Path("out.pt"))["weights"])
+        Path("out.pt").unlink()
+    for other in written[1:]:
+        assert all(torch.equal(written[0][key], other[key]) for key in written[0])
+
+
+def test_a_name_with_odd_characters_is_taken_as_it_is(srlab):
+    name = "x3, (best) = über.pth"
+    torch.save(TheirESPCN(3).state_dict(), name)
+    status, said = srlab("convert", f"from={name}")
+    assert (status, said.err) == (0, "")
+    assert "written: x3, (best) = über-srlab.pt" in said.out
+
+
+def refused(srlab, *arguments):
+    status, said = srlab("convert", *arguments)
+    assert (status, said.out) == (2, "")
+    assert said.err.startswith("srlab: ")
+    assert said.err.count("\n") == 1
+    assert not list(Path().glob("*-srlab.pt"))
+    return said.err.removeprefix("srlab: ").strip()
+
+
+@pytest.mark.parametrize(
+    ("theirs", "named"),
+    [(TheirSRCNN(), "SRCNN"), (TheirFSRCNN(3), "FSRCNN"), (TheirVDSR(2, 4), "VDSR")],
+)
+def test_a_scale_that_does_not_show_is_asked_for(theirs, named, srlab):
+    torch.save(theirs.state_dict(), "they.pth")
+    said = refused(srlab, "from=they.pth")
+    assert said == (
+        f"they.pth looks like {named} of PyTorch ports, whose scale does not show in its weights: "
+        f"add scale=2, 3 or 4"
+    )
+    assert "at least 2, got 1" in refused(srlab, "from=they.pth", "scale=1")
+
+
+def test_another_scale_than_that_of_the_weights_is_refused(srlab):
+    torch.save(TheirESPCN(3).state_dict(), "they.pth")
+    said = refused(srlab, "from=they.pth", "scale=2")
+    assert said == "they.pth is of scale 3, but scale=2 is asked"
+
+
+def test_unknown_keys_are_told_beside_what_is_known(srlab):
+    torch.save({"encoder.a": torch.ones(2), "encoder.b": torch.ones(2)}, "they.pth")
+    said = refused(srlab, "from=they.pth")
+    assert said.startswith("they.pth has no layout that is known, it begins encoder.a, encoder.b; ")
+    assert "SRCNN of its authors (.mat)" in said
+    assert "EDSR of BasicSR" in said
+
+
+def broken(change):
+    state = TheirFSRCNN(3).state_dict()
+    change(state)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda s: s.pop("first_part.1.weight"), "first_part.1.weight is missing"),
+        (lambda s: s.pop("first_part.0.weight"), "first_part.0.weight is missing"),
+        (lambda s: s.pop("last_part.bias"), "last_part.bias is missing"),
+        (lambda s: s.update(more=torch.ones(1)), "it has more, too, which this layout has not"),
+        (
+            lambda s: s.update({"mid_part.2.bias": torch.ones(11)}),
+            "mid_part.2.bias has the shape 11 where 12 is wanted",
+        ),
+        (
+            lambda s: s.update({"last_part.weight": torch.ones(56, 1, 7, 7)}),
+            "last_part.weight has the shape 56x1x7x7 where 56x1x9x9 is wanted",
+        ),
+        (
+            lambda s: s.update({"first_part.0.weight": torch.ones(4)}),
+            "first_part.0.weight is no kernel of a convolution: its shape is 4",
+        ),
+    ],
+)
+def test_what_is_missing_too_much_or_misshapen_is_told(change, sentence, srlab):
+    torch.save(broken(change), "they.pth")
+    said = refused(srlab, "from=they.pth", "scale=3")
+    assert said == f"they.pth looks like FSRCNN of PyTorch ports, but {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "sentence"),
+    [
+        (TheirSRCNN((5, 3, 3)), "its kernels are 5-3-3, and 9-1-5 or 9-3-5 or 9-5-5 are wanted"),
+        (TheirSRCNN((9, 1, 5), 2), "it sees 2 channels, and ours see 1 (Y) or 3 (RGB)"),
+    ],
+)
+def test_a_kernel_or_a_number_of_channels_that_ours_has_not_is_refused(theirs, sentence, srlab):
+    torch.save(theirs.state_dict(), "they.pth")
+    assert refused(srlab, "from=they.pth", "scale=3").endswith(f"ports, but {sentence}")
+
+
+def test_features_or_a_scale_that_ours_has_not_are_told_beside_the_file(srlab):
+    theirs = TheirSRCNN()
+    theirs.conv1, theirs.conv2, theirs.conv3 = conv(1, 4, 9), conv(4, 4, 5), conv(4, 1, 5)
+    torch.save(theirs.state_dict(), "few.pth")
+    said = refused(srlab, "from=few.pth", "scale=3")
+    assert said.startswith("few.pth looks like SRCNN of PyTorch ports, but model: features must be")
+    torch.save(TheirFSRCNN(3).state_dict(), "they.pth")
+    said = refused(srlab, "from=they.pth", "scale=10")
+    assert said.startswith("they.pth looks like FSRCNN of PyTorch ports, but ")
+    assert "kernel_size must be at least the scale 10, got 9" in said
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_refused(value, srlab):
+    torch.save(broken(lambda s: s["mid_part.0.bias"].fill_(value)), "they.pth")
+    said = refused(srlab, "from=they.pth", "scale=3")
+    assert said == "they.pth holds weights that are not finite, in mid_part.0.bias"
+
+
+class Trap:
+    def __reduce__(self):
+        return os.mkdir, ("sprung",)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_pickle_of_code_is_not_run(new, srlab):
+    torch.save({"epoch": 1, "model": Trap()}, "trap.pth", _use_new_zipfile_serialization=new)
+    assert "torch.save(model.state_dict(), FILE)" in refused(srlab, "from=trap.pth")
+    Path("bare.pkl").write_bytes(pickle.dumps({"model": Trap()}))
+    assert "bare.pkl is none of" in refused(srlab, "from=bare.pkl")
+    assert not Path("sprung").exists()
+
+
+def test_a_whole_module_as_the_vdsr_port_saves_it_is_refused(srlab):
+    torch.save({"epoch": 50, "model": TheirVDSR(2, 4)}, "model_epoch_50.pth")
+    said = refused(srlab, "from=model_epoch_50.pth", "scale=2")
+    assert said.startswith("model_epoch_50.pth holds Python objects, which would have to be run")
+    assert "torch.save(model.state_dict(), FILE)" in said
+
+
+@pytest.mark.parametrize("kind", ["new", "old", "safetensors", "mat"])
+def test_a_file_that_is_cut_off_is_refused(kind, srlab):
+    state = TheirESPCN(2).state_dict()
+    if kind == "mat":
+        noise = np.random.default_rng(0).random((81, 64))
+        scipy.io.savemat("they.mat", {"weights_conv1": noise}, do_compression=True)
+        Path("they.mat").rename("they")
+    elif kind == "safetensors":
+        save_file(state, "they")
+    else:
+        torch.save(state, "they", _use_new_zipfile_serialization=kind == "new")
+    whole = Path("they").read_bytes()
+    for length in (0, 1, 7, 9, 20, 180, 400, len(whole) // 2, len(whole) - 3):
+        Path("cut").write_bytes(whole[:length])
+        said = refused(srlab, "from=cut")
+        assert said.startswith("cut is none of ")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ([1, 2], "they holds no weights: a dict of tensors by their names is wanted"),
+        ({"a": {"b": 1}}, "they holds no weights: a dict of tensors by their names is wanted"),
+        ({"a": torch.ones(2, dtype=torch.complex64)}, "they holds no plain numbers in a"),
+        ({"a": torch.eye(2).to_sparse()}, "they holds no plain numbers in a"),
+    ],
+)
+def test_a_file_without_weights_is_refused(content, sentence, srlab):
+    torch.save(content, "they")
+    assert refused(srlab, "from=they") == sentence
+
+
+def test_a_dict_that_holds_itself_ends(srlab):
+    content = {}
+    content["model"] = content
+    torch.save(content, "they")
+    assert "holds no weights" in refused(srlab, "from=they")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"weights_conv1": np.ones((81, 4))}, "biases_conv1 is missing"),
+        ({"weights_conv1": np.ones((80, 64))}, "the kernels of weights_conv1 are not square"),
+        ({"weights_conv2": np.ones((64, 32))}, "its weights have not 2, 3 and 2 dimensions"),
+        ({"weights_conv3": np.ones((31, 25))}, "conv3.weight has the shape 1x31x5x5"),
+    ],
+)
+def test_a_matlab_file_that_does_not_fit_is_refused(variables, sentence, srlab):
+    shapes = {"1": (81, 64), "2": (64, 1, 32), "3": (32, 25)}
+    whole = {f"weights_conv{n}": np.ones(shape) for n, shape in shapes.items()}
+    whole |= {f"biases_conv{n}": np.ones((shape[-1], 1)) for n, shape in shapes.items()}
+    whole["biases_conv3"] = np.ones((1, 1))
+    if "missing" in sentence:
+        del whole["biases_conv1"]
+    scipy.io.savemat("x3.mat", whole | variables)
+    said = refused(srlab, "from=x3.mat", "scale=3")
+    assert said.startswith(f"x3.mat looks like SRCNN of its authors (.mat), but {sentence}")
+
+
+def test_keys_that_do_not_go_together_are_refused(srlab):
+    torch.save(TheirESPCN(2).state_dict(), "they.pth")
+    for more in ("checkpoint=they.pth", "upsampler=deconv", "trust=[package]"):
+        said = refused(srlab, "from=they.pth", more)
+        assert said.startswith("from=FILE goes with output= and scale= only")
+    assert refused(srlab, "from=no.pth") == "no.pth is not there"
+    assert refused(srlab, "from=.") == ". is a folder"
+    assert refused(srlab, "from=") == "from= names no file: add from=FILE"
+    said = refused(srlab, "checkpoint=they.pth", "upsampler=deconv", "scale=2")
+    assert said == "a checkpoint has its scale: scale= goes with from=FILE"
+    assert refused(srlab) == "checkpoint is missing: add checkpoint=..."
+
+
+def test_our_own_checkpoints_need_not_be_brought_in(srlab):
+    bring(srlab, TheirESPCN(2))
+    Path("foreign-srlab.pt").rename("ours.pt")
+    assert refused(srlab, "from=ours.pt") == (
+        "ours.pt is a model of srlab already: give it as checkpoint=FILE"
+    )
+    save_file({"a": torch.ones(1)}, "ours.safetensors", {"srlab": "1"})
+    assert "is a model of srlab already" in refused(srlab, "from=ours.safetensors")
+
+
+def test_the_newest_of_matlabs_formats_is_sent_back_to_matlab(srlab):
+    Path("x3.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(600))
+    said = refused(srlab, "from=x3.mat", "scale=3")
+    assert said == "x3.mat is of MATLAB's version 7.3: save it there once more, with -v7"
+
+
+def test_weights_in_half_precision_are_taken(srlab):
+    theirs = TheirESPCN(2).half()
+    bring(srlab, theirs)
+    compare(theirs, "foreign-srlab.pt", 2)
+
+
+def test_nothing_is_overwritten(srlab):
+    torch.save(TheirESPCN(2).state_dict(), "they.pth")
+    shutil.copy("they.pth", "mine.pt")
+    said = refused(srlab, "from=they.pth", "output=mine.pt")
+    assert said == "mine.pt exists: name another file by output=FILE"
+    said = refused(srlab, "from=they.pth", "output=no/mine.pt")
+    assert said.startswith("the folder no does not exist")
