@@ -109,7 +109,7 @@ def measure(place: Path, steps: int, repeats: int) -> dict[str, float]:
     times = [time.perf_counter()]
     callbacks = Callbacks(
         log=lambda *_: times.append(time.perf_counter()), evaluate=float, save_last=list,
-        save_best=list, stop=lambda: False, note=print,
+        save_best=list, stop=lambda _: False, note=print,
     )  # fmt: skip
     total = steps * (repeats + 1)
     settings = LoopSettings(total, steps, total + 1, total + 1)

@@ -67,7 +67,7 @@ def run_application(verb: str, primary: str, arguments: list[str], *more: Any) -
         arguments: The command line.
         more: What the verb is told besides.
     """
-    _prepare_process()
+    prepare_process()
     endings: list[Exception] = []
     answers: list[Any] = []
     sys.argv = [f"srlab {verb.replace('_', ' ')}", *arguments]
@@ -77,7 +77,7 @@ def run_application(verb: str, primary: str, arguments: list[str], *more: Any) -
         """Hand the composed config on, and keep what ends a single run from Hydra's own report."""
         from srlab.commands.entry import run_verb
 
-        _prepare_process()  # a launcher may have started another one
+        prepare_process()  # a launcher may have started another one
         hydra_config = HydraConfig.get()
         multirun = hydra_config.mode == RunMode.MULTIRUN
         try:
@@ -99,7 +99,7 @@ def run_application(verb: str, primary: str, arguments: list[str], *more: Any) -
     return answers[0] if answers else None
 
 
-def _prepare_process() -> None:
+def prepare_process() -> None:
     """Let this process find and understand configs, and components in the user's folder."""
     register()
     register_plugins()

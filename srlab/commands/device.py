@@ -3,6 +3,7 @@
 import torch
 
 from srlab.errors import UserError
+from srlab.training import ranks
 
 
 def choose_device(name: str) -> torch.device:
@@ -12,7 +13,9 @@ def choose_device(name: str) -> torch.device:
         UserError: There is no such device here.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and ranks.asked() > 1:
+        name = f"cuda:{ranks.local()}"
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -23,10 +23,12 @@ from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
+from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
+from srlab.training import ranks
 from srlab.training.average import average_of
 from srlab.training.parameters import parameter_groups
 from srlab.training.schedule import Schedule
@@ -78,6 +80,8 @@ class Job:
             trainer.patch_size,
             self.state.model.frame,
             self.config.seed,
+            ranks.rank(),
+            ranks.count(),
         )
 
     def upscaler(self) -> Callable[[Tensor], Tensor]:
@@ -89,6 +93,15 @@ class Job:
         """Score the network as it is now on every test set."""
         scale, colour = self.config.scale, self.config.colour
         return judge(self.upscaler(), self.pairs, scale, colour, self.name, self.method)
+
+    def evaluate(self) -> list[Result]:
+        """Score the network as it is now, and note the first test set's means in the history."""
+        results = self.judge()
+        score = mean_score(results[0].scores)
+        judged = {"psnr": score.psnr, "ssim": score.ssim, "ripple": score.ripple}
+        flat = self.flat_ripple()
+        self.state.history.append({"step": self.state.step, **judged, "flat_ripple": flat})
+        return results
 
     def flat_ripple(self) -> float:
         """Return the ripple of what the network as it is now makes of flat pictures."""
@@ -106,7 +119,7 @@ class Job:
             "torch": str(torch.__version__),
             "threads": torch.get_num_threads(),
             "device": self.device.type,
-        }
+        } | ({"ranks": ranks.count()} if ranks.count() > 1 else {})
 
     def checkpoint(self, resumable: bool) -> dict[str, Any]:
         """Return what a checkpoint of the run holds now."""
@@ -148,7 +161,11 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
     schedule = build(config.schedule, "schedule")
     images = build(config.data, "data")
     testsets = build_testsets(config.testset)
+    if ranks.rank() > 0:  # or all ranks would decode all images at once
+        ranks.wait_for_first()
     pack = open_pack(images, config.scale, config.colour.value, trainer.patch_size)
+    if ranks.rank() == 0:
+        ranks.wait_for_first()
     pairs = read_testsets(testsets, config.scale, config.colour)
     showcase = open_showcase(testsets[0].paths[0], config.scale, config.colour)
     method = method_of(config.model)
@@ -193,6 +210,11 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     if not any(p.requires_grad for p in model.parameters()):
         raise ConfigError("this model has no weights to train; use it with srlab evaluate")
     if model.learns:
+        if max(ranks.asked(), trainer.devices) > 1:
+            raise ConfigError(
+                f"{type(model).__name__} is not trained by gradients, which several workers could "
+                f"average: trainer.devices must be 1"
+            )
         try:
             model.check_learning()
         except ValueError as error:
@@ -226,12 +248,36 @@ def _check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> tor
     attempt(check_ranges, config)
     attempt(_check_components, config, roots)
     device = attempt(choose_device, config.device)
+    if device is not None:
+        attempt(_check_devices, config, device)
     precision = config.trainer.precision
     if precision != Precision.fp32 and device is not None and device.type != "cuda":
         faults.append(f"trainer.precision={precision.value} needs CUDA, not {device}")
     if faults:
         raise ConfigError("\n".join(faults))
     return device
+
+
+def _check_devices(config: TrainConfig, device: torch.device) -> None:
+    """Check that the workers can share the batch, and have a device each.
+
+    Raises:
+        ConfigError: They cannot.
+    """
+    trainer, count = config.trainer, ranks.asked()
+    if count == 1:
+        count = trainer.devices
+        if count > 1 and config.device.startswith("cuda:"):
+            raise ConfigError(f"trainer.devices={count} wants device=cuda, not {config.device}")
+        if device.type == "cuda" and count > torch.cuda.device_count():
+            raise ConfigError(
+                f"trainer.devices={count}, but torch sees {torch.cuda.device_count()} CUDA devices"
+            )
+    if count > 1 and trainer.batch_size % count:
+        raise ConfigError(
+            f"trainer.batch_size={trainer.batch_size} cannot be shared by {count} workers: make it "
+            f"a multiple of {count}"
+        )
 
 
 def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> None:

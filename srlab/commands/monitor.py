@@ -7,8 +7,35 @@ from typing import Any
 from srlab.commands.job import Job
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result
+from srlab.training import ranks
 from srlab.training.progress import Progress
 from srlab.training.record import Record
+
+
+class Onlooker:
+    """What a rank does that is not the first: it judges its part, and says nothing.
+
+    Args:
+        job: The run; evaluations are added to its history.
+    """
+
+    def __init__(self, job: Job):
+        self.job = job
+        self.results: list[Result] = []  # of the latest evaluation
+
+    def log(self, step: int, terms: dict[str, float], rate: float) -> None:
+        """Leave it to the first."""
+
+    def evaluate(self) -> float:
+        """Judge the network and return the mean PSNR of the first test set."""
+        self.results = self.job.evaluate()
+        return self.job.state.history[-1]["psnr"]
+
+    def note(self, line: str) -> None:
+        """Leave it to the first."""
+
+    def close(self) -> None:
+        """Leave nothing."""
 
 
 class Monitor:
@@ -28,7 +55,7 @@ class Monitor:
         self._began, self._before = time.monotonic(), job.seconds
         done = f", {step:,} done" if step else ""
         self.progress.note(
-            f"training {job.name} in {folder}: {steps:,} steps on {job.device}{done}"
+            f"training {job.name} in {folder}: {steps:,} steps on {_places(job)}{done}"
         )
 
     def log(self, step: int, terms: dict[str, float], rate: float) -> None:
@@ -40,15 +67,12 @@ class Monitor:
     def evaluate(self) -> float:
         """Judge the network, report it, and return the mean PSNR of the first test set."""
         step, start = self.job.state.step, time.monotonic()
-        self.results = self.job.judge()
+        self.results = self.job.evaluate()
         means = {r.testset: mean_score(r.scores) for r in self.results}
         first, score = next(iter(means.items()))
-        flat = self.job.flat_ripple()
-        judged = {"psnr": score.psnr, "ssim": score.ssim, "ripple": score.ripple}
-        self.job.state.history.append({"step": step, **judged, "flat_ripple": flat})
         for name, mean in means.items():
             self.record.score(step, name, mean.psnr, mean.ssim, mean.ripple)
-        self.record.flat_ripple(step, flat)
+        self.record.flat_ripple(step, self.job.state.history[-1]["flat_ripple"])
         showcase = self.job.showcase
         for name, image in showcase.pictures(self.job.upscaler()).items():
             self.record.picture(step, f"{showcase.name}/{name}", image)
@@ -67,7 +91,16 @@ class Monitor:
         for name, image in model.pictures().items():
             self.record.picture(step, name, image)
 
+    def note(self, line: str) -> None:
+        """Tell the user something."""
+        self.progress.note(line)
+
     def close(self) -> None:
         """Write what is pending and clear the progress line."""
         self.progress.close()
         self.record.close()
+
+
+def _places(job: Job) -> str:
+    kind = "GPUs" if job.device.type == "cuda" else "processes"
+    return str(job.device) if ranks.count() == 1 else f"{ranks.count()} {kind}"

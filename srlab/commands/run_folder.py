@@ -22,7 +22,9 @@ from srlab.errors import UserError
 _TEMPORARY = (".environment.json-", ".config.yaml-")  # names of files that are being written
 
 # What may change when a run is resumed: where it is computed and who loads, not what.
-RESUMABLE = ("resume", "device", "trust", "trainer.workers", "trainer.threads")
+RESUMABLE = (
+    "resume", "device", "trust", "trainer.devices", "trainer.workers", "trainer.threads",
+)  # fmt: skip
 
 
 def create_run(folder: Path, config: dict[str, Any]) -> Path:
@@ -81,7 +83,7 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
         raise UserError(f"{folder}/config.yaml is damaged: {reason}") from None
     if "device" in given:
         config.device = present.device
-    for key in ("workers", "threads"):
+    for key in ("devices", "workers", "threads"):
         if f"trainer.{key}" in given:
             setattr(config.trainer, key, getattr(present.trainer, key))
     return config

@@ -14,6 +14,7 @@ from srlab.data.pairs import Pair, read_pairs
 from srlab.errors import UserError
 from srlab.evaluation.score import Score, scores, smallest_side
 from srlab.evaluation.tables import Result
+from srlab.training import ranks
 
 
 def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
@@ -46,10 +47,14 @@ def judge(
     label: str,
     method: str | None,
 ) -> list[Result]:
-    """Score an upscaler on every test set; several threads call it at a time."""
+    """Score an upscaler on every test set; several threads call it at a time.
+
+    Where several ranks train, each judges a part of the images, and all of them know all scores.
+    """
     images = [(pair.name, pair.lr, pair.hr) for testset in pairs.values() for pair in testset]
     names = [name for name, testset in pairs.items() for _ in testset]
-    done = iter(list(_counted(names, scores(upscale, images, scale))))
+    mine = list(_counted(ranks.dealt(names), scores(upscale, ranks.dealt(images), scale)))
+    done = iter(ranks.collected(mine, len(images)))
     return [
         Result(label, method, name, scale, colour.value, list(islice(done, len(testset))))
         for name, testset in pairs.items()
@@ -58,7 +63,7 @@ def judge(
 
 def _counted(names: list[str], judged: Iterator[Score]) -> Iterator[Score]:
     """Pass on the scores and show on a terminal how far they are; ``names`` of their test sets."""
-    shown = sys.stderr.isatty()
+    shown = sys.stderr.isatty() and ranks.rank() == 0
     for number, (name, score) in enumerate(zip(names, judged, strict=True), 1):
         if shown:
             text = f"\r\033[K{name} {number}/{len(names)}"

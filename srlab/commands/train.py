@@ -1,26 +1,34 @@
 """``srlab train``: from a config to a run."""
 
+import contextlib
 import io
 import json
 import math
 import re
+import warnings
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from srlab.atomic import write_atomically
+from srlab.commands.device import choose_device
 from srlab.commands.folders import dated
-from srlab.commands.job import Job, plain, prepare
-from srlab.commands.monitor import Monitor
+from srlab.commands.job import Job, check_run, plain, prepare
+from srlab.commands.monitor import Monitor, Onlooker
 from srlab.commands.network import checkpoint_file, trusted_roots
 from srlab.commands.run_folder import create_run, lock, read_run
+from srlab.commands.workers import run_in_workers
 from srlab.config.schema import TrainConfig
 from srlab.data.feed import feed
 from srlab.errors import Interrupted, UserError
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
+from srlab.training import ranks
 from srlab.training.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.signals import Stopper
+
+_AGREED_EVERY = 10  # steps between two times at which ranks ask each other whether to leave
 
 # What only a training by gradients reads.
 _OF_GRADIENTS = re.compile(
@@ -43,10 +51,63 @@ def run(
         UserError: Something in the config, the data or on the disk must be mended.
         Interrupted: A signal asked to stop; everything is saved.
     """
+    resumed = None if config.resume is None else Path(config.resume).expanduser()
+    wanted = config if resumed is None else read_run(resumed, overrides, config)
+    if wanted.trainer.devices > 1 and ranks.asked() == 1:
+        return _in_workers(config, wanted, choices, overrides, output)
+    if ranks.asked() == 1:
+        return _run(config, wanted, choices, overrides, output)
+    ranks.join(choose_device(wanted.device))
+    try:
+        with _speaking_for_all():
+            return _run(config, wanted, choices, overrides, output)
+    finally:
+        ranks.leave()
+
+
+def _in_workers(
+    config: TrainConfig,
+    wanted: TrainConfig,
+    choices: dict[str, Any],
+    overrides: list[str],
+    output: str | None,
+) -> float:
+    """Check what can be checked by one, then let ``trainer.devices`` workers train."""
+    if config.resume is None:
+        check_run(wanted)
+        config.name = config.name or _name(choices, config.scale)
+        config.run_dir = config.run_dir or output or str(dated(Path("runs") / config.name))
+    folder = Path(config.resume or str(config.run_dir)).expanduser()
+
+    def advice() -> str:
+        return f"{_kept(folder)}; go on with: srlab train resume={quote(str(folder))}"
+
+    return run_in_workers(wanted.trainer.devices, advice, run, config, choices, overrides, output)
+
+
+@contextlib.contextmanager
+def _speaking_for_all():
+    """Let rank 0 alone print and warn."""
+    if ranks.rank() == 0:
+        yield
+        return
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
+        yield
+
+
+def _run(
+    config: TrainConfig,
+    wanted: TrainConfig,
+    choices: dict[str, Any],
+    overrides: list[str],
+    output: str | None,
+) -> float:
+    """Train in this process, be it alone or one of several ranks."""
     if config.resume is not None:
         folder = Path(config.resume).expanduser()
-        job = prepare(read_run(folder, overrides, config), trusted_roots(config.trust))
-        lock(folder)
+        job = prepare(wanted, trusted_roots(wanted.trust))
+        if ranks.rank() == 0:
+            lock(folder)
         _take_up(job, folder)
     else:
         config.name = config.name or _name(choices, config.scale)
@@ -57,12 +118,17 @@ def run(
         _refuse_ignored(job, overrides)
         if config.start is not None:
             _start_from(job, checkpoint_file(config.start))
-        place = config.run_dir or output or dated(Path("runs") / config.name)
-        folder = create_run(Path(place).expanduser(), plain(job.config))
+        folder = ranks.of_first(_new_folder(job, output) if ranks.rank() == 0 else Path())
     if job.done and (folder / "results.json").exists():
         print(f"{folder} is finished: {job.state.step:,} steps are done")
         return _last_score(job)
     return _finish(job, folder, job.judge() if job.done else _train(job, folder))
+
+
+def _new_folder(job: Job, output: str | None) -> Path:
+    """Make the folder of a run, and keep others from it."""
+    place = job.config.run_dir or output or dated(Path("runs") / job.name)
+    return create_run(Path(place).expanduser(), plain(job.config))
 
 
 def _refuse_ignored(job: Job, overrides: list[str]) -> None:
@@ -135,23 +201,26 @@ def _train(job: Job, folder: Path) -> list[Result]:
         trainer.patience, trainer.precision.value, trainer.compile, trainer.graph,
     )  # fmt: skip
     batches = feed(job.batches, state.step, trainer.steps, job.device, trainer.workers)
-    monitor = Monitor(job, folder)
+    monitor = Monitor(job, folder) if ranks.rank() == 0 else Onlooker(job)
     try:
         with Stopper() as stopper:
             callbacks = Callbacks(
                 log=monitor.log,
                 evaluate=monitor.evaluate,
-                save_last=lambda: save(folder / "last.pt", job.checkpoint(resumable=True)),
-                save_best=lambda: save(folder / "best.pt", job.checkpoint(resumable=False)),
-                stop=lambda: stopper.signal is not None,
-                note=monitor.progress.note,
+                save_last=lambda: _save(job, folder / "last.pt", resumable=True),
+                save_best=lambda: _save(job, folder / "best.pt", resumable=False),
+                stop=partial(_asked_to_leave, stopper),
+                note=monitor.note,
             )
             ending = fit(
                 state, job.objective, batches, job.schedule, settings, callbacks, job.device,
                 state.model.frame,
             )  # fmt: skip
     except Diverged as error:
-        raise UserError(f"{error}; {_advice(folder)}") from None
+        raise UserError(
+            f"{error}; {_kept(folder)}; try a lower optim.lr, trainer.clip=1, a longer "
+            f"schedule.warmup or fp32"
+        ) from None
     finally:
         batches.close()  # or its workers would be ended by the end of the process, with a traceback
         monitor.close()
@@ -166,16 +235,33 @@ def _train(job: Job, folder: Path) -> list[Result]:
     return monitor.results
 
 
-def _advice(folder: Path) -> str:
-    kept, good = folder / "last.pt", "no checkpoint was saved before"
-    if kept.exists():
-        good = f"the last good checkpoint is {kept} (step {load(kept)['step']:,})"
-    return f"{good}; try a lower optim.lr, trainer.clip=1, a longer schedule.warmup or fp32"
+def _save(job: Job, path: Path, resumable: bool) -> None:
+    if ranks.rank() == 0:
+        save(path, job.checkpoint(resumable))
+
+
+def _asked_to_leave(stopper: Stopper, step: int) -> bool:
+    """Tell whether a signal came; several ranks ask each other now and then, and leave together."""
+    if ranks.count() > 1:
+        if step % _AGREED_EVERY:
+            return False
+        stopper.signal = ranks.highest(stopper.signal or 0) or None
+    return stopper.signal is not None
+
+
+def _kept(folder: Path) -> str:
+    """Say which checkpoint a run that failed has left."""
+    kept = folder / "last.pt"
+    if not kept.exists():
+        return "no checkpoint was saved before"
+    return f"the last good checkpoint is {kept} (step {load(kept)['step']:,})"
 
 
 def _finish(job: Job, folder: Path, ours: list[Result]) -> float:
     """Write the tables of the final weights beside bicubic, and the picture."""
     results = [r for pair in zip(job.judge_bicubic(), ours, strict=True) for r in pair]
+    if ranks.rank() > 0:
+        return _last_score(job)
     write_atomically(folder / "results.csv", as_csv(results).encode())
     history = [record | {"psnr": finite(record["psnr"])} for record in job.state.history]
     summary = {"step": job.state.step, "seconds": job.seconds, "history": history}

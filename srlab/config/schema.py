@@ -61,6 +61,7 @@ class TrainerConfig:
         log_every: Steps between two reports of the loss.
         eval_every: Steps between two evaluations.
         save_every: Steps between two checkpoints.
+        devices: Processes that share each batch, on a GPU each, or on the CPU.
         workers: Processes that cut batches, for data that outgrow memory; 0: the training itself.
         threads: Threads of PyTorch on the CPU; 0: its own choice.
     """
@@ -78,6 +79,7 @@ class TrainerConfig:
     log_every: int = 100
     eval_every: int = 1000
     save_every: int = 500
+    devices: int = 1
     workers: int = 0
     threads: int = 0
 
@@ -440,7 +442,9 @@ def check_ranges(config: TrainConfig) -> None:
         UserError: One is out of range; all are named.
     """
     trainer = config.trainer
-    positive = ("steps", "batch_size", "patch_size", "log_every", "eval_every", "save_every")
+    positive = (
+        "steps", "batch_size", "patch_size", "log_every", "eval_every", "save_every", "devices",
+    )  # fmt: skip
     faults = [f"trainer.{k} must be at least 1" for k in positive if getattr(trainer, k) < 1]
     if trainer.threads > (os.cpu_count() or 1):
         faults.append(f"trainer.threads must be at most {os.cpu_count()}, the processors here")

@@ -4,10 +4,8 @@ A batch is so cheap that what it costs is mostly the calls, so several are cut a
 pack moves there, if it fits, and only the places of the patches cross the bus.
 """
 
-import ctypes
 import os
 import signal
-import sys
 from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 
@@ -16,9 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from srlab.data.patches import PatchBatches
+from srlab.parent import end_with_parent
 
 _BLOCK_VALUES = {"cpu": 2**21, "cuda": 2**24}
-_PARENT_DEATH_SIGNAL = 1  # of Linux's prctl
 _RESIDENT_SHARE = 0.5  # of the free memory of a GPU that a pack may take
 
 
@@ -37,7 +35,7 @@ def feed(
     """
     size = max(1, min(_BLOCK_VALUES[device.type] // batches.batch_values, 64))
     steps = (range(k, min(k + size, last)) for k in range(first, last, size))
-    count = batches.batch_size
+    count = batches.count
     for block in _blocks(batches, steps, device, workers):
         lr, hr = (x.to(device, non_blocking=True).div(255) for x in block)
         yield from zip(lr.split(count), hr.split(count), strict=True)
@@ -97,7 +95,4 @@ def _start_worker(parent: int, _: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    end_with_parent(parent)

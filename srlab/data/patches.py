@@ -1,7 +1,8 @@
 """Batches of aligned patches, drawn by one vectorised gather, on the CPU or on a GPU.
 
-Batch t is a pure function of (seed, t, rank): no sampler has a state, so a run resumes exactly, the
-number of loader workers changes nothing, and any batch can be looked at again.
+Batch t is a pure function of (seed, t), and several ranks share it: no sampler has a state, so a
+run resumes exactly, the number of loader workers or of ranks changes nothing, and any batch can be
+looked at again.
 """
 
 from collections.abc import Sequence
@@ -24,11 +25,12 @@ class PatchBatches:
 
     Args:
         pack: The images.
-        batch_size: Patches in a batch.
+        batch_size: Patches in a batch, of all ranks together.
         patch_size: Side of an LR patch, without its frame; the HR patch is ``scale`` times that.
         halo: LR pixels of context on each side; at the edge of an image they are mirrored.
         seed: The run's seed.
-        rank: Which of several processes this is.
+        rank: Which of several processes this is: it has the ``rank``-th part of each batch.
+        ranks: How many there are; ``batch_size`` is a multiple of it.
     """
 
     pack: Pack
@@ -37,12 +39,18 @@ class PatchBatches:
     halo: int
     seed: int
     rank: int = 0
+    ranks: int = 1
+
+    @property
+    def count(self) -> int:
+        """The patches of a batch that this rank has."""
+        return self.batch_size // self.ranks
 
     @property
     def batch_values(self) -> int:
-        """Values in the LR and HR patches of a batch."""
+        """Values in these LR and HR patches."""
         sides = (self.patch_size + 2 * self.halo, self.pack.scale * self.patch_size)
-        return self.batch_size * self.pack.channels * sum(side**2 for side in sides)
+        return self.count * self.pack.channels * sum(side**2 for side in sides)
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return batch ``step``: uint8 LR ``(N, C, p+2h, p+2h)`` and HR ``(N, C, sp, sp)``."""
@@ -53,7 +61,7 @@ class PatchBatches:
         return self.cut(self.pack.as_tensor(), self.places(steps))
 
     def places(self, steps: Sequence[int]) -> Tensor:
-        """Draw what each patch of these batches is: ``(7, len(steps) N)``, int64.
+        """Draw what each patch of this rank in these batches is: ``(7, len(steps) N)``, int64.
 
         Its rows: offsets of LR and HR, LR height and width, top, left, symmetry. This is all that
         is random; three bits of symmetry say transpose, flip rows, flip columns.
@@ -61,11 +69,12 @@ class PatchBatches:
         pack, patch = self.pack, self.patch_size
         spots = np.prod(pack.size - patch + 1, axis=1)
         ends = np.cumsum(spots)
+        mine = slice(self.rank * self.count, (self.rank + 1) * self.count)
         draws = []
         for step in steps:
-            rng = np.random.default_rng((self.seed, step, self.rank))
+            rng = np.random.default_rng((self.seed, step, 0))
             spot = rng.integers(0, ends[-1], self.batch_size)
-            draws.append((spot, rng.integers(0, 8, self.batch_size)))
+            draws.append((spot[mine], rng.integers(0, 8, self.batch_size)[mine]))
         spot, symmetry = (np.concatenate(parts) for parts in zip(*draws, strict=True))
         image = np.searchsorted(ends, spot, side="right")
         height, width = pack.size[image].T

@@ -1,7 +1,7 @@
 """Networks as programs of other runtimes, for pictures of any size: ONNX and torch.export.
 
-What is traced maps ``lr (N, C, H, W)`` to ``sr (N, C, s H, s W)`` and pads by itself, so a file needs
-nothing but pixels.
+What is traced maps ``lr (N, C, H, W)`` to ``sr (N, C, s H, s W)`` and pads by itself, so a file
+needs nothing but pixels.
 """
 
 import contextlib

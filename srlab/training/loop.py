@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from srlab.training import ranks
 from srlab.training.recording import CannotRecord, recorded_step
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
@@ -32,7 +33,7 @@ class LoopSettings:
         patience: Evaluations without a better score after which training stops; 0 never stops.
         precision: Type of autocast: fp32 (none), bf16 or fp16.
         compile: Whether ``torch.compile`` fuses the forward pass and the loss.
-        graph: Whether a step is recorded as a CUDA graph, where there is CUDA.
+        graph: Whether a step is recorded as a CUDA graph, where there is CUDA and one rank.
     """
 
     steps: int
@@ -55,7 +56,7 @@ class Callbacks:
         evaluate: ``() -> score``, higher is better; called with ``state.step`` steps done.
         save_last: Called when the state should be kept.
         save_best: Called when an evaluation was the best so far.
-        stop: ``() -> True`` once a signal asks to leave.
+        stop: ``(steps done) -> True`` once a signal asks to leave, on all ranks alike.
         note: Called with a line for the user.
     """
 
@@ -63,7 +64,7 @@ class Callbacks:
     evaluate: Callable[[], float]
     save_last: Callable[[], None]
     save_best: Callable[[], None]
-    stop: Callable[[], bool]
+    stop: Callable[[int], bool]
     note: Callable[[str], None]
 
 
@@ -110,7 +111,7 @@ def fit(
 
         last = state.step == settings.steps
         evaluating = last or state.step % settings.eval_every == 0
-        leaving = callbacks.stop()
+        leaving = callbacks.stop(state.step)
         saving = last or leaving or state.step % settings.save_every == 0
         if evaluating or saving or state.step % settings.log_every == 0:
             means = _read_back(pending, state)
@@ -141,7 +142,7 @@ def _make_step(
     """Return the quickest way to take a step that works here."""
     if state.model.learns:
         return learning_step(state.model)
-    if settings.graph and lr.is_cuda:
+    if settings.graph and lr.is_cuda and ranks.count() == 1:
         try:
             return recorded_step(advance, state, lr, hr)
         except CannotRecord as reason:
@@ -157,6 +158,7 @@ def _read_back(pending: list[dict[str, Tensor]], state: TrainingState) -> dict[s
     """
     names = list(pending[0])
     values = torch.stack([torch.stack([row[name] for name in names]) for row in pending]).cpu()
+    values = ranks.mean(values)
     bad = (~values.isfinite()).any(dim=1).nonzero()
     if len(bad):
         raise Diverged(f"the loss is not finite at step {state.step - len(pending) + int(bad[0])}")

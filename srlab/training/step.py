@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from srlab.models import Model
 from srlab.training.parameters import set_learning_rate
+from srlab.training.ranks import parallel
 from srlab.training.state import TrainingState
 
 Terms = dict[str, Tensor]
@@ -27,6 +28,8 @@ def make_advance(
 ) -> Advance:
     """Return the function that takes a step on a batch, at the optimizer's present rate.
 
+    Where several ranks train, each gives it its part of the batch.
+
     Args:
         state: Network and optimizer, changed by each call.
         objective: ``(sr, hr) -> dict`` of loss terms, whose sum is minimised.
@@ -36,10 +39,11 @@ def make_advance(
         precision: Type of autocast: fp32 (none), bf16 or fp16.
         compiled: Whether ``torch.compile`` fuses the forward pass and the loss.
     """
+    model = parallel(state.model)
 
     def loss_terms(lr: Tensor, hr: Tensor) -> Terms:
         with autocast_to(precision, device):
-            sr = state.model(lr, halo=halo)
+            sr = model(lr, halo=halo)
         return objective(sr.float(), hr)
 
     forward = torch.compile(loss_terms) if compiled else loss_terms
