@@ -1,0 +1,199 @@
+"""One training by several workers: it is the training by one, and a death ends it well."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import common
+import pytest
+import torch
+from common import command_line, save_pictures, wait_for
+
+from srlab.commands.workers import _outcome
+from srlab.errors import Interrupted, UserError
+from srlab.training import ranks
+
+STEPS = 200
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with images, and a run ``one`` that one process has trained."""
+    folder = tmp_path_factory.mktemp("ranks")
+    save_pictures(folder, train=3, test=3)
+    train(folder, *settings("one"))
+    return folder
+
+
+def settings(run_dir, steps=STEPS):
+    given = {
+        "scale": 2, "data": "folder", "data.path": "train", "testset": "folder",
+        "testset.folder.path": "test", "device": "cpu", "trainer.batch_size": 4,
+        "trainer.patch_size": 8, "trainer.steps": steps, "trainer.save_every": 10,
+        "trainer.eval_every": 100, "trainer.log_every": 10, "trainer.threads": 1,
+        "loss.tv_weight": 1e-3, "trainer.clip": 0.1, "run_dir": run_dir,
+    }  # fmt: skip
+    return [f"{key}={value}" for key, value in given.items()]
+
+
+def train(folder, *overrides):
+    process = common.start(folder, "train", *overrides)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out
+
+
+def checkpoint(folder, run_dir):
+    return torch.load(folder / run_dir / "last.pt", weights_only=True)
+
+
+def distance(a, b):
+    """How far apart the weights of two checkpoints are, of the largest."""
+    largest = max(w.abs().max() for w in a["weights"].values())
+    apart = max((w - b["weights"][name]).abs().max() for name, w in a["weights"].items())
+    return float(apart / largest)
+
+
+def test_two_workers_with_half_the_batch_each_equal_one_with_the_whole(workplace):
+    out = train(workplace, *settings("two"), "trainer.devices=2")
+    assert f"{STEPS} steps on 2 processes" in out
+    assert out.count(f"step {STEPS} ") == out.count("checkpoint: ") == 1  # one of them speaks
+    one, two = (checkpoint(workplace, name) for name in ("one", "two"))
+    assert distance(one, two) < 1e-5
+    assert one["step"] == two["step"] == STEPS
+    for a, b in zip(*(c["training"]["history"] for c in (one, two)), strict=True):
+        assert a["psnr"] == pytest.approx(b["psnr"], abs=1e-3)
+        assert a["ssim"] == pytest.approx(b["ssim"], abs=1e-5)
+    images = [(workplace / name / "results.csv").read_text().count("\n") for name in ("one", "two")]
+    assert images == [9, 9]  # a header, and 3 images and a mean of bicubic and of ours
+
+
+def test_ranks_started_by_torchrun_equal_one_too(workplace):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "-m", "srlab"]
+    done = subprocess.run(
+        [*command, "train", *settings("torchrun")],
+        cwd=workplace, capture_output=True, text=True, timeout=180, check=False,
+        env=os.environ | {"SRLAB_CACHE": str(workplace / "cache")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("checkpoint: ") == 1
+    assert distance(checkpoint(workplace, "one"), checkpoint(workplace, "torchrun")) < 1e-5
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_worker_that_is_killed_ends_the_run_and_one_goes_on(workplace, victim):
+    run = f"killed{victim}"
+    process = common.start(workplace, "train", *settings(run), "trainer.devices=2")
+    wait_for((workplace / run / "last.pt").exists, process)
+    workers(process.pid)[victim].send_signal(signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert re.fullmatch(
+        rf"srlab: worker {victim + 1} of 2 was killed by SIGKILL, so the others were stopped; "
+        rf"the last good checkpoint is {run}/last.pt \(step \d+\); "
+        rf"go on with: srlab train resume={run}\n",
+        err,
+    )
+    train(workplace, f"resume={run}", "trainer.devices=1")
+    assert distance(checkpoint(workplace, "one"), checkpoint(workplace, run)) < 1e-5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_all_of_them_save_and_leave(workplace, number):
+    process = common.start(
+        workplace, "train", *settings(f"signal{number}", 100_000), "trainer.devices=2"
+    )
+    wait_for((workplace / f"signal{number}" / "last.pt").exists, process)
+    family = workers(process.pid)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert re.fullmatch(
+        r"stopped at step \d+ and saved; go on with: srlab train resume=signal\d+\n", err
+    )
+    assert not any(worker.alive() for worker in family)
+
+
+class Other:
+    """A process that another process has started."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def alive(self):
+        return Path(f"/proc/{self.pid}").exists()
+
+
+def workers(parent):
+    """The workers of a process in the order in which they were started."""
+    listed = subprocess.run(
+        ["pgrep", "-P", str(parent), "-f", "spawn_main"], capture_output=True, text=True, check=True
+    )
+    return [Other(int(pid)) for pid in sorted(listed.stdout.split(), key=int)]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["trainer.devices=3"], "trainer.batch_size=4 cannot be shared by 3 workers"),
+        (["trainer.devices=0"], "trainer.devices must be at least 1"),
+        (["trainer.devices=2", "device=cuda:0"], "device"),
+        (["trainer.devices=2", "model=csc_sr"], "CSCSR is not trained by gradients"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused_before_any_worker_starts(
+    workplace, monkeypatch, capsys, overrides, said
+):
+    monkeypatch.chdir(workplace)
+    status, printed = command_line(monkeypatch, capsys)("train", *settings("none"), *overrides)
+    assert status == 2
+    assert said in printed.err
+    assert not (workplace / "none").exists()
+
+
+def test_a_mistake_that_only_a_worker_meets_is_told_once(workplace):
+    process = common.start(workplace, "train", *settings("one"), "trainer.devices=2")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err == "srlab: one is a run already: continue it with resume=one\n"
+
+
+class Ended:
+    def __init__(self, said=None, code=0):
+        self.said, self.code = said, code
+
+
+MISSED = Ended(("missed", "gloo: connection closed by peer"))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_ended_a_run_is_told_from_what_followed(capsys, order):
+    def outcome(*workers):
+        return _outcome(list(workers)[::order], lambda: "go on")
+
+    with pytest.raises(UserError, match="no such folder"):
+        outcome(MISSED, Ended(("mistake", "no such folder")))
+    with pytest.raises(UserError, match=r"was killed by SIGSEGV.*go on"):
+        outcome(MISSED, Ended(None, -11))
+    with pytest.raises(UserError, match="failed as told above; go on"):
+        outcome(MISSED, Ended(("error", "Traceback: a mistake of ours\n")))
+    assert capsys.readouterr().err == "Traceback: a mistake of ours\n"
+    with pytest.raises(Interrupted, match="saved"):
+        outcome(*[Ended(("interrupted", ("saved", 130)))] * 2)
+    assert outcome(*[Ended(("done", 31.5))] * 2) == 31.5
+    with pytest.raises(UserError, match="lost each other"):
+        outcome(MISSED, MISSED)
+
+
+def test_a_process_alone_is_the_first_of_one():
+    assert (ranks.rank(), ranks.count(), ranks.asked(), ranks.local()) == (0, 1, 1, 0)
+    assert ranks.collected(ranks.dealt([1, 2, 3]), 3) == [1, 2, 3]
+    assert ranks.highest(7) == ranks.of_first(7) == 7
+    model = torch.nn.Conv2d(1, 1, 3)
+    assert ranks.parallel(model) is model
