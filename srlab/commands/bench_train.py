@@ -117,8 +117,9 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
         compile=config.compile, graph=config.graph,
     )  # fmt: skip
     callbacks = Callbacks(
-        log, evaluate=float, save_last=_nothing, save_best=_nothing, stop=lambda _: False, note=print
-    )
+        log, evaluate=float, save_last=_nothing, save_best=_nothing, stop=lambda _: False,
+        note=print,
+    )  # fmt: skip
     start = time.perf_counter()
     try:
         fit(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from srlab.commands.limits import AtMost
 from srlab.config.build import build, without_warning
 from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
 from srlab.config.schema import (
@@ -223,7 +224,7 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
     config = checkpoint["config"]
     try:
         check({"model": config["model"]}, trusted_roots(trust))
-        with without_warning():
+        with without_warning(), AtMost(checkpoint["weights"].values()):
             module = build(config["model"], "model")
         check_network(module, check_scale(config["scale"]), Colour(config["colour"]))
         module.load_state_dict(checkpoint["weights"])

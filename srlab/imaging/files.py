@@ -1,6 +1,7 @@
 """Image files for training and evaluation: 8 bits, greyscale or RGB."""
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from torch import Tensor
 from srlab.errors import UserError
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+# Pillow warns from 89 million pixels on, and refuses twice as many, as we do.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def list_images(folder: Path) -> list[Path]:

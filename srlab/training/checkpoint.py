@@ -14,6 +14,7 @@ A model that was exported as safetensors (``training.model_file``) is read as on
 import io
 import pickle
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def load(path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return read_model(path)
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of foreign pickles, which are refused
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (
         RuntimeError,
         pickle.UnpicklingError,
