@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from srlab.commands import convert_from
-from srlab.commands.folders import check_new_file
-from srlab.commands.network import checkpoint_file, load_checkpoint
+from srlab.commands.folders import check_new_checkpoint
+from srlab.commands.network import beside, checkpoint_file, load_checkpoint
 from srlab.commands.relatives import name_of, nearest_option
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError, check, locate
@@ -60,8 +60,9 @@ def run(
     before, made_with = load_checkpoint(source, config.trust)
     check({"upsampler": config.upsampler}, None)
     kind = choice or nearest_option(config.upsampler, int(made_with["scale"]))[0]
-    output = Path(config.output).expanduser() if config.output else _beside(source, kind)
-    check_new_file(output, "output=FILE")
+    name = f"{source.stem}-{kind}.pt"
+    output = Path(config.output).expanduser() if config.output else beside(source, name)
+    check_new_checkpoint(output)
 
     keys = [override.lstrip("+").partition("=")[0] for override in overrides]
     asked = {key.removeprefix("upsampler.") for key in keys if key.startswith("upsampler.")}
@@ -109,10 +110,6 @@ def _difference(a: Tensor, b: Tensor) -> float:
 def _renamed(name: str, kind: str) -> str:
     """Return the run's name with what it was converted to, in place of an earlier conversion."""
     return f"{re.sub(_CONVERTED, '', name)} (as {kind})"
-
-
-def _beside(source: Path, kind: str) -> Path:
-    return source.with_name(f"{source.stem}-{kind}{source.suffix}")
 
 
 def _layer(module: Any) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from srlab.commands.folders import check_new_file
+from srlab.commands.folders import check_new_checkpoint
 from srlab.commands.network import check_network
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError
@@ -38,7 +38,7 @@ def run(config: ConvertConfig) -> None:
         raise UserError(f"{source} {error}") from None
     scale = _scale(source, layout, found.scale, config.scale)
     output = Path(config.output).expanduser() if config.output else _beside(source)
-    check_new_file(output, "output=FILE")
+    check_new_checkpoint(output)
     try:
         network, made_with = _network(found, scale)
     except (ValueError, ConfigError) as error:

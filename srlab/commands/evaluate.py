@@ -12,6 +12,7 @@ from srlab.config.check import check
 from srlab.config.schema import EvaluateConfig
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import as_csv, as_json, console_table
+from srlab.weights import shipped
 
 
 def run(config: EvaluateConfig) -> float:
@@ -24,7 +25,7 @@ def run(config: EvaluateConfig) -> float:
     pairs = read_testsets(testsets, network.scale, network.colour)
     if config.output is not None:
         folder = Path(config.output).expanduser()
-    elif network.checkpoint is not None:
+    elif network.checkpoint is not None and network.checkpoint not in shipped().values():
         folder = dated(network.checkpoint.parent / "evaluations")
     else:
         folder = dated(Path("runs") / "evaluations" / f"{network.label}-x{network.scale}")

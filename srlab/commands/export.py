@@ -13,7 +13,7 @@ from torch import Tensor
 
 from srlab.atomic import write_atomically
 from srlab.commands.folders import check_new_file
-from srlab.commands.network import check_asked, checkpoint_file, load_checkpoint
+from srlab.commands.network import beside, check_asked, checkpoint_file, load_checkpoint
 from srlab.commands.srvgg import run_srvgg, srvgg_weights, with_bilinear_chroma
 from srlab.config.build import build, without_warning
 from srlab.config.compose import option_node
@@ -80,7 +80,8 @@ def run(config: ExportConfig) -> float:
     source = checkpoint_file(config.checkpoint)
     network, made_with = load_checkpoint(source, config.trust)
     check_asked(config, made_with, source)
-    output = Path(config.output).expanduser() if config.output else _beside(source, config.format)
+    name = f"{source.stem}{_SUFFIX[config.format]}"
+    output = Path(config.output).expanduser() if config.output else beside(source, name)
     check_new_file(output, "output=FILE")
     about = _recipe(made_with) | ({"name": config.name} if config.name else {})
     scores = _scores(source, str(made_with.get("name")))
@@ -176,12 +177,6 @@ def _simplest(network: Model, node: dict[str, Any]) -> tuple[dict[str, Any], Mod
 def _built(node: dict[str, Any]) -> Model:
     with without_warning():
         return build(node, "model").eval()
-
-
-def _beside(source: Path, kind: ExportFormat) -> Path:
-    """Return the output where none is named: beside the checkpoint, or here for one of ours."""
-    name = f"{source.stem}{_SUFFIX[kind]}"
-    return Path(name) if source in shipped().values() else source.with_name(name)
 
 
 def _recipe(config: dict[str, Any]) -> dict[str, Any]:

@@ -69,3 +69,14 @@ def check_new_file(path: Path, key: str) -> None:
         raise UserError(f"the folder {path.parent} does not exist: make it, or give another {key}")
     if not os.access(path.absolute().parent, os.W_OK):
         raise UserError(f"the folder {path.parent} may not be written to: give another {key}")
+
+
+def check_new_checkpoint(path: Path) -> None:
+    """Check, before the work, that a checkpoint can be written as ``output``.
+
+    Raises:
+        UserError: See ``check_new_file``; or the name is that of another kind of file.
+    """
+    if path.suffix == ".safetensors":
+        raise UserError(f"output={path}: a .pt is written, of which srlab export makes safetensors")
+    check_new_file(path, "output=FILE")

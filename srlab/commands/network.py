@@ -191,6 +191,11 @@ def checkpoint_file(path: str | Path) -> Path:
     return path / "last.pt" if path.is_dir() else path
 
 
+def beside(checkpoint: Path, name: str) -> Path:
+    """Return the path of a file or folder beside a checkpoint, or here for one of srlab's own."""
+    return Path(name) if checkpoint in shipped().values() else checkpoint.with_name(name)
+
+
 def load(path: str | Path, trust: Sequence[str] = ()) -> Model:
     """Return the network of a checkpoint, of an exported model, or of one that comes with srlab.
 

@@ -116,5 +116,7 @@ def _block(before: int, within: int, after: int) -> nn.Sequential:
 
 def _up_to_multiple(x: Tensor, grid: int) -> Tensor:
     """Mirror ``(N, C, H, W)`` at its bottom and right until ``grid`` divides its size."""
-    rows, columns = (torch.arange(-(-n // grid) * grid, device=x.device) for n in x.shape[-2:])
+    # Of whole numbers above zero: below, ONNX rounds the other way.
+    sizes = ((n + grid - 1) // grid * grid for n in x.shape[-2:])
+    rows, columns = (torch.arange(size, device=x.device) for size in sizes)
     return x.index_select(-2, fold(rows, x.shape[-2])).index_select(-1, fold(columns, x.shape[-1]))

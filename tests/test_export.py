@@ -1,0 +1,237 @@
+"""What leaves computes what the network computes, wherever it is run."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from common import command_line, largest
+from safetensors import safe_open
+
+import srlab as library
+from srlab.commands.srvgg import run_srvgg, srvgg_weights, with_bilinear_chroma
+from srlab.errors import UserError
+from srlab.imaging.resample import crop
+from srlab.interchange.programs import run_onnx, run_torch_export
+from srlab.models.compact import Compact
+from srlab.training.checkpoint import save
+from srlab.upsamplers.deconv import Deconv
+from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.resize_conv import ResizeConv
+
+
+@pytest.fixture
+def srlab(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    return command_line(monkeypatch, capsys)
+
+
+@pytest.fixture
+def trained(srlab):
+    """Return what makes a checkpoint of a few steps by options of the command line."""
+
+    def make(*options):
+        status, printed = srlab(
+            "train", *options, "run_dir=run", "trainer.steps=2", "trainer.batch_size=2",
+            "trainer.patch_size=12", "device=cpu",
+        )  # fmt: skip
+        assert status == 0, printed.err
+        return "run"
+
+    return make
+
+
+def noise(channels, height, width):
+    return torch.rand(1, channels, height, width, generator=torch.Generator().manual_seed(1))
+
+
+def differences(printed):
+    lines = [line for line in printed.out.splitlines() if line.startswith("largest difference")]
+    return [float(line.rpartition(" ")[2]) for line in lines]
+
+
+MODELS = {
+    "espcn": ["scale=2"],
+    "fsrcnn": ["scale=3"],
+    "srcnn": ["scale=3"],
+    "unet": ["scale=2", "upsampler=deconv"],
+    "edsr_baseline": ["scale=4", "colour=rgb", "model.blocks=2"],
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_onnx_of_every_kind_of_network_agrees_on_any_size(srlab, trained, model):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    run = trained(f"model={model}", *MODELS[model])
+    status, printed = srlab("export", f"checkpoint={run}", "format=onnx", "output=it.onnx")
+    assert status == 0, printed.err
+    assert len(differences(printed)) == 2
+    assert max(differences(printed)) < 1e-5
+    run_it, network = run_onnx(Path("it.onnx").read_bytes()), library.load(run)
+    for size in ((1, 1), (5, 40), (33, 12)):
+        rgb = noise(3, *size)
+        if network.channels == 3:
+            assert largest(run_it(rgb) - network(rgb).clamp(0, 1)) < 1e-5
+        grey = noise(1, *size).expand(2, 3, -1, -1)  # a batch of greys stays grey
+        sr = run_it(grey.contiguous())
+        assert sr.shape == (2, 3, network.scale * size[0], network.scale * size[1])
+        assert 0 <= sr.min() <= sr.max() <= 1
+        if network.channels == 1:
+            assert largest(sr - sr.mean(dim=1, keepdim=True)) < 1e-5
+
+
+def test_an_onnx_file_has_one_input_and_says_what_it_is(srlab, trained):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    run = trained("model=espcn", "scale=3", "upsampler=deconv")
+    assert srlab("export", f"checkpoint={run}", "format=onnx", "name=Mine")[0] == 0
+    model = onnx.load("run/last.onnx")
+    (lr,), (sr,) = model.graph.input, model.graph.output
+    assert (lr.name, sr.name) == ("lr", "sr")
+    assert lr.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    sizes = [d.dim_param or d.dim_value for d in lr.type.tensor_type.shape.dim]
+    assert sizes == ["batch", 3, "height", "width"]
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert about["title"] == "Mine"
+    assert (about["scale"], about["colour"], about["picture"]) == ("3", "y", "rgb")
+    assert json.loads(about["config"])["model"]["_target_"] == "srlab.models.espcn.ESPCN"
+    assert [score["testset"] for score in json.loads(about["scores"])] == ["photos"]
+    kernels = [t.dims for t in model.graph.initializer if len(t.dims) == 4]
+    assert [9, 32, 3, 3] in kernels  # the transposed convolution has become a sub-pixel one
+    assert not any(node.op_type == "ConvTranspose" for node in model.graph.node)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch_export"])
+def test_half_precision_halves_the_weights_and_keeps_the_picture(srlab, trained, kind):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    run = trained("model=espcn", "scale=2")
+    sizes = {}
+    for precision in ("fp32", "fp16"):
+        arguments = (f"format={kind}", f"precision={precision}", f"output={precision}")
+        status, printed = srlab("export", f"checkpoint={run}", *arguments)
+        assert status == 0, printed.err
+        sizes[precision] = Path(precision).stat().st_size
+        bounds = {"fp32": (0, 1e-5), "fp16": (1e-6, 5e-3)}[precision]
+        assert bounds[0] <= max(differences(printed)) < bounds[1]
+    assert sizes["fp32"] - sizes["fp16"] > 0.8 * 2 * 22_000  # two bytes for each weight
+
+
+def test_torch_export_of_a_networks_own_picture(srlab, trained):
+    run = trained("model=espcn", "scale=2")
+    arguments = ("format=torch_export", "picture=own")
+    status, printed = srlab("export", f"checkpoint={run}", *arguments)
+    assert status == 0, printed.err
+    content = Path("run/last.pt2").read_bytes()
+    assert str(library.__file__).encode() not in content
+    y = noise(1, 19, 8)
+    assert largest(run_torch_export(content)(y) - library.load(run)(y)) < 1e-6
+
+
+def test_a_safetensors_file_is_the_model_in_two_lines(srlab, trained, tmp_path):
+    run = trained("model=fsrcnn", "scale=2")
+    status, printed = srlab("export", f"checkpoint={run}", "format=safetensors", "name=My own")
+    assert status == 0, printed.err
+    model = library.load("run/last.safetensors")
+    y = noise(1, 20, 31)
+    assert largest(model(y) - library.load(run)(y)) < 1e-6
+    assert type(model.upsampler) is PixelShuffle  # its 9x9 transposed convolution, simplified
+    with safe_open("run/last.safetensors", framework="pt") as file:
+        about = file.metadata()
+    assert about["title"] == "My own"
+    assert "studio swing" in about["normalisation"]
+    assert str(tmp_path) not in json.dumps(about)
+    (score,) = json.loads(about["scores"])
+    assert score["psnr"] == json.loads((tmp_path / "run/results.json").read_text())[1]["psnr"]
+    status, printed = srlab("evaluate", "checkpoint=run/last.safetensors", "output=judged")
+    assert status == 0, printed.err
+    assert "My own" in printed.out
+    assert f"{score['psnr']:.2f}" in printed.out
+    assert srlab("convert", "checkpoint=run/last.safetensors", "upsampler=deconv")[0] == 0
+    assert largest(library.load("run/last-deconv.pt")(y) - model(y)) < 1e-5
+    status, printed = srlab(
+        "convert", "checkpoint=run", "upsampler=deconv", "output=it.safetensors"
+    )
+    assert status == 2
+    assert "srlab export" in printed.err
+    assert srlab("train", "start=run/last.safetensors", "model=fsrcnn", "scale=2",
+                 "upsampler=pixel_shuffle", "upsampler.kernel_size=5", "trainer.steps=1",
+                 "run_dir=further")[0] == 0  # fmt: skip
+
+
+@pytest.mark.parametrize("residual", ["none", "nearest"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("upsampler", [PixelShuffle, Deconv, ResizeConv])
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_compact_network_is_an_srvggnet(residual, channels, upsampler, scale):
+    torch.manual_seed(scale)
+    model = Compact(upsampler, scale, channels, features=6, depth=2, residual=residual).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    colour = "y" if channels == 1 else "rgb"
+    theirs = run_srvgg(srvgg_weights(model, colour), scale)
+    ours = model if channels == 3 else with_bilinear_chroma(model)
+    rgb = noise(3, 16, 19)
+    inside = scale * model.halo
+    with torch.inference_mode():
+        apart = theirs(rgb) - ours(rgb)
+        assert largest(crop(apart, inside)) < 1e-5 * largest(ours(rgb))
+        assert largest(apart) > 1e-3  # they pad with zeros, we mirror
+
+
+def test_spandrel_loads_it_as_compact(srlab, tmp_path):
+    spandrel = pytest.importorskip("spandrel", reason="spandrel is not installed")
+    model = Compact(PixelShuffle, 3, features=8, depth=3)
+    save(tmp_path / "it.pt", {"config": compact_config(), "weights": model.state_dict()})
+    status, printed = srlab("export", "checkpoint=it.pt", "format=spandrel")
+    assert status == 0, printed.err
+    theirs = spandrel.ModelLoader().load_from_file("it-spandrel.safetensors")
+    assert (theirs.architecture.id, theirs.scale) == ("Compact", 3)
+    assert (theirs.input_channels, theirs.output_channels) == (3, 3)
+    inside, rgb = 3 * model.halo, noise(3, 30, 30)
+    apart = theirs.model(rgb) - with_bilinear_chroma(model)(rgb)
+    assert largest(crop(apart, inside)) < 1e-5
+
+
+def compact_config():
+    head = {
+        "_target_": "srlab.upsamplers.pixel_shuffle.PixelShuffle", "_partial_": True,
+        "kernel_size": 3, "init": "default",
+    }  # fmt: skip
+    node = {
+        "_target_": "srlab.models.compact.Compact", "upsampler": head, "scale": 3, "channels": 1,
+        "features": 8, "depth": 3,
+    }  # fmt: skip
+    return {"name": "it", "scale": 3, "colour": "y", "model": node}
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (Compact(PixelShuffle, 2, residual="bicubic"), "residual=none or nearest"),
+        (Compact(lambda i, o, s: PixelShuffle(i, o, s, 5), 2), "sees 5x5"),
+        (library.ESPCN(PixelShuffle, 2), "ESPCN is no plain stack"),
+    ],
+)
+def test_what_is_no_srvggnet_is_refused(model, said):
+    with pytest.raises(UserError, match=said):
+        srvgg_weights(model, "y")
+
+
+def test_nothing_is_overwritten_and_mistakes_are_told(srlab, trained, tmp_path):
+    run = trained("model=espcn", "scale=2")
+    (tmp_path / "mine.onnx").write_text("mine")
+    for arguments, said in (
+        (("format=onnx", "output=mine.onnx"), "mine.onnx exists"),
+        (("format=onnx", "output=nowhere/it.onnx"), "the folder nowhere does not exist"),
+        ((), "format is missing"),
+        (("format=tflite",), "format"),
+        (("format=safetensors", "precision=fp16"), "leave precision out"),
+        (("format=onnx", "scale=3"), "was trained for scale 2"),
+        (("format=spandrel",), "format=spandrel is for model=compact"),
+    ):
+        status, printed = srlab("export", f"checkpoint={run}", *arguments)
+        assert status == 2, arguments
+        assert said in printed.err
+    status, printed = srlab("export", "format=onnx")
+    assert status == 2
+    assert "checkpoint=FILE" in printed.err
+    assert (tmp_path / "mine.onnx").read_text() == "mine"

@@ -1,0 +1,178 @@
+"""The models that come with srlab: as good as their cards say, and used by their names."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from common import command_line
+from PIL import Image
+from skimage import data
+
+import srlab as library
+from srlab.weights import shipped
+
+NAMES = [f"{family}_x{scale}" for family in ("compact", "espcn") for scale in (2, 3, 4)]
+LEAST = {2: 36.9, 3: 33.0, 4: 30.6}  # on Set5, of the best of each scale
+BENCHMARKS = os.environ.get("SRLAB_DATA")
+
+
+@pytest.fixture
+def srlab(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    return command_line(monkeypatch, capsys)
+
+
+def test_there_are_two_families_of_three_scales_of_some_100_kilobytes():
+    assert sorted(shipped()) == NAMES
+    assert all(path.stat().st_size < 120_000 for path in shipped().values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_says_what_the_file_says(name):
+    path = shipped()[name]
+    card = path.with_suffix(".md").read_text()
+    model, config = library.load_checkpoint(name)
+    assert config["name"] == name
+    assert f"{sum(p.numel() for p in model.parameters()):,} parameters" in card
+    for score in scores(name).values():
+        assert f"{score['psnr']:.2f} / {score['ssim']:.4f}" in card
+        assert score["protocol"] in card
+    for needed in (*config["data"]["names"], f"seed {config['seed']}", "Licence: MIT"):
+        assert needed in card
+    assert "path" not in config["data"]
+
+
+def scores(name):
+    from safetensors import safe_open
+
+    with safe_open(shipped()[name], framework="numpy") as file:
+        return {score["testset"]: score for score in json.loads(file.metadata()["scores"])}
+
+
+def test_the_best_of_each_scale_reach_what_was_asked_of_them():
+    for scale, least in LEAST.items():
+        assert max(scores(f"{f}_x{scale}")["Set5"]["psnr"] for f in ("compact", "espcn")) >= least
+
+
+@pytest.mark.skipif(not BENCHMARKS, reason="SRLAB_DATA, where Set5 and Set14 lie, is not set")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_scores_of_a_card_are_those_of_the_evaluator(srlab, name):
+    status, printed = srlab("evaluate", f"model={name}", "testset=[set5,set14]", "output=judged")
+    assert status == 0, printed.err
+    judged = json.loads(Path("judged/results.json").read_text())
+    found = {result["testset"]: result for result in judged}
+    for testset, score in scores(name).items():
+        assert found[testset]["psnr"] == pytest.approx(score["psnr"], abs=5e-3)
+        assert found[testset]["ssim"] == pytest.approx(score["ssim"], abs=5e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_onnx_of_a_shipped_model_agrees_to_1e_4(srlab, name):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    status, printed = srlab("export", f"model={name}", "format=onnx")
+    assert status == 0, printed.err
+    found = re.findall(r"on (\d+x\d+) pixels of noise: (\S+)", printed.out)
+    assert [size for size, _ in found] == ["23x17", "320x240"]
+    assert all(float(difference) < 1e-4 for _, difference in found)
+
+
+def photograph(name="photo.png"):
+    Image.fromarray(data.chelsea()[:90, :120]).save(name)
+
+
+@pytest.mark.parametrize(("arguments", "scale"), [((), 2), (("scale=3",), 3), (("scale=4",), 4)])
+def test_upscale_needs_nothing_but_a_picture(srlab, arguments, scale):
+    photograph()
+    status, printed = srlab("upscale", "input=photo.png", *arguments)
+    assert status == 0, printed.err
+    assert f"by compact_x{scale}, which comes with srlab" in printed.out
+    assert Image.open(f"photo_x{scale}.png").size == (120 * scale, 90 * scale)
+    status, printed = srlab("upscale", "input=photo.png", *arguments)
+    assert status == 2
+    assert "exists already" in printed.err
+
+
+def test_a_shipped_model_beats_bicubic_on_a_photograph(srlab):
+    truth = data.chelsea()[:240, :360]
+    small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
+    small.save("photo.png")
+    errors = {}
+    for model in ("bicubic", "espcn_x3", "compact_x3"):
+        status, printed = srlab(
+            "upscale", f"model={model}", "scale=3", "input=photo.png", f"output={model}.png"
+        )
+        assert status == 0, printed.err
+        errors[model] = np.abs(np.asarray(Image.open(f"{model}.png")).astype(int) - truth).mean()
+    assert errors["compact_x3"] < errors["espcn_x3"] < errors["bicubic"]
+
+
+def test_a_folder_goes_into_a_folder_beside_it(srlab, tmp_path):
+    (tmp_path / "photos").mkdir()
+    photograph("photos/a.png")
+    assert srlab("upscale", "input=photos")[0] == 0
+    assert (tmp_path / "photos_x2" / "a_x2.png").exists()
+
+
+@pytest.mark.parametrize("verb", ["upscale", "evaluate", "describe"])
+def test_the_list_names_them_all(srlab, verb):
+    status, printed = srlab(verb, "model=list")
+    assert status == 0
+    lines = printed.out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == NAMES
+    for name, line in zip(NAMES, lines[1:], strict=True):
+        assert f"{scores(name)['Set5']['psnr']:.2f}" in line
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("upscale", "input=photo.png", "scale=5"), "no model for scale 5 comes with srlab"),
+        (("upscale", "input=photo.png", "model=compact_x9"), "did you mean 'compact_x"),
+        (("upscale", "input=photo.png", "model=compact_x2", "scale=3"), "trained for scale 2"),
+        (("upscale", "input=photo.png", "model=espcn", "scale=3"), "model=compact_x2|compact_x3"),
+        (("evaluate",), "or one that comes with srlab: compact_x2"),
+        (("train", "model=compact_x2"), "model has no option 'compact_x2'"),
+    ],
+)
+def test_what_there_is_not_is_told_with_what_there_is(srlab, command, said):
+    photograph()
+    status, printed = srlab(*command)
+    assert status == 2
+    assert said in printed.err
+
+
+def test_completion_knows_their_names(srlab, monkeypatch):
+    for line, wanted in (
+        ("srlab upscale model=comp", "model=compact_x3"),
+        ("srlab upscale model=l", "model=list"),
+    ):
+        monkeypatch.setenv("COMP_LINE", line)
+        monkeypatch.setenv("COMP_POINT", str(len(line)))
+        _, printed = srlab("completion", "query")
+        assert wanted in printed.out.split()
+
+
+def test_what_is_made_of_a_shipped_model_lies_here_and_not_in_the_package(srlab, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in shipped()["espcn_x3"].parent.iterdir()}
+    assert srlab("convert", "model=espcn_x3", "upsampler=deconv")[0] == 0
+    assert srlab("evaluate", "model=espcn_x3")[0] == 0
+    assert srlab("export", "model=espcn_x3", "format=safetensors")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "espcn_x3-deconv.pt", "espcn_x3.safetensors", "runs",
+    ]  # fmt: skip
+    after = {path: path.stat().st_mtime_ns for path in shipped()["espcn_x3"].parent.iterdir()}
+    assert after == before
+
+
+def test_a_name_is_a_checkpoint_everywhere(srlab, tmp_path):
+    assert library.load("compact_x3").scale == 3
+    status, printed = srlab("describe", "checkpoint=espcn_x2")
+    assert status == 0, printed.err
+    assert "espcn_x2" in printed.out
+    (tmp_path / "espcn_x2").mkdir()  # a run of the user's comes first
+    status, printed = srlab("describe", "checkpoint=espcn_x2")
+    assert status == 2
+    assert "espcn_x2/last.pt does not exist" in printed.err
