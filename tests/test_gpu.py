@@ -152,7 +152,7 @@ def test_what_cannot_be_recorded_is_told_and_leaves_the_weights_alone():
 @pytest.mark.parametrize(("objective", "notes"), [(OBJECTIVE, 0), (Waits(), 1)])
 def test_the_loop_records_where_it_can_and_says_where_it_cannot(objective, notes):
     state, told = state_of("espcn"), []
-    callbacks = Callbacks(lambda *_: None, float, list, list, lambda: False, told.append)
+    callbacks = Callbacks(lambda *_: None, float, list, list, lambda _: False, told.append)
     stream = feed(batches_for(state.model.frame), 0, 30, CUDA)
     settings = LoopSettings(30, 10, 100, 100)
     fit(state, objective, stream, cosine, settings, callbacks, CUDA, state.model.frame)
@@ -175,7 +175,7 @@ def test_nothing_waits_for_the_device_between_reports(graph):
                 torch.cuda.set_sync_debug_mode("default")
             yield batch
 
-    callbacks = Callbacks(log, float, list, list, lambda: False, print)
+    callbacks = Callbacks(log, float, list, list, lambda _: False, print)
     settings = LoopSettings(60, 20, 100, 100, graph=graph)
     try:
         fit(state, OBJECTIVE, watched(), cosine, settings, callbacks, CUDA, frame)
@@ -208,3 +208,14 @@ def test_a_picture_upscaled_on_cuda_is_that_of_the_cpu(monkeypatch, tmp_path, pr
         main()
     ours, theirs = (np.asarray(Image.open(f"{d}.png")).astype(int) for d in ("cuda", "cpu"))
     assert abs(ours - theirs).max() <= (1 if precision == "fp32" else 4)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="torch sees fewer than two CUDA devices")
+def test_two_gpus_with_half_the_batch_each_equal_one_with_the_whole(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    settings = ["device=cuda", "trainer.steps=50", "trainer.batch_size=8"]
+    train(monkeypatch, *settings, "run_dir=one", "trainer.graph=false")
+    train(monkeypatch, *settings, "run_dir=two", "trainer.devices=2")
+    one, two = (torch.load(f"{name}/last.pt", weights_only=True) for name in ("one", "two"))
+    for name, weight in one["weights"].items():
+        assert (weight - two["weights"][name]).abs().max() < 1e-4 * weight.abs().max()

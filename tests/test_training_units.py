@@ -501,7 +501,7 @@ class Events:
         self.list.append(("evaluate", self.state.step))
         return next(self.scores, 1.0)
 
-    def _stop(self):
+    def _stop(self, step):
         return self.state.step == self.stop_at
 
     def steps(self, word):

@@ -8,6 +8,7 @@ launcher was chosen.
 import importlib.util
 import itertools
 import re
+import shutil
 import statistics
 import time
 from collections.abc import Iterable, Sequence
@@ -178,10 +179,10 @@ def finish(plan: Plan) -> None:
 
 
 def check_launcher(launcher: str) -> None:
-    """Check that Hydra has the plug-in of a launcher.
+    """Check that Hydra has the plug-in of a launcher, and that there is what it launches by.
 
     Raises:
-        UserError: It is to be installed first.
+        UserError: It is to be installed first, or is used elsewhere.
     """
     extra = _EXTRAS.get(launcher)
     if extra is None:
@@ -192,6 +193,11 @@ def check_launcher(launcher: str) -> None:
         found = None
     if found is None:
         raise UserError(f"hydra/launcher={launcher} needs: pip install 'srlab[{extra}]'")
+    if launcher in ("slurm", "submitit_slurm") and shutil.which("srun") is None:
+        raise UserError(
+            f"hydra/launcher={launcher} needs Slurm, and there is no srun here; "
+            f"hydra/launcher=submitit_local makes the same jobs on this machine"
+        )
 
 
 def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[str]]) -> Path:
