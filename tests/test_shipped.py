@@ -89,7 +89,8 @@ def test_upscale_needs_nothing_but_a_picture(srlab, arguments, scale):
     status, printed = srlab("upscale", "input=photo.png", *arguments)
     assert status == 0, printed.err
     assert f"by compact_x{scale}, which comes with srlab" in printed.out
-    assert Image.open(f"photo_x{scale}.png").size == (120 * scale, 90 * scale)
+    with Image.open(f"photo_x{scale}.png") as large:
+        assert large.size == (120 * scale, 90 * scale)
     status, printed = srlab("upscale", "input=photo.png", *arguments)
     assert status == 2
     assert "exists already" in printed.err
@@ -105,7 +106,8 @@ def test_a_shipped_model_beats_bicubic_on_a_photograph(srlab):
             "upscale", f"model={model}", "scale=3", "input=photo.png", f"output={model}.png"
         )
         assert status == 0, printed.err
-        errors[model] = np.abs(np.asarray(Image.open(f"{model}.png")).astype(int) - truth).mean()
+        with Image.open(f"{model}.png") as large:
+            errors[model] = np.abs(np.asarray(large).astype(int) - truth).mean()
     assert errors["compact_x3"] < errors["espcn_x3"] < errors["bicubic"]
 
 
@@ -157,7 +159,7 @@ def test_completion_knows_their_names(srlab, monkeypatch):
 
 def test_what_is_made_of_a_shipped_model_lies_here_and_not_in_the_package(srlab, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in shipped()["espcn_x3"].parent.iterdir()}
-    assert srlab("convert", "model=espcn_x3", "upsampler=deconv")[0] == 0
+    assert srlab("convert", "checkpoint=espcn_x3", "upsampler=deconv")[0] == 0
     assert srlab("evaluate", "model=espcn_x3")[0] == 0
     assert srlab("export", "model=espcn_x3", "format=safetensors")[0] == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
