@@ -181,7 +181,7 @@ def _run(verb: str, arguments: list[str]) -> None:
         print(table())
         return
     if uses_network(verb):
-        arguments = [_by_checkpoint(argument) for argument in arguments]
+        arguments = _by_checkpoint(arguments)
     if verb == "convert":  # no field of a config can be called ``from``
         arguments = [re.sub(r"^(\+{0,2})from=", r"\1source=", a) for a in arguments]
     arguments = [_quoted(argument) for argument in arguments]
@@ -229,12 +229,16 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
         print(text, end="", file=file or sys.stderr)
 
 
-def _by_checkpoint(argument: str) -> str:
+def _by_checkpoint(arguments: list[str]) -> list[str]:
     """Let the name of a model that comes with srlab stand for its checkpoint."""
     from srlab.weights import shipped
 
-    key, _, value = argument.partition("=")
-    return f"checkpoint={value}" if key == "model" and value in shipped() else argument
+    names = {f"model={name}": path for name, path in shipped().items()}
+    named = [argument for argument in arguments if argument in names]
+    given = [argument for argument in arguments if argument.startswith("checkpoint=")]
+    if named and given:
+        _fail(f"give {named[0]} or {given[0]}, not both")
+    return [f"checkpoint={names[a]}" if a in names else a for a in arguments]
 
 
 def _quoted(argument: str) -> str:

@@ -35,9 +35,14 @@ def save_pictures(place, train, test, coarse=(9, 9), size=(66, 66), prefix=""):
             smooth.save(place / name / f"{prefix}{number}.png")
 
 
-def start(folder, *arguments, **options):
-    """Start srlab in a folder, as a process of its own with its packs there."""
+def start(folder, *arguments, path=None, **options):
+    """Start srlab in a folder, as a process of its own with its packs there.
+
+    ``path``: a folder whose modules Python finds first.
+    """
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SRLAB_CACHE": str(folder / "cache")}
+    if path is not None:
+        environment["PYTHONPATH"] = str(path)
     return subprocess.Popen(
         [sys.executable, "-m", "srlab", *arguments],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -33,7 +33,7 @@ def trained(srlab):
     def make(*options):
         status, printed = srlab(
             "train", *options, "run_dir=run", "trainer.steps=2", "trainer.batch_size=2",
-            "trainer.patch_size=12", "device=cpu",
+            "trainer.patch_size=12", "device=cpu", "name=bicubic",
         )  # fmt: skip
         assert status == 0, printed.err
         return "run"
@@ -104,12 +104,12 @@ def test_an_onnx_file_has_one_input_and_says_what_it_is(srlab, trained):
 def test_half_precision_halves_the_weights_and_keeps_the_picture(srlab, trained, kind):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     run = trained("model=espcn", "scale=2")
-    sizes = {}
+    sizes, suffix = {}, {"onnx": ".onnx", "torch_export": ".pt2"}[kind]
     for precision in ("fp32", "fp16"):
-        arguments = (f"format={kind}", f"precision={precision}", f"output={precision}")
+        arguments = (f"format={kind}", f"precision={precision}", f"output={precision}{suffix}")
         status, printed = srlab("export", f"checkpoint={run}", *arguments)
         assert status == 0, printed.err
-        sizes[precision] = Path(precision).stat().st_size
+        sizes[precision] = Path(f"{precision}{suffix}").stat().st_size
         bounds = {"fp32": (0, 1e-5), "fp16": (1e-6, 5e-3)}[precision]
         assert bounds[0] <= max(differences(printed)) < bounds[1]
     assert sizes["fp32"] - sizes["fp16"] > 0.8 * 2 * 22_000  # two bytes for each weight
@@ -227,6 +227,9 @@ def test_nothing_is_overwritten_and_mistakes_are_told(srlab, trained, tmp_path):
         (("format=safetensors", "precision=fp16"), "leave precision out"),
         (("format=onnx", "scale=3"), "was trained for scale 2"),
         (("format=spandrel",), "format=spandrel is for model=compact"),
+        (("format=safetensors", "picture=own"), "leave picture out"),
+        (("format=safetensors", "output=it.st"), "is written to .safetensors files"),
+        (("format=onnx", "model=bicubic"), "give checkpoint=FILE"),
     ):
         status, printed = srlab("export", f"checkpoint={run}", *arguments)
         assert status == 2, arguments

@@ -5,6 +5,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import common
@@ -12,9 +14,10 @@ import pytest
 import torch
 from common import command_line, save_pictures, wait_for
 
-from srlab.commands.workers import _outcome
+from srlab.commands.workers import Worker, _outcome
 from srlab.errors import Interrupted, UserError
 from srlab.training import ranks
+from srlab.training.signals import Stopper
 
 STEPS = 200
 
@@ -117,6 +120,72 @@ def test_a_signal_lets_all_of_them_save_and_leave(workplace, number):
     assert not any(worker.alive() for worker in family)
 
 
+def test_a_signal_is_not_lost_while_a_save_takes_long(workplace, tmp_path):
+    slow = "import os, time\nsync = os.fsync\nos.fsync = lambda f: (time.sleep(3), sync(f))[1]\n"
+    (tmp_path / "sitecustomize.py").write_text(slow)
+    process = common.start(
+        workplace, "train", *settings("slow", 100_000), "trainer.devices=2",
+        "trainer.save_every=100000", "trainer.eval_every=100000", path=tmp_path,
+    )  # fmt: skip
+    wait_for(lambda: any((workplace / "slow").glob("tensorboard/*")), process)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    if "and saved" in err:  # it may have come before the first step
+        assert checkpoint(workplace, "slow")["step"] > 0
+    assert not list((workplace / "slow").glob(".last*"))
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.5, 2.0])
+def test_a_signal_while_workers_start_ends_them_all(workplace, delay):
+    run = f"early{delay}"
+    process = common.start(workplace, "train", *settings(run, 100_000), "trainer.devices=2")
+    wait_for(lambda: len(workers(process.pid)) == 2, process)
+    time.sleep(delay)
+    family = workers(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.startswith("stopped")
+    assert "Traceback" not in err
+    assert not any(worker.alive() for worker in family)
+    assert (workplace / run / "config.yaml").exists() or not (workplace / run).exists()
+
+
+def test_a_signal_that_comes_while_ranks_ask_each_other_is_kept(monkeypatch):
+    with Stopper() as stopper:
+        leaving = ranks.Leaving(stopper)
+
+        def highest(*numbers):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return list(numbers)
+
+        monkeypatch.setattr(ranks, "count", lambda: 2)
+        monkeypatch.setattr(ranks, "highest", highest)
+        assert not leaving(1)
+        assert stopper.signal == signal.SIGTERM
+
+
+@pytest.mark.parametrize(("seconds", "between"), [(0.0, 10), (0.3, 3), (2.0, 1)])
+def test_ranks_ask_each_other_every_second_or_every_step_that_takes_longer(
+    monkeypatch, seconds, between
+):
+    now, asked = [0.0], []
+    monkeypatch.setattr(ranks.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(ranks, "count", lambda: 2)
+    monkeypatch.setattr(ranks, "highest", lambda *n: asked.append(now[0]) or list(n))
+    leaving = ranks.Leaving(Stopper())
+    times = []
+    for step in range(1, 60):
+        now[0] += seconds
+        before = len(asked)
+        assert not leaving(step)
+        if len(asked) > before:
+            times.append(step)
+    assert times[0] == 1
+    assert {b - a for a, b in pairwise(times[1:])} == {between}
+
+
 class Other:
     """A process that another process has started."""
 
@@ -133,16 +202,25 @@ class Other:
 def workers(parent):
     """The workers of a process in the order in which they were started."""
     listed = subprocess.run(
-        ["pgrep", "-P", str(parent), "-f", "spawn_main"], capture_output=True, text=True, check=True
-    )
+        ["pgrep", "-P", str(parent), "-f", "srlab.commands.workers"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     return [Other(int(pid)) for pid in sorted(listed.stdout.split(), key=int)]
 
 
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["trainer.devices=3"], "trainer.batch_size=4 cannot be shared by 3 workers"),
+        (
+            ["trainer.devices=2", "trainer.batch_size=5"],
+            "batch_size=5 cannot be shared by 2",
+        ),
         (["trainer.devices=0"], "trainer.devices must be at least 1"),
+        (
+            ["trainer.devices=1000", "trainer.batch_size=1000"],
+            "devices=1000, but there are",
+        ),
+        (["trainer.devices=2", "name=../outside", "run_dir=null"], "name must not hold folders"),
         (["trainer.devices=2", "device=cuda:0"], "device"),
         (["trainer.devices=2", "model=csc_sr"], "CSCSR is not trained by gradients"),
     ],
@@ -164,36 +242,45 @@ def test_a_mistake_that_only_a_worker_meets_is_told_once(workplace):
     assert err == "srlab: one is a run already: continue it with resume=one\n"
 
 
-class Ended:
-    def __init__(self, said=None, code=0):
-        self.said, self.code = said, code
+def ended(kind="", what=None, code=0):
+    return Worker(None, None, (kind, what), code)
 
 
-MISSED = Ended(("missed", "gloo: connection closed by peer"))
+MISSED = ended("missed", "gloo/transport: connection closed by peer\n")
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_ended_a_run_is_told_from_what_followed(capsys, order):
-    def outcome(*workers):
-        return _outcome(list(workers)[::order], lambda: "go on")
+    def outcome(*workers, signals=()):
+        return _outcome(list(workers)[::order], list(signals), lambda: "go on")
 
     with pytest.raises(UserError, match="no such folder"):
-        outcome(MISSED, Ended(("mistake", "no such folder")))
+        outcome(MISSED, ended("mistake", "no such folder"))
     with pytest.raises(UserError, match=r"was killed by SIGSEGV.*go on"):
-        outcome(MISSED, Ended(None, -11))
+        outcome(MISSED, ended(code=-11))
     with pytest.raises(UserError, match="failed as told above; go on"):
-        outcome(MISSED, Ended(("error", "Traceback: a mistake of ours\n")))
+        outcome(MISSED, ended("error", "Traceback: a mistake of ours\n"))
     assert capsys.readouterr().err == "Traceback: a mistake of ours\n"
-    with pytest.raises(Interrupted, match="saved"):
-        outcome(*[Ended(("interrupted", ("saved", 130)))] * 2)
-    assert outcome(*[Ended(("done", 31.5))] * 2) == 31.5
-    with pytest.raises(UserError, match="lost each other"):
+    with pytest.raises(UserError, match="failed as told above"):
         outcome(MISSED, MISSED)
+    assert capsys.readouterr().err == MISSED.said[1]
+    assert outcome(*[ended("done", 31.5)] * 2) == 31.5
+
+
+def test_only_the_first_worker_says_that_it_has_saved():
+    first, other = ended("interrupted", "saved"), ended("interrupted", "saved, thinks the other")
+    with pytest.raises(Interrupted, match=r"^saved$") as stop:
+        _outcome([first, other], [signal.SIGINT], lambda: "go on")
+    assert stop.value.exit_code == 130
+    with pytest.raises(Interrupted, match="stopped; go on") as stop:
+        _outcome([ended(code=-9), other], [signal.SIGTERM], lambda: "go on")
+    assert stop.value.exit_code == 143
 
 
 def test_a_process_alone_is_the_first_of_one():
     assert (ranks.rank(), ranks.count(), ranks.asked(), ranks.local()) == (0, 1, 1, 0)
     assert ranks.collected(ranks.dealt([1, 2, 3]), 3) == [1, 2, 3]
-    assert ranks.highest(7) == ranks.of_first(7) == 7
+    assert ranks.highest(7, 5) == [7, 5]
+    assert ranks.of_first(7) == 7
     model = torch.nn.Conv2d(1, 1, 3)
     assert ranks.parallel(model) is model

@@ -135,6 +135,9 @@ def test_the_list_names_them_all(srlab, verb):
         (("upscale", "input=photo.png", "model=compact_x9"), "did you mean 'compact_x"),
         (("upscale", "input=photo.png", "model=compact_x2", "scale=3"), "trained for scale 2"),
         (("upscale", "input=photo.png", "model=espcn", "scale=3"), "model=compact_x2|compact_x3"),
+        (("evaluate", "model=espcn_x2", "checkpoint=a.pt"), "not both"),
+        (("export", "model=bicubic", "scale=2", "format=onnx"), "model=compact_x2|compact_x3"),
+        (("upscale", "input=/"), "nothing beside /"),
         (("evaluate",), "or one that comes with srlab: compact_x2"),
         (("train", "model=compact_x2"), "model has no option 'compact_x2'"),
     ],
@@ -174,7 +177,11 @@ def test_a_name_is_a_checkpoint_everywhere(srlab, tmp_path):
     status, printed = srlab("describe", "checkpoint=espcn_x2")
     assert status == 0, printed.err
     assert "espcn_x2" in printed.out
-    (tmp_path / "espcn_x2").mkdir()  # a run of the user's comes first
+    for name in ("espcn_x2", "compact_x2"):  # a run of the user's, which checkpoint= finds first
+        (tmp_path / name).mkdir()
     status, printed = srlab("describe", "checkpoint=espcn_x2")
     assert status == 2
     assert "espcn_x2/last.pt does not exist" in printed.err
+    assert srlab("describe", "model=espcn_x2")[0] == 0
+    photograph()
+    assert srlab("upscale", "input=photo.png")[0] == 0

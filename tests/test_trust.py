@@ -123,6 +123,27 @@ def test_a_config_that_asks_for_more_than_its_file_holds_fills_no_memory(srlab, 
     assert "weights, which its file does not hold" in printed.err
 
 
+def test_a_scale_by_which_a_file_would_fill_the_memory_is_refused(srlab, tmp_path):
+    head = {"_target_": "srlab.upsamplers.interpolation.Interpolate", "_partial_": True,
+            "mode": "bicubic"}  # fmt: skip
+    node = {"_target_": "srlab.models.plain.Plain", "upsampler": head, "scale": 3000, "channels": 1}
+    content = {"name": "it", "scale": 3000, "colour": "y", "model": node}
+    save(tmp_path / "huge.pt", {"config": content, "weights": {}})
+    status, printed = srlab("describe", "checkpoint=huge.pt")
+    assert status == 2
+    assert "scale must be at most 64" in printed.err
+
+
+def test_a_recipe_leaves_no_path_of_the_machine_in_an_exported_file(srlab, tmp_path):
+    private = {"weights": "/home/alice/vgg.pth", "list": ["~/key", "kept"], "root": "data"}
+    recipe = config() | {"loss": {"pixel": private}, "data": {"path": "x"} | private}
+    save(tmp_path / "mine.pt", {"config": recipe, "weights": weights()})
+    assert srlab("export", "checkpoint=mine.pt", "format=safetensors")[0] == 0
+    content = (tmp_path / "mine.safetensors").read_bytes()
+    assert b"kept" in content
+    assert not any(word in content for word in (b"alice", b"~/key", b'"data"', b'"x"'))
+
+
 def test_entries_of_an_archive_write_nothing_outside_of_it(srlab, tmp_path):
     inner = tmp_path / "inner"
     inner.mkdir()

@@ -26,12 +26,12 @@ from srlab.inference.program import Program
 from srlab.interchange.programs import as_onnx, as_torch_export, run_onnx, run_torch_export
 from srlab.models import Model
 from srlab.training.checkpoint import load as read_checkpoint
-from srlab.training.model_file import as_model, describe
+from srlab.training.model_file import NORMALISATION, as_model, describe
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.simplify import simplify, upsamplers_of
 from srlab.weights import shipped
 
-_EQUAL = {ExportPrecision.fp32: 1e-4, ExportPrecision.fp16: 2e-2}  # of [0, 1]
+_EQUAL = {ExportPrecision.fp32: 1e-4, ExportPrecision.fp16: 5e-3}  # of [0, 1]
 _SUFFIX = {
     ExportFormat.safetensors: ".safetensors",
     ExportFormat.onnx: ".onnx",
@@ -75,16 +75,23 @@ def run(config: ExportConfig) -> float:
     Raises:
         UserError: The network cannot be had, or cannot be exported so that it computes the same.
     """
-    if config.checkpoint is None:
+    if config.checkpoint is None or config.model:
         raise UserError(f"give checkpoint=FILE, or model={'|'.join(shipped())}")
+    program = config.format in (ExportFormat.onnx, ExportFormat.torch_export)
+    if not program and config.picture != Picture.rgb:
+        raise UserError(f"format={config.format.value} is no program: leave picture out")
     source = checkpoint_file(config.checkpoint)
     network, made_with = load_checkpoint(source, config.trust)
     check_asked(config, made_with, source)
-    name = f"{source.stem}{_SUFFIX[config.format]}"
-    output = Path(config.output).expanduser() if config.output else beside(source, name)
+    name = Path(f"{source.stem}{_SUFFIX[config.format]}")
+    output = Path(config.output).expanduser() if config.output else beside(source, str(name))
+    if output.suffix != name.suffix:
+        raise UserError(
+            f"format={config.format.value} is written to {name.suffix} files, not {output}"
+        )
     check_new_file(output, "output=FILE")
     about = _recipe(made_with) | ({"name": config.name} if config.name else {})
-    scores = _scores(source, str(made_with.get("name")))
+    scores = _scores(source) if config.precision == ExportPrecision.fp32 else []
     if config.format == ExportFormat.safetensors:
         made = _as_safetensors(config, network, about, scores)
     elif config.format == ExportFormat.spandrel:
@@ -133,7 +140,8 @@ def _as_program(
     face: SeenColour = "rgb" if config.picture == Picture.rgb else about["colour"]
     program = Program(simplify(network), about["colour"], face, half).eval()
     ours = Program(network, about["colour"], face).eval()
-    metadata, channels = describe(about, scores) | {"picture": face}, CHANNELS[face]
+    channels = CHANNELS[face]
+    metadata = describe(about, scores) | {"picture": face, "normalisation": NORMALISATION[face]}
     if config.format == ExportFormat.onnx:
         content = as_onnx(program, channels, metadata)
         return Export(content, run_onnx(content), ours, channels)
@@ -182,16 +190,25 @@ def _built(node: dict[str, Any]) -> Model:
 def _recipe(config: dict[str, Any]) -> dict[str, Any]:
     """Return what a model says of itself: what rebuilds it, and how it was trained."""
     keys = ("name", "scale", "colour", "model", "upsampler", *_RECIPE)
-    return {key: _without_places(config[key]) for key in keys if key in config}
+    kept = {key: _without_places(config[key]) for key in keys if key in config}
+    return {"name": "run"} | kept | {"model": config["model"]}
 
 
 def _without_places(node: Any) -> Any:
-    if not isinstance(node, dict):
-        return node
-    return {key: value for key, value in node.items() if key not in _PLACES}
+    """Return a part of the recipe without the paths in it."""
+    if isinstance(node, dict):
+        kept = {k: v for k, v in node.items() if k not in _PLACES and not _is_place(v)}
+        return {key: _without_places(value) for key, value in kept.items()}
+    if isinstance(node, list):
+        return [_without_places(value) for value in node if not _is_place(value)]
+    return node
 
 
-def _scores(source: Path, name: str) -> list[dict[str, Any]]:
+def _is_place(value: Any) -> bool:
+    return isinstance(value, str) and (value.startswith("~") or Path(value).is_absolute())
+
+
+def _scores(source: Path) -> list[dict[str, Any]]:
     """Return the scores of a model, or of a finished run's last checkpoint; else none."""
     if source.suffix == ".safetensors":
         return read_checkpoint(source)["scores"]
@@ -199,7 +216,7 @@ def _scores(source: Path, name: str) -> list[dict[str, Any]]:
     if source.name != "last.pt" or not results.exists():
         return []
     try:
-        records = json.loads(results.read_text())
-        return [{k: r[k] for k in _SCORE} for r in records if r["method"] == name]
+        records = json.loads(results.read_text())[1::2]  # each follows bicubic's
+        return [{k: record[k] for k in _SCORE} for record in records]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{results} is damaged: it is not what srlab train wrote") from None

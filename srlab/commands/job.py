@@ -1,5 +1,6 @@
 """The parts of a training run, all checked and built before anything is written."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -172,13 +173,17 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
     return Job(config, device, state, objective, schedule, pack, pairs, showcase, method)
 
 
-def check_run(config: TrainConfig) -> None:
+def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None:
     """Check that a run can be made, without making it: its config, its parts and its data.
+
+    Args:
+        config: The config of the run.
+        roots: What it may name, if it comes from a file; None trusts it.
 
     Raises:
         UserError: It cannot.
     """
-    _check_everything(config, None)
+    _check_everything(config, roots)
     with without_warning():
         build_state(config, torch.device("cpu"))
     build(config.schedule, "schedule")
@@ -249,7 +254,7 @@ def _check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> tor
     attempt(_check_components, config, roots)
     device = attempt(choose_device, config.device)
     if device is not None:
-        attempt(_check_devices, config, device)
+        attempt(check_devices, config, device)
     precision = config.trainer.precision
     if precision != Precision.fp32 and device is not None and device.type != "cuda":
         faults.append(f"trainer.precision={precision.value} needs CUDA, not {device}")
@@ -258,7 +263,7 @@ def _check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> tor
     return device
 
 
-def _check_devices(config: TrainConfig, device: torch.device) -> None:
+def check_devices(config: TrainConfig, device: torch.device) -> None:
     """Check that the workers can share the batch, and have a device each.
 
     Raises:
@@ -267,12 +272,12 @@ def _check_devices(config: TrainConfig, device: torch.device) -> None:
     trainer, count = config.trainer, ranks.asked()
     if count == 1:
         count = trainer.devices
-        if count > 1 and config.device.startswith("cuda:"):
-            raise ConfigError(f"trainer.devices={count} wants device=cuda, not {config.device}")
-        if device.type == "cuda" and count > torch.cuda.device_count():
-            raise ConfigError(
-                f"trainer.devices={count}, but torch sees {torch.cuda.device_count()} CUDA devices"
-            )
+        here = torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1
+        if count > here:
+            what = "CUDA devices" if device.type == "cuda" else "processors"
+            raise ConfigError(f"trainer.devices={count}, but there are {here} {what} here")
+    if count > 1 and config.device.startswith("cuda:"):
+        raise ConfigError(f"{count} workers want device=cuda, not {config.device}")
     if count > 1 and trainer.batch_size % count:
         raise ConfigError(
             f"trainer.batch_size={trainer.batch_size} cannot be shared by {count} workers: make it "

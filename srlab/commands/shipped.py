@@ -20,7 +20,9 @@ def table() -> str:
         means = {score["testset"]: f"{score['psnr']:.2f}" for score in scores}
         about = f"x{metadata['scale']}, colour={metadata['colour']}"
         size = f"{path.stat().st_size / 1000:.0f}"
-        rows.append((name, f"{parameters:,}", size, *(means[t] for t in ("Set5", "Set14")), about))
+        rows.append(
+            (name, f"{parameters:,}", size, *(means.get(t, "-") for t in ("Set5", "Set14")), about)
+        )
     return "\n".join(aligned(rows))
 
 

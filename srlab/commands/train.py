@@ -6,7 +6,6 @@ import json
 import math
 import re
 import warnings
-from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from srlab.atomic import write_atomically
 from srlab.commands.device import choose_device
 from srlab.commands.folders import dated
-from srlab.commands.job import Job, check_run, plain, prepare
+from srlab.commands.job import Job, check_devices, check_run, plain, prepare
 from srlab.commands.monitor import Monitor, Onlooker
 from srlab.commands.network import checkpoint_file, trusted_roots
 from srlab.commands.run_folder import create_run, lock, read_run
@@ -27,8 +26,6 @@ from srlab.training import ranks
 from srlab.training.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.signals import Stopper
-
-_AGREED_EVERY = 10  # steps between two times at which ranks ask each other whether to leave
 
 # What only a training by gradients reads.
 _OF_GRADIENTS = re.compile(
@@ -57,12 +54,12 @@ def run(
         return _in_workers(config, wanted, choices, overrides, output)
     if ranks.asked() == 1:
         return _run(config, wanted, choices, overrides, output)
+    check_devices(wanted, choose_device(wanted.device))
     ranks.join(choose_device(wanted.device))
-    try:
-        with _speaking_for_all():
-            return _run(config, wanted, choices, overrides, output)
-    finally:
-        ranks.leave()
+    with _speaking_for_all():
+        score = _run(config, wanted, choices, overrides, output)
+    ranks.leave()  # after an error the others are not there to part from
+    return score
 
 
 def _in_workers(
@@ -73,16 +70,23 @@ def _in_workers(
     output: str | None,
 ) -> float:
     """Check what can be checked by one, then let ``trainer.devices`` workers train."""
+    check_run(wanted, None if config.resume is None else trusted_roots(wanted.trust))
     if config.resume is None:
-        check_run(wanted)
-        config.name = config.name or _name(choices, config.scale)
-        config.run_dir = config.run_dir or output or str(dated(Path("runs") / config.name))
+        _give_name(config, choices)
+        config.run_dir = config.run_dir or output or str(dated(Path("runs") / str(config.name)))
     folder = Path(config.resume or str(config.run_dir)).expanduser()
 
     def advice() -> str:
+        if not (folder / "config.yaml").exists():
+            return "nothing was begun"
         return f"{_kept(folder)}; go on with: srlab train resume={quote(str(folder))}"
 
-    return run_in_workers(wanted.trainer.devices, advice, run, config, choices, overrides, output)
+    given = (config, choices, overrides, output)
+    try:
+        return run_in_workers(wanted.trainer.devices, advice, run, *given)
+    finally:
+        with contextlib.suppress(OSError):  # it is not empty, as it should be
+            folder.rmdir()
 
 
 @contextlib.contextmanager
@@ -110,9 +114,7 @@ def _run(
             lock(folder)
         _take_up(job, folder)
     else:
-        config.name = config.name or _name(choices, config.scale)
-        if Path(config.name).name != config.name:
-            raise UserError(f"name must not hold folders, got {config.name}; use run_dir=FOLDER")
+        _give_name(config, choices)
         make_paths_absolute(config)
         job = prepare(config, None)
         _refuse_ignored(job, overrides)
@@ -123,6 +125,17 @@ def _run(
         print(f"{folder} is finished: {job.state.step:,} steps are done")
         return _last_score(job)
     return _finish(job, folder, job.judge() if job.done else _train(job, folder))
+
+
+def _give_name(config: TrainConfig, choices: dict[str, Any]) -> None:
+    """Name the run, if it has no name.
+
+    Raises:
+        UserError: Its name is a path.
+    """
+    config.name = config.name or _name(choices, config.scale)
+    if Path(config.name).name != config.name:
+        raise UserError(f"name must not hold folders, got {config.name}; use run_dir=FOLDER")
 
 
 def _new_folder(job: Job, output: str | None) -> Path:
@@ -209,13 +222,20 @@ def _train(job: Job, folder: Path) -> list[Result]:
                 evaluate=monitor.evaluate,
                 save_last=lambda: _save(job, folder / "last.pt", resumable=True),
                 save_best=lambda: _save(job, folder / "best.pt", resumable=False),
-                stop=partial(_asked_to_leave, stopper),
+                stop=ranks.Leaving(stopper),
                 note=monitor.note,
             )
             ending = fit(
                 state, job.objective, batches, job.schedule, settings, callbacks, job.device,
                 state.model.frame,
             )  # fmt: skip
+    except RuntimeError as error:
+        if "finished reduction" not in str(error):
+            raise
+        raise UserError(
+            "the model has weights that a step does not use, and several workers wait for their "
+            "gradients: trainer.devices must be 1"
+        ) from None
     except Diverged as error:
         raise UserError(
             f"{error}; {_kept(folder)}; try a lower optim.lr, trainer.clip=1, a longer "
@@ -225,6 +245,7 @@ def _train(job: Job, folder: Path) -> list[Result]:
         batches.close()  # or its workers would be ended by the end of the process, with a traceback
         monitor.close()
     if ending == "signal" and not job.done:
+        ranks.wait_for_first()  # which saves
         raise Interrupted(
             f"stopped at step {state.step:,} and saved; "
             f"go on with: srlab train resume={quote(str(folder))}",
@@ -238,15 +259,6 @@ def _train(job: Job, folder: Path) -> list[Result]:
 def _save(job: Job, path: Path, resumable: bool) -> None:
     if ranks.rank() == 0:
         save(path, job.checkpoint(resumable))
-
-
-def _asked_to_leave(stopper: Stopper, step: int) -> bool:
-    """Tell whether a signal came; several ranks ask each other now and then, and leave together."""
-    if ranks.count() > 1:
-        if step % _AGREED_EVERY:
-            return False
-        stopper.signal = ranks.highest(stopper.signal or 0) or None
-    return stopper.signal is not None
 
 
 def _kept(folder: Path) -> str:

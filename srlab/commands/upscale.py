@@ -35,10 +35,13 @@ def run(config: UpscaleConfig) -> None:
     keep_freed_memory()
     _leave_on_signals()
     if config.checkpoint is None and not config.model:
-        config.checkpoint = _default_model(config.scale or 2)
-        print(f"by {config.checkpoint}, which comes with srlab; model=list names the others")
+        name = _default_model(config.scale or 2)
+        config.checkpoint = str(shipped()[name])
+        print(f"by {name}, which comes with srlab; model=list names the others")
     network = load_network(config, choose_device(config.device))
     upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
+    if not config.input:
+        raise UserError("input names no file and no folder: add input=FILE")
     source = Path(config.input).expanduser()
     target = Path(config.output).expanduser() if config.output else _beside(source, network.scale)
     if is_video(source) and source.is_file():
@@ -73,8 +76,17 @@ def _default_model(scale: int) -> str:
 
 
 def _beside(source: Path, scale: int) -> Path:
-    """Return the output where none is named: beside the input, as ``photo_x3.png``."""
-    return source.with_name(f"{source.name}_x{scale}") if source.is_dir() else source.parent
+    """Return the output where none is named: beside the input, as ``photo_x3.png``.
+
+    Raises:
+        UserError: There is no place beside the input.
+    """
+    if not source.is_dir():
+        return source.parent
+    folder = source.resolve()
+    if not folder.name:
+        raise UserError(f"there is nothing beside {source}: name an output")
+    return folder.with_name(f"{folder.name}_x{scale}")
 
 
 def _leave_on_signals() -> None:

@@ -1,14 +1,17 @@
 """One training by several processes of this machine: ``trainer.devices``.
 
-The same environment is made that ``torchrun`` makes, so a worker does what it would do there.
+A worker finds the same environment that ``torchrun`` makes, and does what it would do there. Each
+is in a group of its own, so that Ctrl-C in a terminal reaches only the process that started them,
+which tells them once.
 """
 
 import io
-import multiprocessing
 import os
+import pickle
 import signal
-import socket
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -16,52 +19,20 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from srlab.commands.application import prepare_process
 from srlab.errors import Interrupted, UserError
 from srlab.parent import end_with_parent
+from srlab.training import ranks
 
 _GRACE = 2.0  # seconds in which the worker that failed first is told from those that miss it
-
-
-def run_in_workers(count: int, advice: Callable[[], str], run: Callable[..., Any], *given: Any):
-    """Run ``run(*given)`` in ``count`` processes and return what the first of them returns.
-
-    Args:
-        count: How many workers.
-        advice: What to tell the user where one dies: what is kept and how to go on.
-        run: A function that can be imported; rank 0 speaks for all.
-        given: Its arguments.
-
-    Raises:
-        UserError: A worker died, or met a mistake of the user's.
-        Interrupted: They were stopped by a signal and have saved.
-    """
-    before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
-    workers: list[Worker] = []
-    try:
-        context, port = multiprocessing.get_context("spawn"), _free_port()
-        for rank in range(count):
-            line, theirs = context.Pipe()
-            place = (rank, count, port, os.getpid(), theirs)
-            process = context.Process(target=_work, args=(*place, run, given))
-            process.start()
-            theirs.close()
-            workers.append(Worker(process, line))
-        for number in before:
-            signal.signal(number, partial(_pass_on, workers))
-        _listen(workers)
-    finally:
-        for worker in workers:
-            worker.process.kill()
-            worker.process.join()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return _outcome(workers, advice)
+_WORKER = "import sys; from srlab.commands.workers import work; work(int(sys.argv[1]))"
 
 
 @dataclass
@@ -71,26 +42,80 @@ class Worker:
     Args:
         process: It.
         line: What it says comes out here.
-        asked: Whether it was asked to leave.
         said: The kind of its last word, and the word.
         code: Its exit status, if it ended by itself.
     """
 
-    process: Any
+    process: subprocess.Popen
     line: Connection
-    asked: bool = False
-    said: tuple[str, Any] | None = None
+    said: tuple[str, Any] = ("", None)
     code: int | None = None
 
 
-def _pass_on(workers: list[Worker], number: int, _: FrameType | None) -> None:
-    """Hand a signal on to the workers, who save and leave; the second one ends all at once."""
-    if all(worker.asked for worker in workers):
+def run_in_workers(count: int, advice: Callable[[], str], run: Callable[..., Any], *given: Any):
+    """Run ``run(*given)`` in ``count`` processes and return what the first of them returns.
+
+    Args:
+        count: How many workers.
+        advice: What to tell the user where one dies: what is kept and how to go on.
+        run: A function that can be imported; rank 0 speaks for all.
+        given: Its arguments, which can be pickled.
+
+    Raises:
+        UserError: A worker died, or met a mistake of the user's.
+        Interrupted: They were stopped by a signal.
+    """
+    if os.name != "posix":
+        raise UserError("trainer.devices wants Linux or macOS: start the workers by torchrun")
+    signals: list[int] = []  # those that came
+    workers: list[Worker] = []
+    before = {
+        number: signal.signal(number, partial(_pass_on, workers, signals))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        with tempfile.TemporaryDirectory(prefix="srlab-") as folder:
+            for rank in range(count):
+                workers.append(_start(rank, count, Path(folder) / "store", (run, given)))
+                if signals:
+                    break
+            try:
+                _listen(workers)
+            finally:
+                for worker in workers:
+                    worker.process.kill()
+                    worker.process.wait()
+                    worker.line.close()
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped at once; {advice()}", 128 + signals[0]) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return _outcome(workers, signals, advice)
+
+
+def _start(rank: int, count: int, store: Path, job: tuple[Any, ...]) -> Worker:
+    """Start a worker, and hand it what is to be run."""
+    ours, theirs = os.pipe()
+    environment = os.environ | ranks.environment(rank, count, store)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WORKER, str(theirs)],
+        stdin=subprocess.PIPE, env=environment, pass_fds=[theirs], process_group=0,
+    )  # fmt: skip
+    os.close(theirs)
+    assert process.stdin is not None
+    with process.stdin:
+        pickle.dump((os.getpid(), sys.path, *job), process.stdin)
+    return Worker(process, Connection(ours, writable=False))
+
+
+def _pass_on(workers: list[Worker], signals: list[int], number: int, _: FrameType | None) -> None:
+    """Ask the workers to save and leave; the second signal ends all at once."""
+    signals.append(number)
+    if len(signals) > 1:
         raise KeyboardInterrupt
     for worker in workers:
-        worker.asked = True
-        if worker.process.is_alive():
-            os.kill(worker.process.pid, number)
+        worker.process.terminate()
 
 
 def _listen(workers: list[Worker]) -> None:
@@ -108,53 +133,47 @@ def _listen(workers: list[Worker]) -> None:
                 kind, what = line.recv()
             except EOFError:
                 del talking[line]
-                worker.process.join()
-                worker.code = worker.process.exitcode
-                failed = worker.said is None or worker.said[0] != "done"
+                worker.code = worker.process.wait()
+                kind = worker.said[0]
             else:
                 if kind == "print":
                     sys.stdout.write(what)
                     sys.stdout.flush()
                     continue
                 worker.said = (kind, what)
-                failed = kind not in ("done", "interrupted")
-            if failed and deadline is None:
+            if kind not in ("done", "interrupted") and deadline is None:
                 deadline = time.monotonic() + _GRACE
 
 
-def _outcome(workers: list[Worker], advice: Callable[[], str]) -> Any:
+def _outcome(workers: list[Worker], signals: list[int], advice: Callable[[], str]) -> Any:
     """Return the first worker's result, or raise what ended the run.
 
     That the others miss one of them is not what ended it.
     """
-    last: list[tuple[str, Any]] = [worker.said or ("", None) for worker in workers]
-    for kind, what in last:
-        if kind == "mistake":
-            raise UserError(what)
+    for worker in workers:
+        if worker.said[0] == "mistake":
+            raise UserError(worker.said[1])
+    if workers[0].said[0] == "done":
+        return workers[0].said[1]
+    if signals:
+        saved = workers[0].said[0] == "interrupted"
+        said = workers[0].said[1] if saved else f"stopped; {advice()}"
+        raise Interrupted(said, 128 + signals[0])
+    count = len(workers)
     for number, worker in enumerate(workers, 1):
-        if worker.said is None and worker.code is not None:
+        if not worker.said[0] and worker.code is not None:
             how = f"ended with status {worker.code}"
             if worker.code < 0:
                 how = f"was killed by {signal.Signals(-worker.code).name}"
             raise UserError(
-                f"worker {number} of {len(workers)} {how}, so the others were stopped; {advice()}"
+                f"worker {number} of {count} {how}, so the others were stopped; {advice()}"
             )
-    for number, (kind, what) in enumerate(last, 1):
-        if kind == "error":
-            print(what, file=sys.stderr, end="")
-            raise UserError(f"worker {number} of {len(workers)} failed as told above; {advice()}")
-    for kind, what in last:
-        if kind == "interrupted":
-            raise Interrupted(*what)
-    if last[0][0] != "done":
-        raise UserError(f"the workers lost each other; {advice()}")
-    return last[0][1]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    for wanted in ("error", "missed"):
+        for number, worker in enumerate(workers, 1):
+            if worker.said[0] == wanted:
+                print(worker.said[1], file=sys.stderr, end="")
+                raise UserError(f"worker {number} of {count} failed as told above; {advice()}")
+    raise Interrupted(workers[0].said[1], 128 + signal.SIGTERM)  # it got a signal of its own
 
 
 class _Line(io.TextIOBase):
@@ -168,20 +187,14 @@ class _Line(io.TextIOBase):
         return len(text)
 
 
-def _work(
-    rank: int, count: int, port: int, parent: int, line: Connection, run: Callable, given: tuple
-) -> None:
+def work(line_number: int) -> None:
     """Be one worker; the last word on the line says how it ended."""
-    os.setpgid(0, 0)  # Ctrl-C in a terminal is for the process that started this one, which tells
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent, path, run, given = pickle.load(sys.stdin.buffer)
     end_with_parent(parent)
-    os.environ |= {
-        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-    }  # fmt: skip
+    sys.path[:] = path
     prepare_process()
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // ranks.asked()))
+    line = Connection(line_number, readable=False)
     try:
         with redirect_stdout(_Line(line)):
             result = run(*given)
@@ -189,12 +202,14 @@ def _work(
     except UserError as error:
         line.send(("mistake", str(error)))
     except Interrupted as stop:
-        line.send(("interrupted", (str(stop), stop.exit_code)))
-    except KeyboardInterrupt:
-        line.send(("interrupted", ("interrupted before there was anything to save", 130)))
+        line.send(("interrupted", str(stop)))
     except BaseException as error:
-        # A rank that is gone is missed by the others, in many words: not what ended the run.
-        missed = "gloo" in str(error).lower() or "nccl" in str(error).lower()
-        line.send(("missed" if missed else "error", traceback.format_exc()))
+        kind = "missed" if _misses_another(error) else "error"
+        line.send((kind, traceback.format_exc()))
     line.close()
     os._exit(0)  # not to wait for others in the destructors of a process group that is broken
+
+
+def _misses_another(error: BaseException) -> bool:
+    """Tell whether an error is what a rank meets when another one is gone."""
+    return isinstance(error, dist.DistError) or "gloo/transport" in str(error)

@@ -115,9 +115,21 @@ def _finite(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors in float64, if they are plain numbers that float32 can hold."""
     weights = {}
     for name, tensor in tensors.items():
-        if tensor.layout is not torch.strided or tensor.is_complex() or tensor.is_quantized:
+        if not _is_plain(tensor):
             raise UserError(f"{path} holds no plain numbers in {name}")
         if not tensor.detach().float().isfinite().all():
             raise UserError(f"{path} holds weights that are not finite, in {name}")
         weights[name] = tensor.detach().double()
     return weights
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Tell whether a tensor is made of numbers that the file holds, each of its own.
+
+    One that repeats a few of them by its strides could fill the memory once it is computed with.
+    """
+    if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized:
+        return False
+    known = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+    held = tensor.untyped_storage().nbytes()
+    return tensor.dtype in known and tensor.numel() * tensor.element_size() <= held

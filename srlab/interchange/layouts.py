@@ -276,6 +276,8 @@ def _edsr(
     unit, peak = torch.eye(3, dtype=torch.float64)[..., None, None], 255.0
     before, less = weights.pop("sub_mean.weight", unit), weights.pop("sub_mean.bias", -peak * mean)
     after, more = weights.pop("add_mean.weight", unit), weights.pop("add_mean.bias", peak * mean)
+    if not less.any():
+        raise ValueError("subtracts no mean colour, so the range of its pixels does not show")
     if less.abs().max() < 1:  # their pixels are from 0 to 1
         peak = 1.0
     head, tail = weights["head.weight"], weights["tail.weight"]

@@ -51,7 +51,8 @@ def as_onnx(program: nn.Module, channels: int, metadata: dict[str, str]) -> byte
         UserError: The network cannot be traced, or a package is missing.
     """
     onnx = _package("onnx")
-    _package("onnxscript")
+    for name in ("onnxscript", "onnxruntime"):
+        _package(name)
     with _quietly(), _telling("ONNX"):
         exported = torch.onnx.export(
             program, (_example(channels),), dynamo=True, opset_version=OPSET, input_names=["lr"],

@@ -20,7 +20,7 @@ from torch import Tensor
 from srlab.errors import UserError
 
 LAYOUT = "1"
-_SEES = {
+NORMALISATION = {
     "y": "luma of BT.601 YCbCr in studio swing, 16 to 235 of 255, divided by 255",
     "rgb": "RGB divided by 255",
 }
@@ -46,7 +46,7 @@ def describe(config: dict[str, Any], scores: list[dict[str, Any]]) -> dict[str, 
         "title": str(config["name"]),
         "scale": str(config["scale"]),
         "colour": str(config["colour"]),
-        "normalisation": _SEES[config["colour"]],
+        "normalisation": NORMALISATION[config["colour"]],
         "config": json.dumps(config),
         "scores": json.dumps(scores),
     }

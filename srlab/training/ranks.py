@@ -5,6 +5,8 @@ too. Numbers and results travel between CPUs (gloo), gradients by what fits the 
 """
 
 import os
+import time
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -12,7 +14,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from srlab.training.signals import Stopper
+
 T = TypeVar("T")
+
+_STORE = "SRLAB_RANKS"  # names the file by which the ranks of one machine meet
+_MOST_BETWEEN = 10  # steps between two times at which ranks ask each other whether to leave
 
 
 def asked() -> int:
@@ -25,17 +32,31 @@ def local() -> int:
     return int(os.environ.get("LOCAL_RANK", "0")) if asked() > 1 else 0
 
 
+def environment(rank: int, count: int, store: Path) -> dict[str, str]:
+    """Return the variables of a rank on this machine, which ``join`` reads; ``store``: a file."""
+    return {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count), _STORE: str(store),
+    }  # fmt: skip
+
+
 def join(device: torch.device) -> None:
     """Meet the other ranks that the environment speaks of; returns once all are there."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    place = os.environ.get(_STORE)
+    if place is None:
+        dist.init_process_group(backend)
+    else:
+        number = int(os.environ["RANK"])
+        store = dist.FileStore(place, asked())
+        dist.init_process_group(backend, store=store, rank=number, world_size=asked())
 
 
 def leave() -> None:
-    """Part from the others, if there are any."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    """Wait until all have come here, and part."""
+    highest(0)
+    dist.destroy_process_group()
 
 
 def count() -> int:
@@ -66,13 +87,43 @@ def mean(values: Tensor) -> Tensor:
     return values
 
 
-def highest(number: int) -> int:
-    """Return the highest of the ranks' numbers."""
-    if count() == 1:
-        return number
-    value = torch.tensor(number)
-    dist.all_reduce(value, dist.ReduceOp.MAX)
-    return int(value)
+def highest(*numbers: int) -> list[int]:
+    """Return the highest of the ranks' numbers, of each kind."""
+    values = torch.tensor(numbers)
+    if count() > 1:
+        dist.all_reduce(values, dist.ReduceOp.MAX)
+    return values.tolist()
+
+
+class Leaving:
+    """Lets all ranks leave after the same step, whichever of them was asked to.
+
+    They ask each other about once a second, at steps on which they agree: every tenth, or sooner
+    where steps take long. One rank looks at its own signal after every step.
+
+    Args:
+        stopper: What has caught the signals of this rank.
+    """
+
+    def __init__(self, stopper: Stopper):
+        self.stopper = stopper
+        self._last, self._next = time.monotonic(), 1
+        self._steps = 1
+
+    def __call__(self, step: int) -> bool:
+        """Tell, after ``step``, whether to leave now."""
+        if count() == 1:
+            return self.stopper.signal is not None
+        self._next -= 1
+        if self._next > 0:
+            return False
+        pace = (time.monotonic() - self._last) / self._steps
+        number, microseconds = highest(self.stopper.signal or 0, int(1e6 * pace))
+        self._steps = min(_MOST_BETWEEN, max(1, 1_000_000 // max(1, microseconds)))
+        self._last, self._next = time.monotonic(), self._steps
+        if number and self.stopper.signal is None:
+            self.stopper.signal = number
+        return number > 0
 
 
 def of_first(value: T) -> T:
