@@ -146,11 +146,11 @@ class NetworkConfig:
     """A network: from a checkpoint, or as a model that is named.
 
     Args:
-        checkpoint: A checkpoint, or a run folder, which stands for its ``last.pt``.
+        checkpoint: A file, or a run folder, which stands for its ``last.pt``.
         scale: The factor s; a checkpoint has its own.
         colour: What the network sees: luma, or all three channels; a checkpoint has its own.
         trust: Packages besides srlab's own that the checkpoint may name.
-        model: The network, where there is no checkpoint.
+        model: The network, where there is no checkpoint: an option, or one that comes with srlab.
         upsampler: What changes the size; the model brings its own unless one is chosen.
     """
 
