@@ -4,16 +4,13 @@ The network that Real-ESRGAN (Wang et al., ICCVW 2021, arXiv 2107.10833) calls S
 in luma and with 16 features, the plain form of ECBSR (Zhang et al., ACM MM 2021).
 """
 
-import torch
 from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
 from srlab.models import MID_GREY, Model, UpsamplerFactory
-from srlab.models.identity import Start, check_start, start_as_identity
+from srlab.models.identity import Start, check_start, prelu_stack
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
-
-_SLOPE = 0.25  # of a PReLU for negative values, at the start
 
 
 class Compact(Model):
@@ -57,15 +54,7 @@ class Compact(Model):
             nn.Conv2d(channels, features, 3),
             *(nn.Conv2d(features, features, 3) for _ in range(depth)),
         ]
-        slopes = [nn.PReLU(features, _SLOPE) for _ in convolutions]
-        if init == "identity":
-            count = len(convolutions)
-            gain = nn.init.calculate_gain("leaky_relu", _SLOPE)
-            start_as_identity(convolutions, [torch.eye(channels)] * count, [gain] * count)
-            for slope in slopes:
-                slope.weight.data[:channels] = 1
-        layers = [layer for pair in zip(convolutions, slopes, strict=True) for layer in pair]
-        self.body = nn.Sequential(*layers)
+        self.body = prelu_stack(convolutions, channels, init)
         self.upsampler = upsampler(features, channels, scale)
         self.whole = is_whole(self.upsampler)
         self._left = halo_of(self.upsampler)

@@ -1,15 +1,12 @@
 """FSRCNN (Dong et al., ECCV 2016, arXiv 1608.00367): extract, shrink, map, expand, upsample."""
 
-import torch
 from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
 from srlab.models import MID_GREY, Model, UpsamplerFactory
-from srlab.models.identity import Start, check_start, start_as_identity
+from srlab.models.identity import Start, check_start, prelu_stack
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
-
-_SLOPE = 0.25  # of a PReLU for negative values, at the start
 
 
 class FSRCNN(Model):
@@ -60,15 +57,7 @@ class FSRCNN(Model):
             *(nn.Conv2d(shrunk, shrunk, 3) for _ in range(depth)),
             nn.Conv2d(shrunk, features, 1),
         ]
-        slopes = [nn.PReLU(conv.out_channels, _SLOPE) for conv in convolutions]
-        if init == "identity":
-            count = len(convolutions)
-            gain = nn.init.calculate_gain("leaky_relu", _SLOPE)
-            start_as_identity(convolutions, [torch.eye(channels)] * count, [gain] * count)
-            for slope in slopes:
-                slope.weight.data[:channels] = 1
-        layers = [layer for pair in zip(convolutions, slopes, strict=True) for layer in pair]
-        self.body = nn.Sequential(*layers)
+        self.body = prelu_stack(convolutions, channels, init)
         self.upsampler = upsampler(features, channels, scale)
         self.whole = is_whole(self.upsampler)
         self._left = halo_of(self.upsampler)

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 Start = Literal["default", "identity"]
 
+_SLOPE = 0.25  # of a PReLU for negative values, at the start
+
 
 def check_start(init: str) -> None:
     """Raise ValueError unless ``init`` is a known start."""
@@ -57,3 +59,20 @@ def relu_carriers(channels: int) -> list[Tensor]:
     """Return the carriers of three layers with ReLUs between: ``x = relu(x) - relu(-x)``."""
     split = torch.cat([torch.eye(channels), -torch.eye(channels)])
     return [split, split @ split.T, split.T]
+
+
+def prelu_stack(convolutions: Sequence[nn.Conv2d], channels: int, init: Start) -> nn.Sequential:
+    """Return convolutions with a PReLU after each, slope 1/4 for negative values at the start.
+
+    With ``init=identity`` the first ``channels`` features carry the input through, and their PReLUs
+    begin as straight lines.
+    """
+    slopes = [nn.PReLU(conv.out_channels, _SLOPE) for conv in convolutions]
+    if init == "identity":
+        count = len(convolutions)
+        gain = nn.init.calculate_gain("leaky_relu", _SLOPE)
+        start_as_identity(convolutions, [torch.eye(channels)] * count, [gain] * count)
+        for slope in slopes:
+            slope.weight.data[:channels] = 1
+    layers = [layer for pair in zip(convolutions, slopes, strict=True) for layer in pair]
+    return nn.Sequential(*layers)
