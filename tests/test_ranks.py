@@ -1,5 +1,6 @@
 """One training by several workers: it is the training by one, and a death ends it well."""
 
+import json
 import os
 import re
 import signal
@@ -63,6 +64,8 @@ def distance(a, b):
 def test_two_workers_with_half_the_batch_each_equal_one_with_the_whole(workplace):
     out = train(workplace, *settings("two"), "trainer.devices=2")
     assert f"{STEPS} steps on 2 processes" in out
+    environment = json.loads((workplace / "two" / "environment.json").read_text())
+    assert "trainer.devices=2" in environment["command"]
     assert out.count(f"step {STEPS} ") == out.count("checkpoint: ") == 1  # one of them speaks
     one, two = (checkpoint(workplace, name) for name in ("one", "two"))
     assert distance(one, two) < 1e-5

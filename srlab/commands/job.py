@@ -120,7 +120,7 @@ class Job:
             "torch": str(torch.__version__),
             "threads": torch.get_num_threads(),
             "device": self.device.type,
-        } | ({"ranks": ranks.count()} if ranks.count() > 1 else {})
+        } | ({"devices": ranks.count()} if ranks.count() > 1 else {})
 
     def checkpoint(self, resumable: bool) -> dict[str, Any]:
         """Return what a checkpoint of the run holds now."""

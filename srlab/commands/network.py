@@ -257,11 +257,12 @@ def check_asked(config: NetworkConfig, made_with: dict[str, Any], path: Path) ->
         UserError: Scale or colour are others, or an upsampler is asked for.
     """
     scale, colour = made_with["scale"], Colour(made_with["colour"])
+    what = path.stem if path in shipped().values() else path
     if config.scale is not None and config.scale != scale:
-        raise UserError(f"{path} was trained for scale {scale}, but scale={config.scale} is asked")
+        raise UserError(f"{what} was trained for scale {scale}, but scale={config.scale} is asked")
     if config.colour is not None and config.colour != colour:
         raise UserError(
-            f"{path} was trained for colour {colour.value}, "
+            f"{what} was trained for colour {colour.value}, "
             f"but colour={config.colour.value} is asked"
         )
     if config.upsampler:

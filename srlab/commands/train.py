@@ -201,9 +201,11 @@ def _take_up(job: Job, folder: Path) -> None:
         job.seconds = float(checkpoint.get("seconds", 0.0))  # not in those of older versions
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} does not fit its run: {error!r}".splitlines()[0]) from None
-    before, now = checkpoint.get("info"), job.environment()
-    if before != now:
-        print(f"the bits may differ from here on: saved with {before}, resumed with {now}")
+    before, now = checkpoint.get("info") or {}, job.environment()
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    if changed and not job.done:
+        told = (f"{key} was {before.get(key, 1)}, is {now.get(key, 1)}" for key in changed)
+        print(f"the bits may differ from here on: {'; '.join(told)}")
 
 
 def _train(job: Job, folder: Path) -> list[Result]:

@@ -105,7 +105,7 @@ def _start(rank: int, count: int, store: Path, job: tuple[Any, ...]) -> Worker:
     os.close(theirs)
     assert process.stdin is not None
     with process.stdin:
-        pickle.dump((os.getpid(), sys.path, *job), process.stdin)
+        pickle.dump((os.getpid(), sys.path, sys.argv, *job), process.stdin)
     return Worker(process, Connection(ours, writable=False))
 
 
@@ -188,10 +188,13 @@ class _Line(io.TextIOBase):
 
 
 def work(line_number: int) -> None:
-    """Be one worker; the last word on the line says how it ended."""
-    parent, path, run, given = pickle.load(sys.stdin.buffer)
+    """Be one worker; the last word on the line says how it ended.
+
+    It takes the command line of the process that started it, which the run folder tells.
+    """
+    parent, path, command, run, given = pickle.load(sys.stdin.buffer)
     end_with_parent(parent)
-    sys.path[:] = path
+    sys.path[:], sys.argv[:] = path, command
     prepare_process()
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // ranks.asked()))
     line = Connection(line_number, readable=False)

@@ -52,7 +52,7 @@ class TrainerConfig:
         steps: Steps in all.
         batch_size: Patches in a batch.
         patch_size: Side of a patch in LR pixels, without the frame that the network adds.
-        lr_factors: Factors on the learning rate, by names of layers: ``{body.4: 0.1}``.
+        lr_factors: Factors on the learning rate: ``'+trainer.lr_factors={body.2: 0.1}'``.
         clip: Largest norm of the gradient; 0 does not clip.
         ema: Decay of the average of the weights, which is what is judged and kept; 0: no average.
         patience: Evaluations without a better score after which training stops; 0: never.
@@ -252,7 +252,7 @@ class ExportConfig(NetworkConfig):
         picture: What a program takes: ``rgb``, or ``own``, what the network sees.
         precision: Number type of the layers; ``fp16`` halves the file.
         name: The title of the model; the run's name if null.
-        output: The file; beside the checkpoint if null.
+        output: The file; if null beside the checkpoint, or here for one that comes with srlab.
     """
 
     format: ExportFormat = MISSING

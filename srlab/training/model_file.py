@@ -66,8 +66,8 @@ def read_model(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not a safetensors file, or it is cut off: {error}") from None
     if metadata.get("srlab") != LAYOUT:
         raise UserError(
-            f"{path} is not a model of srlab: its metadata has srlab={metadata.get('srlab')}, not "
-            f"{LAYOUT}; srlab convert from=FILE reads those of others"
+            f"{path} is not a model that srlab exported as safetensors; srlab convert from=FILE "
+            f"reads some of others"
         )
     try:
         config, scores = (json.loads(metadata[key]) for key in ("config", "scores"))
