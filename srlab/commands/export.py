@@ -44,7 +44,6 @@ _RECIPE = ("seed", "loss", "optim", "schedule", "data", "trainer")
 _PLACES = ("path", "root")
 _SCORE = ("testset", "scale", "protocol", "psnr", "ssim")
 
-
 Map = Callable[[Tensor], Tensor]
 
 

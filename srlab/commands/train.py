@@ -54,8 +54,9 @@ def run(
         return _in_workers(config, wanted, choices, overrides, output)
     if ranks.asked() == 1:
         return _run(config, wanted, choices, overrides, output)
-    check_devices(wanted, choose_device(wanted.device))
-    ranks.join(choose_device(wanted.device))
+    device = choose_device(wanted.device)
+    check_devices(wanted, device)
+    ranks.join(device)
     with _speaking_for_all():
         score = _run(config, wanted, choices, overrides, output)
     ranks.leave()  # after an error the others are not there to part from
