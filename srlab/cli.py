@@ -80,9 +80,9 @@ def main() -> None:
         _tell_plugin_faults()
         print(_help(), end="")
     elif arguments[0] == "--version":
-        from importlib.metadata import version
+        from srlab import __version__
 
-        print(f"srlab {version('srlab')}")
+        print(f"srlab {__version__}")
     elif arguments[0] == "completion":
         _completion(arguments[1:])
     elif arguments[0] == "bench":

@@ -5,6 +5,10 @@ class UserError(Exception):
     """A mistake the user can mend, told in one sentence; the command line exits with status 2."""
 
 
+class OutOfMemory(UserError):
+    """The memory, be it the computer's or a GPU's, does not hold what was asked for."""
+
+
 class Interrupted(Exception):
     """A run that a signal ended after everything was saved.
 

@@ -19,8 +19,6 @@ from srlab.commands.bench_upscale import photograph
 from srlab.commands.measurement import Figure, Measurement, table
 from srlab.timing import interleaved, median_ratio, peak_memory
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
-
 
 @pytest.fixture
 def srlab(monkeypatch, capsys, tmp_path):
@@ -198,25 +196,3 @@ def test_freed_memory_is_kept():
         faults[way] = float(said)
     assert faults["return"] > 10  # pages, huge ones at most
     assert faults["keep"] < faults["return"] / 4
-
-
-# --- the script for a GPU, on whatever is here
-
-
-def test_the_script_for_a_gpu_runs_on_a_cpu_and_overwrites_nothing(tmp_path):
-    environment = os.environ | {
-        "DEVICE": "cpu", "TINY": "1", "PYTHON": sys.executable, "OMP_NUM_THREADS": "1",
-        "SRLAB_CACHE": str(tmp_path / "cache"), "SRLAB_DATA": str(tmp_path),
-    }  # fmt: skip
-    command = ["bash", str(SCRIPTS / "gpu_bench.sh"), str(tmp_path / "out")]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
-    found = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").glob("*.json")}
-    measured = {"train-espcn-fp32", "upscale-fsrcnn-x4-fp32", "evaluate-espcn", "seeds", "clock"}
-    assert measured <= set(found)
-    assert found["clock"]["psnr"] > 20
-    assert found["train-espcn-fp32"]["ratio"] > 0
-
-    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert again.returncode == 2
-    assert "not empty" in again.stderr

@@ -181,6 +181,21 @@ class DependsOnAnUnevenGuide(Sample):
         return sr + guide.amax((-1, -2, -3), keepdim=True)
 
 
+class CopiesAConstant(Sample):
+    def forward(self, framed):
+        return super().forward(framed) * torch.tensor([2.0]).to(framed)
+
+
+class LooksAtAValue(Sample):
+    def forward(self, framed):
+        return super().forward(framed) * (1 if framed.abs().sum() > 0 else 2)
+
+
+class PicksByAMask(Sample):
+    def forward(self, framed):
+        return super().forward(framed) + 0 * framed[framed >= 0].sum()
+
+
 class BreaksDown(Sample):
     def prepare(self):
         raise RuntimeError("scale must be even")
@@ -217,6 +232,9 @@ class RefusesEverything(Sample):
         (NeedsAGuideUnasked, "missing 1 required positional argument: 'guide'"),
         (TakesOneGuideOnly, "fails on .* expand"),
         (DependsOnAnUnevenGuide, "depends on where the picture ends"),
+        (CopiesAConstant, r"waits for a GPU .* a copy .* test_contract.py, line \d+: .*tensor\(\["),
+        (LooksAtAValue, "waits for a GPU .* a look at a value"),
+        (PicksByAMask, "waits for a GPU"),
         (BreaksDown, "cannot be made: RuntimeError: scale must be even"),
         (RefusesWithoutAWord, "refused without a word"),
         (RefusesEverything, "refuses every scale .* as in: scale must be a multiple of seven"),

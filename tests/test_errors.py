@@ -40,7 +40,7 @@ def refused(outcome, *words):
         (["train", "trainer.steps=abc"], ["trainer.steps=abc", "Integer"]),
         (["train", "optim.lr=fast"], ["optim.lr", "a number", "'fast'"]),
         (["train", "model.activation=gelu"], ["model.activation", "tanh or relu", "'gelu'"]),
-        (["train", "trainer.precision=fp8"], ["fp32, bf16, fp16"]),
+        (["train", "trainer.precision=fp8"], ["fp32, tf32, bf16, fp16"]),
         (["train", "trainer.precision=bf16", "device=cpu"], ["trainer.precision=bf16", "CUDA"]),
         (["train", "scale=0"], ["scale", "at least 2", "0"]),
         (["train", "scale=1"], ["scale", "at least 2", "1"]),

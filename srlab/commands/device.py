@@ -1,13 +1,29 @@
 """Choosing the device."""
 
+from typing import Any
+
 import torch
 
 from srlab.errors import UserError
+from srlab.precision import compute_exactly
 from srlab.training import ranks
 
 
+def gpu_facts(device: torch.device) -> dict[str, Any]:
+    """Return what results depend on where they were computed on a GPU; ``gpu`` is None if not."""
+    if device.type != "cuda":
+        return {"gpu": None}
+    return {
+        "gpu": torch.cuda.get_device_name(device),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+    }
+
+
 def choose_device(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` names.
+    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` names, set up for verbs.
+
+    From then on float32 is single precision on a GPU, too: scores do not depend on the device.
 
     Raises:
         UserError: There is no such device here.
@@ -25,4 +41,5 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise UserError(f"device={name} is not here: torch sees {count} CUDA devices")
+    compute_exactly()
     return device

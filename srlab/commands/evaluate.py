@@ -5,7 +5,7 @@ from pathlib import Path
 from srlab.atomic import write_atomically
 from srlab.commands.device import choose_device
 from srlab.commands.folders import dated, make_folder
-from srlab.commands.memory import keep_freed_memory
+from srlab.commands.memory import enough_memory, keep_freed_memory
 from srlab.commands.network import load_network
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
@@ -33,7 +33,8 @@ def run(config: EvaluateConfig) -> float:
 
     label = network.label + (" + self-ensemble" if config.ensemble else "")
     method = None if config.ensemble else network.method
-    results = judge(upscale, pairs, network.scale, network.colour, label, method)
+    with enough_memory("tile, which is in low-resolution pixels: tile=128"):
+        results = judge(upscale, pairs, network.scale, network.colour, label, method)
     print(console_table(results, per_image=True))
     write_atomically(folder / "results.json", as_json(results).encode())
     write_atomically(folder / "results.csv", as_csv(results).encode())

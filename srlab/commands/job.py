@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from srlab import __version__
-from srlab.commands.device import choose_device
+from srlab.commands.device import choose_device, gpu_facts
 from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import check_network, method_of, ripple_on_flats
 from srlab.commands.showcase import Showcase, open_showcase
@@ -120,7 +120,9 @@ class Job:
             "torch": str(torch.__version__),
             "threads": torch.get_num_threads(),
             "device": self.device.type,
-        } | ({"devices": ranks.count()} if ranks.count() > 1 else {})
+            **({"devices": ranks.count()} if ranks.count() > 1 else {}),
+            **(gpu_facts(self.device) if self.device.type == "cuda" else {}),
+        }
 
     def checkpoint(self, resumable: bool) -> dict[str, Any]:
         """Return what a checkpoint of the run holds now."""

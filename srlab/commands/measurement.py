@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from srlab import __version__
 from srlab.atomic import write_atomically
+from srlab.commands.device import gpu_facts
 from srlab.commands.folders import check_new_file
 from srlab.commands.memory import keep_freed_memory
 from srlab.errors import UserError
@@ -127,17 +128,17 @@ def table(measurement: Measurement) -> str:
     return "\n".join(lines)
 
 
-def report(measurement: Measurement, output: str | None) -> None:
-    """Print a measurement and, if asked, write it as JSON."""
+def report(measurement: Measurement, output: str | None, device: torch.device) -> None:
+    """Print a measurement that was made on a device and, if asked, write it as JSON."""
     print(table(measurement))
     if output is not None:
-        content = asdict(measurement) | {"ratio": measurement.ratio, "machine": machine()}
+        content = asdict(measurement) | {"ratio": measurement.ratio, "machine": machine(device)}
         write_atomically(Path(output).expanduser(), (json.dumps(content, indent=2) + "\n").encode())
         print(f"written: {output}")
 
 
-def machine() -> dict[str, Any]:
-    """Return what a measurement depends on besides its settings."""
+def machine(device: torch.device) -> dict[str, Any]:
+    """Return what a measurement on a device depends on besides its settings."""
     return {
         "srlab": __version__,
         "torch": str(torch.__version__),
@@ -145,8 +146,7 @@ def machine() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _processor(),
         "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }
+    } | gpu_facts(device)
 
 
 def peak_on(device: torch.device) -> int | None:

@@ -1,6 +1,15 @@
-"""Memory that a process keeps: the C library's default can cost more than the arithmetic."""
+"""Memory: what a process keeps of it, and what is said where there is too little.
+
+The C library's default can cost more than the arithmetic.
+"""
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from srlab.errors import OutOfMemory
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 _KEPT = 2**30
@@ -20,3 +29,25 @@ def keep_freed_memory() -> None:
         return
     if mallopt(_MMAP_THRESHOLD, _KEPT) or mallopt(_MMAP_THRESHOLD, _KEPT_BY_OLD_GLIBC):
         mallopt(_TRIM_THRESHOLD, _KEPT)
+
+
+@contextmanager
+def enough_memory(keys: str) -> Iterator[None]:
+    """Tell in a sentence that the memory is full.
+
+    Args:
+        keys: What to lower.
+
+    Raises:
+        OutOfMemory: It is.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise OutOfMemory(f"the memory of the GPU is full: lower {keys}") from None
+    except MemoryError:
+        raise OutOfMemory(f"the memory is full: lower {keys}") from None
+    except RuntimeError as error:  # as torch's allocator for the CPU has it
+        if "DefaultCPUAllocator" not in str(error):
+            raise
+        raise OutOfMemory(f"the memory is full: lower {keys}") from None

@@ -1,8 +1,9 @@
 """The network of a command: from a checkpoint, or a model without weights."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from srlab.commands.limits import AtMost
+from srlab.commands.memory import enough_memory
 from srlab.config.build import build, without_warning
 from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
 from srlab.config.schema import (
@@ -29,6 +31,7 @@ from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import device_of, upscale_tiled
 from srlab.metrics.checkerboard import flat_ripple
 from srlab.models import Model
+from srlab.precision import layer_type
 from srlab.training.checkpoint import load as read_checkpoint
 from srlab.upsamplers.simplify import simplify
 from srlab.weights import shipped
@@ -71,22 +74,37 @@ class Network:
         """Return the function that upscales pixels and yields their rows as they are done.
 
         It maps ``(H, W, 1 to 4)``, uint8 or uint16, to rows ``(h, s W, 1 to 4)`` of the same type,
-        with the heads in their simplest form and on CUDA in half precision, unless told otherwise.
+        with the heads in their simplest form.
+
+        Raises:
+            UserError: ``tile`` is no size; when it runs, the memory is too little.
         """
         module: Model = quick(simplify(self.module))
         size = tile_size(module, tile)
-        kind = layer_type(precision, device_of(module, torch.empty(0)))
-        once = SelfEnsemble(module, size) if ensemble else module
-        model = OnPixels(once, self.colour.value, kind)
         at_once = automatic_number(module, size)
-        return partial(upscale_pixels, model, tile=size, at_once=at_once)
+        device = device_of(module, torch.empty(0))
+
+        @lru_cache
+        def on_pixels(kind: torch.dtype) -> OnPixels:
+            once = copy.deepcopy(module)
+            return OnPixels(SelfEnsemble(once, size) if ensemble else once, self.colour.value, kind)
+
+        def upscale(pixels: np.ndarray) -> Iterator[np.ndarray]:
+            model = on_pixels(layers_for(precision, device, pixels.dtype))
+            with enough_memory("tile, which is in low-resolution pixels: tile=128"):
+                yield from upscale_pixels(model, pixels, size, at_once)
+
+        return upscale
 
 
-def layer_type(precision: UpscalePrecision, device: torch.device) -> torch.dtype:
-    """Return the number type of the layers of a network that is used on a device."""
-    usual = torch.float16 if device.type == "cuda" else torch.float32
-    kinds = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-    return kinds.get(precision.value, usual)
+def layers_for(precision: UpscalePrecision, device: torch.device, levels: np.dtype) -> torch.dtype:
+    """Return the number type of the layers of a network that is used on pixels of a type.
+
+    Half precision has too few digits for the 65,536 levels of 16-bit pictures.
+    """
+    if precision != UpscalePrecision.auto:
+        return layer_type(precision.value)
+    return layer_type("fp16" if device.type == "cuda" and levels == np.uint8 else "fp32")
 
 
 def tile_size(module: Model, tile: int | str) -> int:

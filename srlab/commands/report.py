@@ -88,12 +88,12 @@ def run(config: ReportConfig) -> Path:
             for c in results.choices
         ],
         "curves": _curves(results, curves),
-        "repeat": _repeat(sweep, results, environments, config),
+        "repeat": _repeat(sweep, results, environments, config, machine(device)),
         "files": FILES,
     }
     page = render(context)
     with atomic_folder(output) as work:
-        write_tables(work, results, rankings, costs, ripples, context)
+        write_tables(work, results, rankings, costs, ripples, context, machine(device))
         write_atomically(work / "index.html", page.encode())
     print(f"\n{context['answer'][0]}\n\nreport: {output}/index.html")
     return output
@@ -217,7 +217,11 @@ def _curves(results: Results, curves: dict[str, dict[str, Curve]]) -> list[dict[
 
 
 def _repeat(
-    sweep: Sweep, results: Results, environments: list[dict[str, Any]], config: ReportConfig
+    sweep: Sweep,
+    results: Results,
+    environments: list[dict[str, Any]],
+    config: ReportConfig,
+    here: dict[str, Any],
 ) -> dict[str, Any]:
     keys, values, common = differences(results.choices)
     facts = {
@@ -231,7 +235,7 @@ def _repeat(
         for package in environments[0]["packages"]
     }
     rows = [[k, ", ".join(dict.fromkeys(str(v) for v in vs if v))] for k, vs in facts.items()]
-    here = [[f"{k}, for the report", str(v)] for k, v in machine().items() if v is not None]
+    ours = [[f"{k}, for the report", str(v)] for k, v in here.items() if v is not None]
     colour = str(results.runs[0].config["colour"])
     return {
         "commands": [*sweep.commands, shlex.join(["srlab", "report", f"sweep={config.sweep}"])],
@@ -244,7 +248,7 @@ def _repeat(
         },
         "environment": [
             ["protocol", protocol(int(results.runs[0].config["scale"]), colour)],
-            *(row for row in rows if row[1]), *here,
+            *(row for row in rows if row[1]), *ours,
         ],
         "config": OmegaConf.to_yaml(OmegaConf.create(common)),
     }  # fmt: skip

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from srlab.atomic import write_atomically
-from srlab.commands.measurement import machine
 from srlab.commands.report_text import COST_KINDS
 from srlab.commands.sweep_networks import Cost
 from srlab.commands.sweep_results import METRICS, Results
@@ -26,6 +25,7 @@ def write_tables(
     costs: dict[str, Cost],
     ripples: dict[str, list[float]],
     context: dict[str, Any],
+    machine: dict[str, Any],
 ) -> None:
     """Write what a report says as CSV, Markdown, LaTeX and JSON: the files of ``FILES``.
 
@@ -36,6 +36,7 @@ def write_tables(
         costs: By choice.
         ripples: The ripple of flat pictures, for each seed of each choice.
         context: What the page shows.
+        machine: What the costs were measured on.
     """
 
     def write(name: str, text: str) -> None:
@@ -74,7 +75,7 @@ def write_tables(
         },
         "flat_ripple": ripples,
         "costs": {label: asdict(cost) for label, cost in costs.items()},
-        "machine": machine(),
+        "machine": machine,
         "commands": context["repeat"]["commands"],
     }
     write("report.json", json.dumps(content, indent=2, default=_as_plain) + "\n")

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from srlab.atomic import write_atomically
+from srlab.commands.device import gpu_facts
 from srlab.commands.folders import make_folder
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
@@ -27,8 +28,13 @@ RESUMABLE = (
 )  # fmt: skip
 
 
-def create_run(folder: Path, config: dict[str, Any]) -> Path:
+def create_run(folder: Path, config: dict[str, Any], device: torch.device) -> Path:
     """Make a run folder with its config and its environment, and lock it.
+
+    Args:
+        folder: The folder.
+        config: The config.
+        device: Where the run is trained.
 
     Raises:
         UserError: It is there already with something in it, or it cannot be made.
@@ -39,7 +45,7 @@ def create_run(folder: Path, config: dict[str, Any]) -> Path:
     make_folder(folder)
     lock(folder)
     make_folder(folder)  # still empty, now that nobody else can be writing to it
-    environment = json.dumps(_environment(), indent=2) + "\n"
+    environment = json.dumps(_environment(device), indent=2) + "\n"
     write_atomically(folder / "environment.json", environment.encode())
     text = OmegaConf.to_yaml(OmegaConf.create(config))
     write_atomically(folder / "config.yaml", text.encode())
@@ -161,17 +167,16 @@ def lock(folder: Path) -> int | None:
     return handle
 
 
-def _environment() -> dict[str, Any]:
+def _environment(device: torch.device) -> dict[str, Any]:
     from importlib.metadata import version
 
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "command": sys.argv,
         "git": _git_revision(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu_threads": torch.get_num_threads(),
-        "gpu": gpu,
+        **gpu_facts(device),
         "packages": {name: version(name) for name in ("torch", "hydra-core", "numpy", "pillow")},
     }
 

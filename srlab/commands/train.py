@@ -14,13 +14,14 @@ from srlab.atomic import write_atomically
 from srlab.commands.device import choose_device
 from srlab.commands.folders import dated
 from srlab.commands.job import Job, check_devices, check_run, plain, prepare
+from srlab.commands.memory import enough_memory
 from srlab.commands.monitor import Monitor, Onlooker
 from srlab.commands.network import checkpoint_file, trusted_roots
 from srlab.commands.run_folder import create_run, lock, read_run
 from srlab.commands.workers import run_in_workers
 from srlab.config.schema import TrainConfig
 from srlab.data.feed import feed
-from srlab.errors import Interrupted, UserError
+from srlab.errors import Interrupted, OutOfMemory, UserError
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
 from srlab.training import ranks
 from srlab.training.checkpoint import load, save
@@ -142,7 +143,7 @@ def _give_name(config: TrainConfig, choices: dict[str, Any]) -> None:
 def _new_folder(job: Job, output: str | None) -> Path:
     """Make the folder of a run, and keep others from it."""
     place = job.config.run_dir or output or dated(Path("runs") / job.name)
-    return create_run(Path(place).expanduser(), plain(job.config))
+    return create_run(Path(place).expanduser(), plain(job.config), job.device)
 
 
 def _refuse_ignored(job: Job, overrides: list[str]) -> None:
@@ -205,7 +206,11 @@ def _take_up(job: Job, folder: Path) -> None:
     before, now = checkpoint.get("info") or {}, job.environment()
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     if changed and not job.done:
-        told = (f"{key} was {before.get(key, 1)}, is {now.get(key, 1)}" for key in changed)
+        unsaid = {"devices": 1}
+        told = (
+            f"{key} was {before.get(key, unsaid.get(key))}, is {now.get(key, unsaid.get(key))}"
+            for key in changed
+        )
         print(f"the bits may differ from here on: {'; '.join(told)}")
 
 
@@ -219,7 +224,7 @@ def _train(job: Job, folder: Path) -> list[Result]:
     batches = feed(job.batches, state.step, trainer.steps, job.device, trainer.workers)
     monitor = Monitor(job, folder) if ranks.rank() == 0 else Onlooker(job)
     try:
-        with Stopper() as stopper:
+        with Stopper() as stopper, enough_memory("trainer.batch_size or trainer.patch_size"):
             callbacks = Callbacks(
                 log=monitor.log,
                 evaluate=monitor.evaluate,
@@ -238,6 +243,12 @@ def _train(job: Job, folder: Path) -> list[Result]:
         raise UserError(
             "the model has weights that a step does not use, and several workers wait for their "
             "gradients: trainer.devices must be 1"
+        ) from None
+    except OutOfMemory as error:
+        _save(job, folder / "last.pt", resumable=True)
+        raise UserError(
+            f"{error} in a run of its own; this one is saved (step {state.step:,}) and, where "
+            f"there is more memory, goes on with: srlab train resume={quote(str(folder))}"
         ) from None
     except Diverged as error:
         raise UserError(

@@ -24,15 +24,16 @@ class Colour(Enum):
 
 
 class Precision(Enum):
-    """Number type of the forward pass."""
+    """Number type of the layers in training."""
 
     fp32 = "fp32"
+    tf32 = "tf32"
     bf16 = "bf16"
     fp16 = "fp16"
 
 
 class UpscalePrecision(Enum):
-    """Number type of the layers of a network that is used: half precision on CUDA if ``auto``."""
+    """Number type of the layers of a network that is used."""
 
     auto = "auto"
     fp32 = "fp32"
@@ -56,7 +57,9 @@ class TrainerConfig:
         clip: Largest norm of the gradient; 0 does not clip.
         ema: Decay of the average of the weights, which is what is judged and kept; 0: no average.
         patience: Evaluations without a better score after which training stops; 0: never.
-        precision: Number type of the forward pass; all but fp32 want CUDA.
+        precision: Number type of the layers; all but fp32 want CUDA. ``tf32`` rounds what goes into
+            a convolution to 10 bits of mantissa, ``bf16`` to 7, ``fp16`` to 10 with gradients that
+            are scaled.
         compile: Whether ``torch.compile`` fuses the forward pass and the loss.
         graph: Whether a step is recorded as a CUDA graph, where there is CUDA.
         log_every: Steps between two reports of the loss.
@@ -195,7 +198,8 @@ class UpscaleConfig(UseConfig):
     """An upscaling of a picture, a folder of pictures or a video.
 
     Args:
-        precision: Number type of the layers; ``auto`` is fp16 on CUDA and fp32 on the CPU.
+        precision: Number type of the layers; ``auto`` is fp16 for 8-bit pictures on CUDA, else
+            fp32. ``bf16`` costs about 0.06 dB.
         input: A picture, a folder of pictures or a video.
         output: Where the larger ones go: a file, or a folder for a folder; beside the input, as
             ``photo_x3.png``, if null.
@@ -297,7 +301,7 @@ class BenchTrainConfig:
         batch_size: Patches in a batch.
         patch_size: Side of a patch in LR pixels, without the frame that the network adds.
         ema: Decay of the average of the weights; 0: no average.
-        precision: Number type of the forward pass; all but fp32 want CUDA.
+        precision: Number type of the layers; all but fp32 want CUDA.
         compile: Whether ``torch.compile`` fuses the forward pass and the loss.
         graph: Whether a step is recorded as a CUDA graph, where there is CUDA.
         workers: Processes that cut batches; 0: the training itself.
@@ -362,7 +366,7 @@ class BenchUpscaleConfig(BenchUseConfig):
     Args:
         width: Width of the LR picture.
         height: Height of the LR picture.
-        precision: Number type of the layers; ``auto`` is fp16 on CUDA and fp32 on the CPU.
+        precision: Number type of the layers; ``auto`` is fp16 on CUDA, else fp32.
     """
 
     width: int = 640

@@ -6,8 +6,10 @@ pack moves there, if it fits, and only the places of the patches cross the bus.
 
 import os
 import signal
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +19,9 @@ from srlab.data.patches import PatchBatches
 from srlab.parent import end_with_parent
 
 _BLOCK_VALUES = {"cpu": 2**21, "cuda": 2**24}
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
 _RESIDENT_SHARE = 0.5  # of the free memory of a GPU that a pack may take
 
 
@@ -49,10 +54,31 @@ def _blocks(
         yield from _by_workers(batches, steps, workers, pin=device.type == "cuda")
         return
     pixels = batches.pack.as_tensor()
-    if _fits(pixels, device):
-        pixels = pixels.to(device)
-    for block in steps:
-        yield batches.cut(pixels, batches.places(block))
+    if not _fits(pixels, device):
+        for block in steps:
+            yield batches.block(block)
+        return
+    pixels = pixels.to(device)
+
+    def draw(block: range) -> tuple[Tensor, ...]:
+        with torch.cuda.device(device):  # pinned, so that nobody waits for them to be copied
+            return tuple(places.pin_memory() for places in batches.places(block))
+
+    for places in _ahead(draw, steps):
+        yield batches.cut(pixels, *places)
+
+
+def _ahead(work: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+    """Yield ``work(item)`` in order; a thread makes the next one meanwhile."""
+    with ThreadPoolExecutor(1, "srlab") as pool:
+        coming: Future[Made] | None = None
+        for item in items:
+            following = pool.submit(work, item)
+            if coming is not None:
+                yield coming.result()
+            coming = following
+        if coming is not None:
+            yield coming.result()
 
 
 def _fits(pixels: Tensor, device: torch.device) -> bool:

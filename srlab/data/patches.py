@@ -58,13 +58,15 @@ class PatchBatches:
 
     def block(self, steps: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return several batches, one after the other along N, for little more than one costs."""
-        return self.cut(self.pack.as_tensor(), self.places(steps))
+        return self.cut(self.pack.as_tensor(), *self.places(steps))
 
-    def places(self, steps: Sequence[int]) -> Tensor:
+    def places(self, steps: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
         """Draw what each patch of this rank in these batches is: ``(7, len(steps) N)``, int64.
 
         Its rows: offsets of LR and HR, LR height and width, top, left, symmetry. This is all that
-        is random; three bits of symmetry say transpose, flip rows, flip columns.
+        is random; three bits of symmetry say transpose, flip rows, flip columns. Besides, the
+        numbers of the patches to transpose and of those whose columns are flipped: a GPU that
+        looked for them would be waited for.
         """
         pack, patch = self.pack, self.patch_size
         spots = np.prod(pack.size - patch + 1, axis=1)
@@ -80,17 +82,17 @@ class PatchBatches:
         height, width = pack.size[image].T
         top, left = np.divmod(spot - ends[image] + spots[image], width - patch + 1)
         rows = (pack.lr_offset[image], pack.hr_offset[image], height, width, top, left, symmetry)
-        return torch.from_numpy(np.stack(rows))
+        transposed, flipped = (torch.from_numpy(np.flatnonzero(symmetry >> k & 1)) for k in (0, 2))
+        return torch.from_numpy(np.stack(rows)), transposed, flipped
 
-    def cut(self, pixels: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def cut(
+        self, pixels: Tensor, places: Tensor, transposed: Tensor, flipped: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Gather the LR and HR patches at ``places`` from the pack's pixels, on their device."""
-        device = pixels.device
-        turned = [
-            (places[-1] >> k & 1).nonzero().flatten().to(device, non_blocking=True) for k in (0, 2)
-        ]
-        lr_offset, hr_offset, height, width, top, left, symmetry = places.to(
-            device, non_blocking=True
+        places, *turned = (
+            x.to(pixels.device, non_blocking=True) for x in (places, transposed, flipped)
         )
+        lr_offset, hr_offset, height, width, top, left, symmetry = places
         s, channels, patch, halo = self.pack.scale, self.pack.channels, self.patch_size, self.halo
         lr = _mirrored_patches(
             pixels, lr_offset, height, width, channels, top - halo, left - halo, patch + 2 * halo,

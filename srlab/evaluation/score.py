@@ -14,6 +14,7 @@ from srlab.imaging.threads import each
 from srlab.metrics.checkerboard import picture_ripple
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
+from srlab.precision import single_precision
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def scores(
         metrics = psnr(sr_y, hr_y), ssim(sr_y, hr_y), picture_ripple(sr_y, scale)
         return Score(name, *torch.cat(metrics).tolist())
 
-    return each(score, pairs)
+    with single_precision():
+        yield from each(score, pairs)
 
 
 def mean_score(images: list[Score]) -> Score:

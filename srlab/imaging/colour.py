@@ -25,13 +25,14 @@ _OFFSET = torch.tensor([16.0, 128.0, 128.0], dtype=torch.float64)
 
 def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
     """Convert ``(N, 3, H, W)`` RGB in ``[0, 1]`` to YCbCr in ``[0, 1]``."""
-    matrix, offset = (_FORWARD / 255).to(rgb), (_OFFSET / 255).to(rgb)
+    matrix, offset = _made_there(_FORWARD / 255, rgb), _made_there(_OFFSET / 255, rgb)
     return torch.einsum("oc,nchw->nohw", matrix, rgb) + offset.view(1, 3, 1, 1)
 
 
 def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
     """Convert ``(N, 3, H, W)`` YCbCr in ``[0, 1]`` to RGB, not clamped."""
-    matrix, offset = (_FORWARD / 255).inverse().to(ycbcr), (_OFFSET / 255).to(ycbcr)
+    matrix = _made_there((_FORWARD / 255).inverse(), ycbcr)
+    offset = _made_there(_OFFSET / 255, ycbcr)
     return torch.einsum("oc,nchw->nohw", matrix, ycbcr - offset.view(1, 3, 1, 1))
 
 
@@ -42,7 +43,7 @@ def luma(image: Tensor) -> Tensor:
     """
     if image.shape[1] == 1:
         return image
-    weights = (_FORWARD[0] / 255).to(image)
+    weights = _made_there(_FORWARD[0] / 255, image)
     return torch.einsum("c,nchw->nhw", weights, image).unsqueeze(1) + 16 / 255
 
 
@@ -59,3 +60,11 @@ def to_channels(image: Tensor, colour: Colour) -> Tensor:
     if colour == "y":
         return quantise(luma(image)) if image.shape[1] == 3 else image
     return image.expand(-1, 3, -1, -1)
+
+
+def _made_there(values: Tensor, image: Tensor) -> Tensor:
+    """Return constants on the device and of the type of an image; a copy to a GPU would wait."""
+    if image.device.type == "cpu":
+        return values.to(image)
+    numbers = [image.new_full((), number) for number in values.flatten().tolist()]
+    return torch.stack(numbers).view(values.shape)

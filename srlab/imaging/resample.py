@@ -61,7 +61,7 @@ def reframe(x: Tensor, have: int, need: int) -> Tensor:
     return mirror_pad(x, need - have)
 
 
-def phase_taps(scale: int, mode: Interpolation) -> Tensor:
+def phase_taps(scale: int, mode: Interpolation, device: torch.device | None = None) -> Tensor:
     """Return the weights ``(s, 2h + 1)``, float64, by which an enlarged line mixes its source.
 
     Pixel ``s y + a`` of the enlarged line lies at ``y + (a + 1/2)/s - 1/2`` (pixel centres, as with
@@ -69,8 +69,8 @@ def phase_taps(scale: int, mode: Interpolation) -> Tensor:
     ``h = REACH[mode]``.
     """
     reach = REACH[mode]
-    place = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
-    return weights(torch.arange(-reach, reach + 1) - place[:, None], mode)
+    place = (torch.arange(scale, dtype=torch.float64, device=device) + 0.5) / scale - 0.5
+    return weights(torch.arange(-reach, reach + 1, device=device) - place[:, None], mode)
 
 
 def weights(t: Tensor, mode: Interpolation) -> Tensor:
@@ -99,7 +99,7 @@ def interpolate(framed: Tensor, scale: int, mode: Interpolation) -> Tensor:
         with torch.autocast(kind, enabled=False):
             return interpolate(framed, scale, mode)
     count, channels = framed.shape[:2]
-    taps = phase_taps(scale, mode).to(framed)
+    taps = phase_taps(scale, mode, framed.device).to(framed)  # made there: a copy would wait
     x = by_phases(framed.reshape(count * channels, 1, *framed.shape[2:]), taps, taps)
     return x.reshape(count, channels, *x.shape[1:])
 
@@ -148,24 +148,26 @@ def stretch(
         raise ValueError(f"height and width must be at least 1, got {height} and {width}")
     if align_corners and mode == "nearest":
         raise ValueError("align_corners is for bilinear and bicubic, not for nearest")
-    rows = _stretching(x.shape[-2], height, mode, align_corners).to(x)
-    columns = _stretching(x.shape[-1], width, mode, align_corners).to(x)
+    rows = _stretching(x.shape[-2], height, mode, align_corners, x.device).to(x)
+    columns = _stretching(x.shape[-1], width, mode, align_corners, x.device).to(x)
     return rows @ x @ columns.T
 
 
-def _stretching(size: int, new: int, mode: Interpolation, align_corners: bool) -> Tensor:
+def _stretching(
+    size: int, new: int, mode: Interpolation, align_corners: bool, device: torch.device
+) -> Tensor:
     """Return the matrix ``(new, size)``, float64, that interpolates a line."""
-    index = torch.arange(new, dtype=torch.float64)
-    matrix = torch.zeros(new, size, dtype=torch.float64)
+    index = torch.arange(new, dtype=torch.float64, device=device)
+    matrix = torch.zeros(new, size, dtype=torch.float64, device=device)
     if mode == "nearest":
-        source = torch.arange(new) * size // new
+        source = torch.arange(new, device=device) * size // new
         return matrix.scatter_(1, source[:, None], 1.0)
     if align_corners:
         place = index * (size - 1) / max(new - 1, 1)
     else:
         place = (index + 0.5) * size / new - 0.5
     reach = REACH[mode]
-    taps = place.floor().long()[:, None] + torch.arange(1 - reach, 1 + reach)
+    taps = place.floor().long()[:, None] + torch.arange(1 - reach, 1 + reach, device=device)
     return matrix.scatter_add_(1, fold(taps, size), weights(taps - place[:, None], mode))
 
 

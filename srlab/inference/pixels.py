@@ -12,6 +12,7 @@ from srlab.imaging.resample import REACH
 from srlab.inference.colour import enlarge_framed, upscale_colour
 from srlab.inference.tiles import upscale_rows
 from srlab.models import Model
+from srlab.precision import autocast_to, cast_layers, single_precision
 
 
 class OnPixels(Model):
@@ -23,7 +24,8 @@ class OnPixels(Model):
     Args:
         network: The network, of luma or RGB in ``[0, 1]``.
         colour: What it sees.
-        precision: Number type of the network's layers; all else is in single precision.
+        precision: Number type of the network's layers, whose weights are cast to it here, once; all
+            else is in single precision.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class OnPixels(Model):
     ):
         super().__init__()
         self.network = network
+        cast_layers(network, precision)
         self.colour: Colour = colour
         self.precision = precision
         self.scale, self.channels = network.scale, network.channels
@@ -56,8 +59,7 @@ class OnPixels(Model):
         return sr.mul_(top).add_(0.5).clamp_(0, top).to(lr.dtype)  # which rounds down
 
     def _once(self, x: Tensor, halo: int) -> Tensor:
-        device = x.device.type
-        with torch.autocast(device, self.precision, enabled=self.precision != torch.float32):
+        with autocast_to(self.precision, x.device):
             return self.network(x, halo=halo).to(x)
 
 
@@ -74,8 +76,9 @@ def upscale_pixels(
         return to_levels(pixels[first:last])
 
     height, width = pixels.shape[:2]
-    for rows in upscale_rows(model, read, height, width, tile, at_once):
-        yield to_pixels(rows)
+    with single_precision():
+        for rows in upscale_rows(model, read, height, width, tile, at_once):
+            yield to_pixels(rows)
 
 
 def to_levels(pixels: np.ndarray) -> Tensor:

@@ -62,16 +62,19 @@ def upscale_rows(
         ``(N, C, s rows, s W)`` on the CPU, of the number type that was read, the channels last in
         memory.
     """
-    if _whole(model, height, width, tile):
-        rows = read(0, height)
-        yield _channels_last(model(rows.to(device_of(model, rows))).cpu())
-        return
-    shape, dtype = read(0, 1).shape[:2], read(0, 1).dtype
+    line = read(0, 1)
+    device, kind = device_of(model, line), line.dtype
 
     def strip(first: int, last: int) -> Tensor:
-        size = (*shape, last - first, width * model.scale)
-        return torch.empty(size, dtype=dtype, memory_format=torch.channels_last)
+        size = (*line.shape[:2], last - first, width * model.scale)
+        # Pinned, or what comes from a GPU would be copied twice, and waited for.
+        pinned = device.type == "cuda"
+        return torch.empty(size, dtype=kind, pin_memory=pinned, memory_format=torch.channels_last)
 
+    if _whole(model, height, width, tile):
+        sr = _channels_last(model(read(0, height).to(device, non_blocking=True)))
+        yield strip(0, height * model.scale).copy_(sr) if sr.is_cuda else sr
+        return
     yield from _Tiling(model, height, width, tile, at_once).run(read, strip)
 
 
@@ -149,18 +152,35 @@ class _Tiling:
     def in_batches(
         self, read: Callable[[int, int], Tensor], place: Callable[[int, int], Tensor]
     ) -> Iterator[Tensor]:
-        """Give the network equal tiles of a row, up to ``at_once`` together."""
+        """Give the network equal tiles of a row, up to ``at_once`` together.
+
+        While a row is copied from the device, and used, the next one is computed.
+        """
+        copies, waiting = _Copies(), None
         for row in self.rows(read, place):
-            device = device_of(self.model, row.band)
-            for _, equal in groupby(self.across, lambda cut: (cut.end - cut.start, cut.own)):
-                cuts = list(equal)
-                for number in range(0, len(cuts), self.at_once):
-                    some = cuts[number : number + self.at_once]
-                    pieces = torch.cat([self.piece(row, cut) for cut in some])
-                    done = self.model(pieces.to(device), halo=self.model.frame).cpu()
-                    for cut, part in zip(some, done.split(len(row.band)), strict=True):
-                        self.put(row, cut, part)
-            yield row.out
+            made = self.computed(row)
+            done = copies.start(made, row.out)
+            if waiting is not None:
+                yield waiting()
+            waiting = done
+        if waiting is not None:
+            yield waiting()
+
+    def computed(self, row: _Row) -> Tensor:
+        """Compute a row of tiles, and return its pixels on the device of the model."""
+        device = device_of(self.model, row.band)
+        band = row.band.to(device, non_blocking=True)
+        made = torch.empty_like(row.out, device=device, memory_format=torch.channels_last)
+        here = _Row(band, row.down, made)
+        for _, equal in groupby(self.across, lambda cut: (cut.end - cut.start, cut.own)):
+            cuts = list(equal)
+            for number in range(0, len(cuts), self.at_once):
+                some = cuts[number : number + self.at_once]
+                pieces = torch.cat([self.piece(here, cut) for cut in some])
+                done = self.model(pieces, halo=self.model.frame)
+                for cut, part in zip(some, done.split(len(band)), strict=True):
+                    self.put(here, cut, part)
+        return made
 
     def in_threads(
         self, read: Callable[[int, int], Tensor], place: Callable[[int, int], Tensor]
@@ -215,6 +235,33 @@ class _Tiling:
             slice((c.first - c.start) * scale, (c.last - c.start) * scale) for c in (row.down, cut)
         )
         row.out[..., cut.first * scale : cut.last * scale] = done[..., rows, columns]
+
+
+class _Copies:
+    """Copies from a device beside what it computes, on a stream of their own."""
+
+    def __init__(self) -> None:
+        self.stream: torch.cuda.Stream | None = None
+
+    def start(self, source: Tensor, target: Tensor) -> Callable[[], Tensor]:
+        """Begin to copy; return what waits until ``target`` is there, and returns it."""
+        if not source.is_cuda:
+            target.copy_(source)
+            return lambda: target
+        with torch.cuda.device(source.device):
+            if self.stream is None:
+                self.stream = torch.cuda.Stream()
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                target.copy_(source, non_blocking=True)
+                source.record_stream(self.stream)
+                arrived = self.stream.record_event()
+
+        def wait() -> Tensor:
+            arrived.synchronize()
+            return target
+
+        return wait
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from srlab.testing.waiting import Rehearsal, WouldWait
+
 TOLERANCE = 1e-5  # of the largest output, in double precision
 
 
@@ -74,7 +76,8 @@ def check_behaviour(name: str, make: Callable[[], nn.Module], inputs: Sequence[T
     """Check what is independent of shapes.
 
     The output is finite at the start and keeps the number type, it is a function of the input and
-    of the ``state_dict`` alone, pictures of a batch don't mix, and gradients reach everything.
+    of the ``state_dict`` alone, pictures of a batch don't mix, gradients reach everything, and
+    nothing in a training step waits for a GPU.
 
     Args:
         name: What to call the module in messages.
@@ -107,6 +110,8 @@ def check_behaviour(name: str, make: Callable[[], nn.Module], inputs: Sequence[T
         )
         _check_copies(name, module, make, double, output)
     _check_gradients(name, module, double)
+    if not getattr(module, "learns", False):
+        _check_waits(name, make().train(), inputs)
 
 
 def _check_copies(
@@ -144,3 +149,20 @@ def _check_gradients(name: str, module: nn.Module, inputs: list[Tensor]) -> None
         if gradient is None or not gradient.any():
             raise AssertionError(f"no gradient reaches {key} of {name}")
         require(bool(gradient.isfinite().all()), f"the gradient of {key} of {name} is not finite")
+
+
+def _check_waits(name: str, module: nn.Module, inputs: Sequence[Tensor]) -> None:
+    module.to("meta")
+    there = [x.to("meta").requires_grad_() for x in inputs]
+    try:
+        with Rehearsal():
+            run(name, module, *there).sum().backward()
+    except (AssertionError, WouldWait) as error:
+        cause = error.__cause__ if isinstance(error, AssertionError) else error
+        if not isinstance(cause, WouldWait | NotImplementedError):
+            raise
+        raise AssertionError(
+            f"{name} waits for a GPU within a step, so that no CUDA graph can record it: {cause}. "
+            f"Make constants where they are used, as by torch.ones(3, device=x.device), or register "
+            f"buffers, and decide nothing by the values of a tensor"
+        ) from None

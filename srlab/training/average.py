@@ -30,8 +30,20 @@ class Average:
     @torch.no_grad()
     def update(self, count: int) -> None:
         """Move towards the weights; ``count`` updates were made before."""
-        kept = min(self.decay, (1 + count) / (10 + count)) if count else 0.0
-        torch._foreach_lerp_(self._averages, self._weights, 1 - kept)
+        torch._foreach_lerp_(self._averages, self._weights, self.share(count))
+        for ours, theirs in self._buffers:
+            ours.copy_(theirs)
+
+    def share(self, count: int) -> float:
+        """Return which share of the way an update goes after ``count`` others."""
+        return 1 - (min(self.decay, (1 + count) / (10 + count)) if count else 0.0)
+
+    @torch.no_grad()
+    def move(self, share: Tensor) -> None:
+        """Go a share of the way, which is a tensor: in a recorded step it changes."""
+        gaps = torch._foreach_sub(self._weights, self._averages)
+        torch._foreach_mul_(gaps, share)
+        torch._foreach_add_(self._averages, gaps)
         for ours, theirs in self._buffers:
             ours.copy_(theirs)
 

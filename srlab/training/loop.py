@@ -7,11 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from srlab.precision import Precision, single_precision, training_arithmetic
 from srlab.training import ranks
 from srlab.training.recording import CannotRecord, recorded_step
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
-from srlab.training.step import Advance, Step, eager_step, learning_step, make_advance
+from srlab.training.step import Advance, Step, Terms, eager_step, learning_step, make_advance
 
 Ending = Literal["finished", "patience", "signal"]
 
@@ -31,7 +32,7 @@ class LoopSettings:
         save_every: Steps between two checkpoints.
         clip: Largest norm of the gradient; 0 does not clip.
         patience: Evaluations without a better score after which training stops; 0 never stops.
-        precision: Type of autocast: fp32 (none), bf16 or fp16.
+        precision: Number type of the layers.
         compile: Whether ``torch.compile`` fuses the forward pass and the loss.
         graph: Whether a step is recorded as a CUDA graph, where there is CUDA and one rank.
     """
@@ -42,7 +43,7 @@ class LoopSettings:
     save_every: int
     clip: float = 0.0
     patience: int = 0
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Precision = "fp32"
     compile: bool = False
     graph: bool = True
 
@@ -97,37 +98,40 @@ def fit(
     advance = make_advance(
         state, objective, halo, device, settings.clip, settings.precision, settings.compile
     )
-    step: Step | None = None
-    pending: list[dict[str, Tensor]] = []
-    state.model.train()
-    for lr, hr in batches:
-        if step is None:
-            step = _make_step(advance, state, lr, hr, settings, callbacks)
-        factor = schedule(state.step, settings.steps)
-        pending.append(step(lr, hr, factor))
-        if state.average is not None:
-            state.average.update(state.step)
-        state.step += 1
 
-        last = state.step == settings.steps
-        evaluating = last or state.step % settings.eval_every == 0
-        leaving = callbacks.stop(state.step)
-        saving = last or leaving or state.step % settings.save_every == 0
-        if evaluating or saving or state.step % settings.log_every == 0:
-            means = _read_back(pending, state)
-            pending.clear()
-            callbacks.log(state.step, means, factor * state.optimizer.defaults["lr"])
-        out_of_patience = False
-        if evaluating:
-            _note_score(state, callbacks)
-            state.model.train()
-            out_of_patience = 0 < settings.patience <= state.stale
-        if saving or out_of_patience:
-            callbacks.save_last()
-        if leaving:
-            return "signal"
-        if out_of_patience and not last:
-            return "patience"
+    def factor(number: int) -> float:
+        return schedule(min(number, settings.steps - 1), settings.steps)
+
+    step: Step | None = None
+    pending: list[Terms] = []
+    state.model.train()
+    with training_arithmetic(settings.precision):
+        for lr, hr in batches:
+            if step is None:
+                step = _make_step(advance, state, lr, hr, factor, settings, callbacks)
+            pending.append(step(lr, hr, state.step))
+            state.step += 1
+
+            last = state.step == settings.steps
+            evaluating = last or state.step % settings.eval_every == 0
+            leaving = callbacks.stop(state.step)
+            saving = last or leaving or state.step % settings.save_every == 0
+            if evaluating or saving or state.step % settings.log_every == 0:
+                means = _read_back(pending, state)
+                pending.clear()
+                rate = factor(state.step - 1) * state.optimizer.defaults["lr"]
+                callbacks.log(state.step, means, rate)
+            out_of_patience = False
+            if evaluating:
+                _note_score(state, callbacks)
+                state.model.train()
+                out_of_patience = 0 < settings.patience <= state.stale
+            if saving or out_of_patience:
+                callbacks.save_last()
+            if leaving:
+                return "signal"
+            if out_of_patience and not last:
+                return "patience"
     return "finished"
 
 
@@ -136,6 +140,7 @@ def _make_step(
     state: TrainingState,
     lr: Tensor,
     hr: Tensor,
+    factor: Callable[[int], float],
     settings: LoopSettings,
     callbacks: Callbacks,
 ) -> Step:
@@ -144,21 +149,21 @@ def _make_step(
         return learning_step(state.model)
     if settings.graph and lr.is_cuda and ranks.count() == 1:
         try:
-            return recorded_step(advance, state, lr, hr)
+            return recorded_step(advance, state, lr, hr, factor)
         except CannotRecord as reason:
             callbacks.note(f"no CUDA graph, each step is launched anew: {reason}")
-    return eager_step(advance, state.optimizer)
+    return eager_step(advance, state, factor)
 
 
-def _read_back(pending: list[dict[str, Tensor]], state: TrainingState) -> dict[str, float]:
+def _read_back(pending: list[Terms], state: TrainingState) -> dict[str, float]:
     """Return the mean of each pending loss term; the one place where the loop waits for the device.
 
     Raises:
         Diverged: A loss or a weight is not finite.
     """
     names = list(pending[0])
-    values = torch.stack([torch.stack([row[name] for name in names]) for row in pending]).cpu()
-    values = ranks.mean(values)
+    values = torch.stack([row[name] for row in pending for name in names])
+    values = ranks.mean(values.view(len(pending), len(names)).cpu())
     bad = (~values.isfinite()).any(dim=1).nonzero()
     if len(bad):
         raise Diverged(f"the loss is not finite at step {state.step - len(pending) + int(bad[0])}")
@@ -169,7 +174,8 @@ def _read_back(pending: list[dict[str, Tensor]], state: TrainingState) -> dict[s
 
 def _note_score(state: TrainingState, callbacks: Callbacks) -> None:
     state.model.eval()
-    score = callbacks.evaluate()
+    with single_precision():
+        score = callbacks.evaluate()
     if state.best is None or score > state.best:
         state.best, state.stale = score, 0
         callbacks.save_best()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from srlab.errors import UserError
@@ -38,18 +38,16 @@ def parameter_groups(model: nn.Module, factors: Mapping[str, float]) -> list[dic
     ]
 
 
-def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
-    """Give each group ``factor`` times its own factor times the optimizer's ``lr``.
-
-    A rate that is a tensor, which a recorded step reads, is written in place.
-    """
+def learning_rates(optimizer: Optimizer, factor: float) -> list[float]:
+    """Return the rate of each group: ``factor`` times its own factor times the optimizer's."""
     base = optimizer.defaults["lr"]
-    for group in optimizer.param_groups:
-        rate = base * factor * group["lr_factor"]
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
-        else:
-            group["lr"] = rate
+    return [base * factor * group["lr_factor"] for group in optimizer.param_groups]
+
+
+def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
+    """Give each group its rate (``learning_rates``)."""
+    for group, rate in zip(optimizer.param_groups, learning_rates(optimizer, factor), strict=True):
+        group["lr"] = rate
 
 
 def _matches(name: str, prefix: str) -> bool:

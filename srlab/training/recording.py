@@ -1,105 +1,214 @@
 """A training step recorded as a CUDA graph.
 
 A network as small as ESPCN is done with its arithmetic long before Python has launched the kernels
-of a step. A CUDA graph launches all of them at once; what it computes is what was recorded, so the
-batch and the learning rate are written into the tensors that it reads.
+of a step. A CUDA graph launches all of them at once: forward, backward, optimizer and the average
+of the weights. What it computes is what was recorded, on the memory that it was recorded on; so the
+batch, the learning rates and the share of the average are written into tensors that it reads.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from srlab.training.parameters import set_learning_rate
+from srlab.training.parameters import learning_rates
 from srlab.training.state import TrainingState
 from srlab.training.step import Advance, Step, Terms
 
-_WARM_UP = 3  # steps before recording: libraries choose their kernels and take their memory
+_TRIALS = 3  # steps taken both ways; in the first, libraries choose their kernels
+_AHEAD = 64  # steps whose rates go to the device together
+_TRIAL_SHARE = 0.5  # of the way that the average goes in a trial
+
+# Of modules, optimizer and scaler.
+Snapshot = tuple[list[Tensor], dict[Any, dict[str, Tensor]], dict[str, Any]]
 
 
 class CannotRecord(Exception):
     """A step that cannot be recorded as a CUDA graph, and why."""
 
 
-def recorded_step(advance: Advance, state: TrainingState, lr: Tensor, hr: Tensor) -> Step:
+@dataclass(frozen=True)
+class Recording:
+    """A recorded step.
+
+    Args:
+        replay: Launches it; holds all that it reads and writes.
+        names: The loss terms.
+        losses: Their values ``(terms,)``, written by each replay.
+        controls: Rate of each parameter group and share of the average, ``(groups + 1,)``, read by
+            each replay.
+    """
+
+    replay: Callable[[], None]
+    names: list[str]
+    losses: Tensor
+    controls: Tensor
+
+
+def recorded_step(
+    advance: Advance, state: TrainingState, lr: Tensor, hr: Tensor, factor: Callable[[int], float]
+) -> Step:
     """Return the step that replays a recording on batches of the shapes of ``lr`` and ``hr``.
+
+    Between two replays the device gets two more things to do: to take the next batch with its
+    rates, and to keep the losses.
+
+    Args:
+        advance: What it does to the network, at the optimizer's rate.
+        state: Network, average and optimizer.
+        lr: LR of a batch.
+        hr: HR of the batch.
+        factor: ``number -> factor`` on the learning rate.
 
     Raises:
         CannotRecord: See ``record``.
     """
     lr, hr = lr.clone(), hr.clone()
-    replay, terms = record(advance, state, lr, hr)
+    recording = record(advance, state, lr, hr)
+    inputs = [lr, hr, recording.controls]
+    first, coming = 0, recording.controls.new_empty(0)
 
-    def step(batch_lr: Tensor, batch_hr: Tensor, factor: float) -> Terms:
-        set_learning_rate(state.optimizer, factor)
-        lr.copy_(batch_lr)
-        hr.copy_(batch_hr)
-        replay()
-        return {name: term.clone() for name, term in terms.items()}
+    def controls(number: int) -> list[float]:
+        share = 0.0 if state.average is None else state.average.share(number)
+        return [*learning_rates(state.optimizer, factor(number)), share]
+
+    def step(batch_lr: Tensor, batch_hr: Tensor, number: int) -> Terms:
+        nonlocal first, coming
+        if not first <= number < first + len(coming):
+            rows = torch.tensor([controls(number + k) for k in range(_AHEAD)])
+            first, coming = number, rows.to(lr.device, non_blocking=True)
+        torch._foreach_copy_(inputs, [batch_lr, batch_hr, coming[number - first]])
+        recording.replay()
+        return dict(zip(recording.names, recording.losses.clone().unbind(), strict=True))
 
     return step
 
 
-def record(
-    advance: Advance, state: TrainingState, lr: Tensor, hr: Tensor
-) -> tuple[Callable[[], None], Terms]:
-    """Record a step on a batch on CUDA; return what replays it, and the terms that it writes.
+def record(advance: Advance, state: TrainingState, lr: Tensor, hr: Tensor) -> Recording:
+    """Record a step on a batch on CUDA.
 
     Before it is trusted, a few steps are taken both ways from the same weights, at several rates;
-    losses and weights are compared. The weights and the optimizer are then as they were. From here
-    on the optimizer's rates are tensors, which the recording reads as it does the batch.
+    losses, gradients and weights are compared. The weights, their average, the optimizer and the
+    scaler are then as they were. From here on the optimizer's rates are tensors.
 
     Args:
-        advance: The step, as it is.
-        state: Network and optimizer.
-        lr: LR of a batch; it must stay where it is.
+        advance: What it does to the network, at the optimizer's rate.
+        state: Network, average, optimizer and scaler.
+        lr: LR of a batch, which replays read where it lies.
         hr: HR of the batch; likewise.
 
     Raises:
         CannotRecord: Something in the step waits for the device or runs on the CPU, or the replay
             computes something else.
+        torch.OutOfMemoryError: The step by itself wants more memory than there is.
     """
-    optimizer = state.optimizer
     _check_recordable(state)
-    with torch.cuda.device(lr.device):
-        for group in optimizer.param_groups:
-            group["lr"] = torch.tensor(float(group["lr"]), device=lr.device)
-            if "capturable" in group:
-                group["capturable"] = True
-        for parameter, entry in optimizer.state.items():
-            for key, value in entry.items():
-                if isinstance(value, Tensor):  # Adam's count of steps may lie on the CPU
-                    entry[key] = value.to(parameter.device)
+    device = lr.device
+    names: list[str] = []
+    with _on(device):
+        controls = _prepare(state, device)
         before = _snapshot(state)
+
+        def work() -> Tensor:
+            terms = advance(lr, hr)
+            if state.average is not None:
+                state.average.move(controls[-1])
+            names[:] = terms
+            return torch.stack(list(terms.values()))
+
         try:
-            beside = torch.cuda.Stream()
-            beside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(beside):
-                expected = _steps_and_weights(advance, state, lr, hr)
-            torch.cuda.current_stream().wait_stream(beside)
-            _restore(state, before)
-            optimizer.zero_grad(set_to_none=True)
-            graph = torch.cuda.CUDAGraph()
-            # A loader's thread may take pinned memory meanwhile, which "global" would not allow.
-            with (
-                torch.cuda.stream(torch.cuda.current_stream()),
-                torch.cuda.graph(graph, capture_error_mode="thread_local"),
-            ):
-                terms = advance(lr, hr)
-
-            def replayed(*_: Tensor) -> Terms:
-                graph.replay()
-                return {name: term.clone() for name, term in terms.items()}
-
-            found = _steps_and_weights(replayed, state, lr, hr)
-            _restore(state, before)
-            _check_alike(expected, found, _weights(state))
+            with _beside(device):
+                expected = _try_out(work, state, controls)
+                with _waiting_is_an_error(device):
+                    work()
+        except torch.OutOfMemoryError:
+            raise
         except (RuntimeError, AssertionError, TypeError, ValueError) as error:
-            raise CannotRecord((str(error) or repr(error)).splitlines()[0]) from None
+            raise CannotRecord(_first_line(error)) from None
         finally:
             _restore(state, before)
-    return graph.replay, terms
+        try:
+            state.optimizer.zero_grad(set_to_none=True)
+            replay, losses = capture(work, device)
+            _restore(state, before)
+
+            def again() -> Tensor:
+                replay()
+                return losses.clone()
+
+            found = _try_out(again, state, controls)
+            _restore(state, before)
+            _check_alike(expected, found, _moving(state))
+        except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+            raise CannotRecord(_first_line(error)) from None
+        finally:
+            _restore(state, before)
+    return Recording(replay, names, losses, controls)
+
+
+def capture(work: Callable[[], Tensor], device: torch.device) -> tuple[Callable[[], None], Tensor]:
+    """Record what ``work`` launches on a CUDA device, without computing it.
+
+    Returns:
+        What launches it again, which keeps alive all that ``work`` holds: a graph knows no more
+        than addresses. And the tensor that ``work`` returned, which each replay writes.
+    """
+    graph = torch.cuda.CUDAGraph()
+    # On a stream of this device: torch's own would be of the first one that recorded. A loader's
+    # thread may take pinned memory meanwhile, which "global" would not allow.
+    with (
+        torch.cuda.stream(torch.cuda.current_stream()),
+        torch.cuda.graph(graph, stream=torch.cuda.Stream(), capture_error_mode="thread_local"),
+    ):
+        result = work()
+    return partial(_launch, graph, work), result
+
+
+def _launch(graph: torch.cuda.CUDAGraph, kept: object) -> None:
+    graph.replay()
+
+
+def _on(device: torch.device) -> AbstractContextManager[object]:
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+@contextmanager
+def _beside(device: torch.device) -> Iterator[None]:
+    """Work on a stream of its own, as CUDA wants it before a recording."""
+    if device.type != "cuda":
+        yield
+        return
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        torch.cuda.current_stream().wait_stream(stream)
+
+
+@contextmanager
+def _waiting_is_an_error(device: torch.device) -> Iterator[None]:
+    """Let what waits for the device fail, as it would in a recording.
+
+    But a recording that fails is never ended by torch before 2.13: its allocator would take it for
+    running from then on.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    usual = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(action="ignore"):  # that the mode is a prototype
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(usual)
 
 
 def _check_recordable(state: TrainingState) -> None:
@@ -108,74 +217,108 @@ def _check_recordable(state: TrainingState) -> None:
     Raises:
         CannotRecord: Scaler or optimizer are of that kind.
     """
-    if state.scaler.is_enabled():
-        raise CannotRecord("fp16 decides on the CPU whether to skip a step")
-    kind = type(state.optimizer)
+    kind, groups = type(state.optimizer), state.optimizer.param_groups
     if kind not in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD):
         raise CannotRecord(f"{kind.__name__} is not one of Adam, AdamW, SGD")
-    if any(group.get("dampening") for group in state.optimizer.param_groups):
+    if any(group.get("dampening") for group in groups):
         raise CannotRecord("SGD with dampening takes its first step in another way")
+    if state.scaler.is_enabled() and not all(group.get("fused") for group in groups):
+        raise CannotRecord("with fp16 only a fused optimizer skips steps without asking the CPU")
 
 
-def _steps_and_weights(
-    advance: Advance, state: TrainingState, lr: Tensor, hr: Tensor
-) -> tuple[list[Terms], Tensor]:
-    """Take a few steps, each at half the rate of the one before; return losses and weights."""
-    terms = []
-    for _ in range(_WARM_UP):
-        terms.append(advance(lr, hr))
-        for group in state.optimizer.param_groups:
-            group["lr"].mul_(0.5)
-    for group in state.optimizer.param_groups:
-        group["lr"].mul_(2.0**_WARM_UP)
-    return terms, _weights(state)
+def _prepare(state: TrainingState, device: torch.device) -> Tensor:
+    """Move to the device what the step decides by; return the controls, as of the present rates."""
+    groups = state.optimizer.param_groups
+    controls = torch.tensor([*(float(g["lr"]) for g in groups), _TRIAL_SHARE], device=device)
+    for group, rate in zip(groups, controls, strict=False):
+        group["lr"] = rate
+        if "capturable" in group:
+            group["capturable"] = True
+    for parameter, entry in state.optimizer.state.items():
+        for key, value in entry.items():
+            if isinstance(value, Tensor):  # Adam's count of steps may lie on the CPU
+                entry[key] = value.to(parameter.device)
+    state.scaler.scale(torch.ones((), device=device))  # which makes its tensors
+    return controls
 
 
-def _weights(state: TrainingState) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in state.model.parameters()])
+@dataclass(frozen=True)
+class _Trial:
+    """What a few steps did: losses ``(steps, terms)``, first gradients, last weights."""
+
+    losses: Tensor
+    gradients: Tensor
+    weights: Tensor
 
 
-def _check_alike(
-    expected: tuple[list[Terms], Tensor], found: tuple[list[Terms], Tensor], before: Tensor
-) -> None:
-    """Compare losses and weights of steps that were taken and of steps that were replayed.
+def _try_out(step: Callable[[], Tensor], state: TrainingState, controls: Tensor) -> _Trial:
+    """Take a few steps, each at half the rate of the one before."""
+    rates = controls[:-1]
+    losses = [step()]
+    slopes = [p.grad.flatten() for p in state.model.parameters() if p.grad is not None]
+    gradients = torch.cat(slopes)
+    for _ in range(_TRIALS - 1):
+        rates.mul_(0.5)
+        losses.append(step())
+    rates.mul_(2.0 ** (_TRIALS - 1))
+    return _Trial(torch.stack(losses), gradients, _moving(state))
+
+
+def _moving(state: TrainingState) -> Tensor:
+    """Return the weights and their averages in a row."""
+    return torch.cat([p.detach().flatten() for m in _modules(state) for p in m.parameters()])
+
+
+def _check_alike(expected: _Trial, found: _Trial, before: Tensor) -> None:
+    """Compare steps that were taken with steps that were replayed.
+
+    Gradients may differ by the order of sums, in half precision too. Where one is about zero, its
+    sign may, and with it the whole first step of Adam: so weights are compared roughly, which still
+    finds a rate that is not read, or a step that is not taken.
 
     Raises:
-        CannotRecord: They differ by more than the order of a summation explains.
+        CannotRecord: They differ by more than that.
     """
-    for wanted, got in zip(expected[0], found[0], strict=True):
-        for name in wanted:
-            if not torch.allclose(got[name], wanted[name], rtol=1e-2, equal_nan=True):
-                raise CannotRecord(f"the replayed loss {name} differs from the eager one")
-    moved = (expected[1] - before).norm()
-    if (found[1] - expected[1]).norm() > 0.05 * moved:
-        raise CannotRecord("the replayed steps lead to other weights than the eager ones")
+    if not torch.allclose(found.losses, expected.losses, rtol=1e-2, equal_nan=True):
+        raise CannotRecord("the replayed losses differ from those of steps as they are")
+    wanted, got = (trial.gradients.nan_to_num(0, 0, 0) for trial in (expected, found))
+    if (got - wanted).norm() > 0.05 * wanted.norm():
+        raise CannotRecord("the replayed gradient differs from that of a step as it is")
+    if (found.weights - expected.weights).norm() > 0.3 * (expected.weights - before).norm():
+        raise CannotRecord("the replayed steps lead to other weights than steps as they are")
 
 
-def _snapshot(state: TrainingState) -> tuple[list[Tensor], dict[Any, dict[str, Tensor]]]:
-    """Copy the weights, buffers and the optimizer's tensors."""
-    tensors = [t.detach().clone() for t in _tensors(state.model)]
+def _snapshot(state: TrainingState) -> Snapshot:
+    """Copy the weights, buffers, averages, and the tensors of the optimizer and the scaler."""
+    tensors = [t.detach().clone() for t in _tensors(state)]
     kept = {
         parameter: {k: v.clone() for k, v in entry.items() if isinstance(v, Tensor)}
         for parameter, entry in state.optimizer.state.items()
     }
-    return tensors, kept
+    return tensors, kept, state.scaler.state_dict()
 
 
 @torch.no_grad()
-def _restore(
-    state: TrainingState, before: tuple[list[Tensor], dict[Any, dict[str, Tensor]]]
-) -> None:
+def _restore(state: TrainingState, before: Snapshot) -> None:
     """Put all back in place; what the optimizer had not yet made begins as zero."""
-    tensors, kept = before
-    for now, then in zip(_tensors(state.model), tensors, strict=True):
+    tensors, kept, scaler = before
+    for now, then in zip(_tensors(state), tensors, strict=True):
         now.copy_(then)
     for parameter, entry in state.optimizer.state.items():
         for key, value in entry.items():
             if isinstance(value, Tensor):
                 old = kept.get(parameter, {}).get(key)
                 value.zero_() if old is None else value.copy_(old)
+    state.scaler.load_state_dict(scaler)  # in place, too
 
 
-def _tensors(model: nn.Module) -> list[Tensor]:
-    return [*model.parameters(), *model.buffers()]
+def _tensors(state: TrainingState) -> list[Tensor]:
+    return [t for m in _modules(state) for t in (*m.parameters(), *m.buffers())]
+
+
+def _modules(state: TrainingState) -> list[nn.Module]:
+    return [state.model, *([] if state.average is None else [state.average.module])]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or repr(error)).splitlines()[0]

@@ -1,20 +1,24 @@
 """One optimizer step."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from srlab.models import Model
+from srlab.precision import Precision, autocast_to, layer_type
 from srlab.training.parameters import set_learning_rate
 from srlab.training.ranks import parallel
 from srlab.training.state import TrainingState
 
 Terms = dict[str, Tensor]
 Advance = Callable[[Tensor, Tensor], Terms]
-Step = Callable[[Tensor, Tensor, float], Terms]
+
+# ``(lr, hr, number) -> loss terms``: the step of this number, counted from 0, on a batch. It moves
+# the weights and their average; the terms lie on the device, and nothing waits for them.
+Step = Callable[[Tensor, Tensor, int], Terms]
 
 
 def make_advance(
@@ -23,7 +27,7 @@ def make_advance(
     halo: int,
     device: torch.device,
     clip: float = 0.0,
-    precision: str = "fp32",
+    precision: Precision = "fp32",
     compiled: bool = False,
 ) -> Advance:
     """Return the function that takes a step on a batch, at the optimizer's present rate.
@@ -36,13 +40,13 @@ def make_advance(
         halo: Width of the frame that LR patches carry.
         device: Where all lies.
         clip: Largest norm of the gradient; 0 does not clip.
-        precision: Type of autocast: fp32 (none), bf16 or fp16.
+        precision: Number type of the layers.
         compiled: Whether ``torch.compile`` fuses the forward pass and the loss.
     """
-    model = parallel(state.model)
+    model, kind = parallel(state.model), layer_type(precision)
 
     def loss_terms(lr: Tensor, hr: Tensor) -> Terms:
-        with autocast_to(precision, device):
+        with autocast_to(kind, device):
             sr = model(lr, halo=halo)
         return objective(sr.float(), hr)
 
@@ -63,36 +67,37 @@ def make_advance(
 
 
 def learning_step(model: Model) -> Step:
-    """Return ``(lr, hr, factor) -> terms`` of a model that learns by itself, without a rate."""
+    """Return the step of a model that learns by itself, without a rate."""
+    learn: Any = model.learn
 
-    def step(lr: Tensor, hr: Tensor, factor: float) -> Terms:
-        return model.learn(lr, hr)  # type: ignore[operator]
+    def step(lr: Tensor, hr: Tensor, number: int) -> Terms:
+        return learn(lr, hr)
 
     return step
 
 
-def eager_step(advance: Advance, optimizer: torch.optim.Optimizer) -> Step:
-    """Return ``(lr, hr, factor) -> loss terms``, factor being that on the learning rate."""
-    for group in optimizer.param_groups:  # a run that was recorded may be resumed without
+def eager_step(advance: Advance, state: TrainingState, factor: Callable[[int], float]) -> Step:
+    """Return the step that launches its parts one by one.
+
+    Args:
+        advance: What it does to the network, at the optimizer's rate.
+        state: Network, average and optimizer.
+        factor: ``number -> factor`` on the learning rate.
+    """
+    for group in state.optimizer.param_groups:  # a run that was recorded may be resumed without
         group["lr"] = float(group["lr"])
         if "capturable" in group:
             group["capturable"] = False
         for parameter in group["params"] if not group.get("fused") else ():
-            entry = optimizer.state.get(parameter, {})
+            entry = state.optimizer.state.get(parameter, {})
             if isinstance(entry.get("step"), Tensor):  # or each would be waited for
                 entry["step"] = entry["step"].cpu()
 
-    def step(lr: Tensor, hr: Tensor, factor: float) -> Terms:
-        set_learning_rate(optimizer, factor)
-        return advance(lr, hr)
+    def step(lr: Tensor, hr: Tensor, number: int) -> Terms:
+        set_learning_rate(state.optimizer, factor(number))
+        terms = advance(lr, hr)
+        if state.average is not None:
+            state.average.update(number)
+        return terms
 
     return step
-
-
-def autocast_to(precision: str, device: torch.device):
-    """Return a context in which layers compute in ``precision``: fp32 (as they are), bf16, fp16."""
-    if precision == "fp32":
-        return nullcontext()
-    kind = torch.bfloat16 if precision == "bf16" else torch.float16
-    # A cache of cast weights would outlive the recording of a graph; each is used once anyway.
-    return torch.autocast(device.type, dtype=kind, cache_enabled=False)

@@ -1,0 +1,92 @@
+"""Number types: what layers compute in, and what single precision means on a GPU."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def layer_type(precision: str) -> torch.dtype:
+    """Return the type that layers compute in: float32 for ``fp32`` and ``tf32``, else half."""
+    return _HALF.get(precision, torch.float32)
+
+
+def autocast_to(kind: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which layers compute in ``kind``; float32 leaves them as they are."""
+    if kind == torch.float32:
+        return nullcontext()
+    # A cache of cast weights would outlive the recording of a graph; each is used once anyway.
+    return torch.autocast(device.type, dtype=kind, cache_enabled=False)
+
+
+@contextmanager
+def single_precision(kind: Literal["ieee", "tf32"] = "ieee") -> Iterator[None]:
+    """Let float32 on CUDA be that, or TF32, while the body runs; the CPU does not care.
+
+    torch's default is TF32 in convolutions: 10 bits of mantissa for their inputs. It is a setting
+    of the whole process, so bodies must not overlap in several threads.
+    """
+    usual = _float32_types()
+    _set_float32_types((kind,) * 3)
+    try:
+        yield
+    finally:
+        _set_float32_types(usual)
+
+
+@contextmanager
+def training_arithmetic(precision: Precision) -> Iterator[None]:
+    """Let a training compute in float32, or in TF32 if asked, and to the same bits each time.
+
+    cuDNN has algorithms that add up in any order; a run that was killed could not go on to the same
+    bits by them.
+    """
+    usual = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        with single_precision("tf32" if precision == "tf32" else "ieee"):
+            yield
+    finally:
+        torch.backends.cudnn.deterministic = usual
+
+
+def compute_exactly() -> None:
+    """Let float32 on CUDA be IEEE single precision in this process from now on, not TF32."""
+    _set_float32_types(("ieee",) * 3)
+
+
+def cast_layers(network: nn.Module, kind: torch.dtype) -> None:
+    """Cast, once, the weights of the layers that autocast to ``kind`` would cast at each call."""
+    for module in network.modules() if kind in _HALF.values() else ():
+        if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+            module.to(kind)
+
+
+def _float32_types() -> tuple[str, str, str]:
+    cudnn: Any = torch.backends.cudnn  # what it has of these, its types do not say
+    return (
+        cudnn.conv.fp32_precision,
+        cudnn.rnn.fp32_precision,
+        torch.backends.cuda.matmul.fp32_precision,
+    )
+
+
+def _set_float32_types(kinds: tuple[str, ...]) -> None:
+    """Set them for cuDNN's convolutions, its recurrent layers, and matrix products.
+
+    The older switches first, in which torch itself looks them up: they must not contradict.
+    """
+    cudnn: Any = torch.backends.cudnn
+    matmul = torch.backends.cuda.matmul
+    convolutions, recurrent, products = kinds
+    cudnn.allow_tf32 = convolutions == "tf32"
+    cudnn.conv.fp32_precision = convolutions
+    cudnn.rnn.fp32_precision = recurrent
+    matmul.allow_tf32 = products == "tf32"
+    matmul.fp32_precision = products

@@ -1,0 +1,261 @@
+"""``scripts/measure/gpu.py``: on the CPU all of it runs, keeps to its time and says what is so."""
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from torch.autograd import DeviceType
+
+SCRIPTS = Path(__file__).parent.parent / "scripts/measure"
+
+
+@pytest.fixture
+def part(monkeypatch):
+    """Return what imports a file of the script."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module
+
+
+@pytest.fixture
+def tour(part, tmp_path):
+    """Return a tour with a minute for its stage."""
+    for name in ("results", "scratch"):
+        (tmp_path / name).mkdir()
+    options = argparse.Namespace(slow=1.0, device="cpu", tiny=True, out=tmp_path / "out")
+    now = time.monotonic()
+    return part("gpu_commands").Tour(
+        options, tmp_path / "results", tmp_path / "scratch", now + 60, stage_end=now + 60
+    )
+
+
+def run(place, *arguments):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "SRLAB_DATA": str(place)}
+    command = [sys.executable, str(SCRIPTS / "gpu.py"), "--device", "cpu", "--tiny"]
+    return subprocess.run(
+        [*command, *arguments], env=environment, cwd=place, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def test_every_stage_runs_and_all_of_it_lies_in_two_files(tmp_path):
+    out = tmp_path / "out"
+    ran = run(tmp_path, "--out", str(out), "--slow", "6", "--budget", "3000")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert {path.name for path in out.iterdir()} == {"summary.txt", "results.tgz"}
+    summary = (out / "summary.txt").read_text()
+    for stage in "smoke models tests train clock upscale profile seeds compiled".split():
+        assert f"] {stage}, at most" in summary
+    assert "nothing failed or was cut off" in summary
+    assert "tiny settings" in summary
+    # None of the goals is about a CPU.
+    goals = summary.partition("in brief")[2].splitlines()[1:]
+    assert len(goals) == 6
+    assert all(line.endswith("| not measured") for line in goals)
+
+    with tarfile.open(out / "results.tgz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    found = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("results/*.json")}
+    for name in ("train-espcn-fp32", "train-espcn-launched", "upscale-fsrcnn-x4-fp32"):
+        assert found[name]["ratio"] > 0
+    assert found["clock"]["psnr"] > 20
+    assert [step for step, _ in found["clock"]["curve"]] == [4, 8]
+    assert found["smoke"]["difference"] == found["smoke"]["levels_fp32"] == 0
+    assert all(row["trained"] and not row["recorded"] for row in found["models"])
+    assert [row["model"] for row in found["profile"]] == ["espcn", "edsr_baseline"]
+    assert found["crowd"][0]["finished"] == 2
+    assert {"torch", "cuda", "cudnn", "card"} <= set(found["machine"])
+    assert found["call"]["commit"] in summary
+    assert found["probe"]["copy"] > 0
+    assert "srlab train reaches" in (tmp_path / "results/train-espcn-fp32.txt").read_text()
+    assert "skipped" in (tmp_path / "results/tests.txt").read_text()
+    assert not list(tmp_path.glob("results/*.pt"))
+
+
+@pytest.mark.parametrize("name", ["there", "there/mine"])
+def test_a_folder_that_is_not_empty_is_refused(tmp_path, name):
+    mine = tmp_path / "there" / "mine"
+    mine.parent.mkdir()
+    mine.write_text("kept")
+    ran = run(tmp_path, "--out", name)
+    assert ran.returncode == 2
+    assert ran.stderr == f"{name} is not an empty folder: name another one\n"
+    assert [path.name for path in mine.parent.iterdir()] == ["mine"]
+    assert mine.read_text() == "kept"
+
+
+def test_what_the_budget_does_not_hold_is_skipped_and_told(tmp_path):
+    ran = run(tmp_path, "--out", "out", "--budget", "29", "--stages", "tests,compiled,seeds")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    summary = (tmp_path / "out/summary.txt").read_text()
+    assert "] tests, at most 29 s" in summary
+    assert "] compiled skipped: it wants 30 s at least, " in summary
+
+
+def test_a_stage_that_is_not_there_is_refused(tmp_path):
+    ran = run(tmp_path, "--out", "out", "--stages", "smoke,polish")
+    assert ran.returncode == 2
+    assert "no such stage: polish" in ran.stderr
+    assert not (tmp_path / "out").exists()
+
+
+STARTS_ANOTHER = """
+import subprocess, sys, time
+other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(other.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_command_is_cut_off_with_all_that_it_started(part, tour):
+    start = time.monotonic()
+    assert not part("gpu_commands").command(tour, "sleeper", ["-c", STARTS_ANOTHER], most=3)
+    assert time.monotonic() - start < 20
+    assert tour.bad == ["sleeper was cut off"]
+    pid = int((tour.results / "sleeper.txt").read_text())
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):  # its new parent has yet to notice
+            os.kill(pid, 0)
+            time.sleep(0.1)
+
+
+def test_commands_run_side_by_side_and_the_one_that_fails_is_told(part, tour):
+    commands = {"good": ["-c", "print('fine')"], "bad": ["-c", "raise SystemExit('broken')"]}
+    assert part("gpu_commands").at_once(tour, commands) == ["good"]
+    assert tour.bad == ["bad ended with 1"]
+    assert "    broken" in tour.lines
+
+
+def test_nothing_is_begun_when_the_time_of_the_stage_is_spent(part, tour):
+    tour.stage_end = time.monotonic()
+    assert not part("gpu_commands").command(tour, "late", ["-c", "print('begun')"])
+    assert tour.bad == ["late: not begun, the time of the stage is spent"]
+    assert not (tour.results / "late.txt").exists()
+
+
+def test_a_stage_that_fails_does_not_stop_the_next(part, tour, monkeypatch):
+    gpu = part("gpu")
+    stages = {"one": (lambda *_: 1 / 0, 9, 0), "two": (lambda tour, _: tour.say("ran"), 9, 0)}
+    monkeypatch.setattr(gpu, "STAGES", stages)
+    for name in stages:
+        gpu.run_stage(tour, name)
+    assert tour.bad == ["one: ZeroDivisionError: division by zero"]
+    assert tour.lines[-1] == "ran"
+    assert "1 / 0" in (tour.results / "one-fault.txt").read_text()
+
+
+# Stands for the child: takes a line off the list, then does what its name says.
+STAND_IN = """
+import json, os, pathlib, sys
+file, out = (pathlib.Path(sys.argv[sys.argv.index(key) + 1]) for key in ("--child", "--out"))
+line, *rest = json.loads(file.read_text())
+file.write_text(json.dumps(rest))
+if line["name"] == "crashes":
+    os.abort()
+error = "ValueError: no" if line["name"] == "fails" else None
+with (out / f"{file.stem}.jsonl").open("a") as records:
+    records.write(json.dumps(line | {"error": error}) + "\\n")
+sys.exit(75 if rest else 0)
+"""
+
+
+def test_lines_that_are_left_when_a_process_ends_are_run_by_another(
+    part, tour, tmp_path, monkeypatch
+):
+    commands = part("gpu_commands")
+    (tmp_path / "child.py").write_text(STAND_IN)
+    monkeypatch.setattr(commands, "SCRIPT", tmp_path / "child.py")
+    jobs = [commands.job(name, "train") for name in ("first", "crashes", "fails", "last")]
+    records = commands.many(tour, "some", jobs)
+    assert list(records) == ["first", "fails", "last"]
+    crash = f"some ended with {-signal.SIGABRT}"
+    assert tour.bad == [crash, "fails: ValueError: no", "some: did not come to an end: crashes"]
+
+
+def test_a_line_that_hangs_is_ended_and_shows_where(part, tour):
+    commands = part("gpu_commands")
+    lines = tour.scratch / "slow.json"
+    lines.write_text(json.dumps([commands.job("endless", "train trainer.steps=10_000_000")]))
+    child = [commands.SCRIPT, "--child", lines, "--out", tour.results, "--device", "cpu"]
+    assert not commands.command(tour, "slow", [*child, "--slow", 0.01])
+    assert tour.bad == ["slow ended with 1"]
+    assert "Timeout" in (tour.results / "slow.txt").read_text()
+    assert json.loads(lines.read_text()) == []
+
+
+GOOD = {
+    "models": [
+        {"what": "network espcn", "recorded": True},
+        {"what": "network csc_sr", "recorded": False},  # has no step by gradients
+        {"what": "upsampler deconv", "recorded": False},
+    ],
+    "smoke": {"difference": 2e-5, "testset": "Set5"},
+    "train-espcn-fp32": {"ratio": 0.96, "figures": [{"note": "channels last, CUDA graph"}]},
+    "clock": {
+        "data": "data=t91", "testset": "Set5", "psnr": 32.41, "seconds": 14.2, "steps": 2000,
+    },
+    "upscale-espcn-x3-fp16": {
+        "figures": [
+            {"name": "bare limit", "seconds": [2e-4]},
+            {"name": "srlab, the network, on luma", "seconds": [8e-4]},
+        ]
+    },
+}  # fmt: skip
+BAD = {
+    "models": [{"what": "network espcn", "recorded": False}],
+    "smoke": {"difference": 2e-4, "testset": "Set5"},
+    "train-espcn-fp32": GOOD["train-espcn-fp32"] | {"ratio": 0.94},
+    "clock": GOOD["clock"] | {"psnr": 32.39},
+    "upscale-espcn-x3-fp16": {
+        "figures": [{"name": "srlab, the network, on luma", "seconds": [2e-3]}]
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("found", "judge", "verdicts"),
+    [
+        (GOOD, True, ["yes"] * 5 + ["not measured"]),
+        (BAD, True, ["no"] * 5 + ["not measured"]),
+        (GOOD, False, ["not measured"] * 6),
+        ({}, True, ["not measured"] * 6),
+        # Of another bare step, of other data: these do not answer the question.
+        (
+            {
+                "train-espcn-fp32": {"ratio": 0.99, "figures": [{"note": "eager"}]},
+                "clock": GOOD["clock"] | {"data": "data=photos"},
+            },
+            True,
+            ["not measured"] * 6,
+        ),
+    ],
+)
+def test_a_goal_is_reached_or_not_by_what_was_measured(part, tmp_path, found, judge, verdicts):
+    for name, content in found.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    _, *rows = part("gpu").brief(tmp_path, judge)
+    assert [row.rpartition(" | ")[2] for row in rows] == verdicts
+
+
+def test_the_share_of_kernels_counts_what_overlaps_once(part):
+    def event(name, start, end, kind=DeviceType.CUDA, note=False):
+        span = SimpleNamespace(start=start, end=end, elapsed_us=lambda: end - start)
+        return SimpleNamespace(
+            name=name, time_range=span, device_type=kind, is_user_annotation=note
+        )
+
+    events = [
+        event("convolve", 0, 10), event("add", 5, 15), event("Memcpy DtoD", 20, 22),
+        event("optimizer", 0, 100, note=True), event("aten::add", 0, 50, DeviceType.CPU),
+    ]  # fmt: skip
+    found = part("gpu_profile")._what_ran(events, 2, True)
+    assert (found["busy_us"], found["kernels"], found["copies"]) == (8.5, 1, 0.5)
+    assert [entry["name"] for entry in found["longest"]] == ["convolve", "add", "Memcpy DtoD"]
