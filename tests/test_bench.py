@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import json
 import math
-import os
 import statistics
 import subprocess
 import sys
@@ -15,8 +14,8 @@ import pytest
 import torch
 
 from srlab.cli import main
-from srlab.commands.bench_upscale import photograph
-from srlab.commands.measurement import Figure, Measurement, table
+from srlab.commands.bench_upscale import _as_tiles, photograph
+from srlab.commands.measurement import Figure, Measurement, machine, table
 from srlab.timing import interleaved, median_ratio, peak_memory
 
 
@@ -196,3 +195,29 @@ def test_freed_memory_is_kept():
         faults[way] = float(said)
     assert faults["return"] > 10  # pages, huge ones at most
     assert faults["keep"] < faults["return"] / 4
+
+
+@pytest.mark.parametrize(
+    ("size", "largest", "most", "expected"),
+    [
+        ((360, 640), 512, 16, (2, 360, 320, 1)),
+        ((270, 480), 512, 16, (1, 270, 480, 1)),
+        ((2160, 3840), 512, 16, (8, 432, 480, 5)),
+        ((2160, 3840), 512, 3, (3, 432, 480, 13)),
+        ((360, 640), 192, 1, (1, 180, 160, 8)),
+    ],
+)
+def test_the_bare_limit_of_upscaling_computes_as_many_pixels_as_the_picture_has(
+    size, largest, most, expected
+):
+    together, rows, columns, times = _as_tiles(*size, largest, most)
+    assert (together, rows, columns, times) == expected
+    assert max(rows, columns) <= largest
+    assert together * rows * columns * times == pytest.approx(math.prod(size), rel=0.05)
+
+
+def test_what_a_measurement_on_a_gpu_depends_on_is_said_of_the_gpu_that_was_used(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device.index}")
+    assert machine(torch.device("cuda:1"))["gpu"] == "card 1"
+    assert {"cuda", "cudnn"} <= machine(torch.device("cuda:1")).keys()
+    assert machine(torch.device("cpu"))["gpu"] is None

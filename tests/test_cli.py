@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from srlab import __version__
 from srlab.cli import main
 from srlab.config.paths import config_dir
 from srlab.data.places import SETS
@@ -297,3 +298,16 @@ def test_bicubic_reproduces_the_published_rows(srlab, scale):
         assert figure is not None
         assert result["psnr"] == pytest.approx(figure.psnr, abs=0.02)
         assert result["ssim"] == pytest.approx(figure.ssim, abs=0.001)
+
+
+def test_the_version_is_told_in_a_checkout_that_is_not_installed(tmp_path):
+    # By itself: no folder of the environment says which version is installed.
+    package = Path(main.__code__.co_filename).parent
+    shutil.copytree(package, tmp_path / "srlab")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[1:] = ['--version']\n"
+        "from srlab.cli import main; main()"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, f"srlab {__version__}\n"), ran.stderr

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import subprocess
 import sys
@@ -411,6 +412,31 @@ def test_the_feed_gives_the_batches_in_order_whatever_its_blocks(monkeypatch, va
         assert lr.is_contiguous(memory_format=torch.channels_last)
         assert hr.is_contiguous(memory_format=torch.channels_last)
     assert step == 12
+
+
+@pytest.mark.parametrize("values", [1, 4000, 10**6])
+def test_a_pack_that_lies_on_a_gpu_gives_the_same_batches(monkeypatch, values):
+    # The CPU stands for it: the places are drawn in a thread, one block ahead.
+    monkeypatch.setattr(feed_module, "_fits", lambda *_: True)
+    monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda x: x)
+    monkeypatch.setitem(feed_module._BLOCK_VALUES, "cpu", values)
+    batches = PatchBatches(PACK, 4, 6, 2, seed=5)
+    ours = list(feed(batches, 4, 13, CPU))
+    assert len(ours) == 9
+    for step, (lr, hr) in enumerate(ours, 4):
+        assert torch.equal(lr, batches[step][0].float() / 255)
+        assert torch.equal(hr, batches[step][1].float() / 255)
+
+
+def test_a_fault_in_the_thread_that_draws_is_raised(monkeypatch):
+    def fail(_):
+        raise ZeroDivisionError
+
+    stream = feed_module._ahead(fail, range(3))
+    with pytest.raises(ZeroDivisionError):
+        next(stream)
+    assert list(feed_module._ahead(lambda x: 2 * x, range(5))) == [0, 2, 4, 6, 8]
 
 
 def test_the_feed_of_no_steps_is_empty():

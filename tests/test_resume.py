@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -9,8 +10,10 @@ import time
 import common
 import pytest
 import torch
-from common import save_pictures, wait_for
+from common import command_line, save_pictures, wait_for
 from PIL import Image
+
+from srlab.training import loop
 
 STEPS = 1200
 
@@ -189,3 +192,36 @@ def test_a_full_disk_stops_a_run_in_a_sentence_and_keeps_the_last_checkpoint(wor
         process.kill()
         process.communicate()
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_run_that_fills_the_memory_is_saved_and_goes_on_to_the_same_bits(
+    workplace, monkeypatch, capsys
+):
+    monkeypatch.chdir(workplace)
+    srlab = command_line(monkeypatch, capsys)
+    assert srlab("train", *settings("whole", steps=60))[0] == 0
+    advance = loop.make_advance
+
+    def until_the_memory_is_full(*arguments):
+        step, taken = advance(*arguments), []
+
+        def next_step(lr, hr):
+            taken.append(lr)
+            if len(taken) == 38:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+            return step(lr, hr)
+
+        return next_step
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "make_advance", until_the_memory_is_full)
+        status, printed = srlab("train", *settings("full", steps=60))
+    assert status == 2
+    assert printed.err.count("\n") == 1
+    assert "the memory of the GPU is full: lower trainer.batch_size" in printed.err
+    assert "saved (step 37)" in printed.err
+    assert "srlab train resume=full" in printed.err
+    assert step(workplace / "full" / "last.pt") == 37
+    shutil.copytree("full", "copy")  # this process keeps the run itself locked
+    finish(start(workplace, "resume=copy"))
+    assert same(final(workplace, "whole")["weights"], final(workplace, "copy")["weights"])

@@ -10,7 +10,13 @@ from common import largest
 from PIL import Image
 from torch import nn
 
+from srlab.commands import network as handle
+from srlab.commands.memory import enough_memory
+from srlab.commands.network import Network, layers_for
 from srlab.commands.upscale import upscale_files
+from srlab.config.schema import Colour, UpscalePrecision
+from srlab.errors import OutOfMemory, UserError
+from srlab.imaging.colour import luma, rgb_to_ycbcr, ycbcr_to_rgb
 from srlab.imaging.resample import enlarge
 from srlab.inference import tiles
 from srlab.inference.colour import upscale_colour
@@ -25,6 +31,7 @@ from srlab.models.fsrcnn import FSRCNN
 from srlab.models.plain import Plain
 from srlab.models.srcnn import SRCNN
 from srlab.models.unet import UNet
+from srlab.testing.waiting import Rehearsal
 from srlab.upsamplers.carafe import CARAFE
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
@@ -353,3 +360,86 @@ def test_progress_is_shown_on_a_terminal_alone(tmp_path, monkeypatch, capsys):
     err = capsys.readouterr().err
     assert " 35 %" in err
     assert err.endswith("\r     \r")
+
+
+# --- number types
+
+
+def unlike(ours, theirs):
+    return abs(ours.astype(int) - theirs.astype(int)).max()
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_that_are_cast_once_give_what_autocast_gives(name, kind):
+    model, pixels = quick(network(name)), pixels_of(12, 15, 3)
+    lr = torch.rand(1, model.channels, 12 + 2 * model.frame, 15 + 2 * model.frame)
+    with torch.inference_mode(), torch.autocast("cpu", kind):
+        expected = model(lr, halo=model.frame).float()
+    ours = OnPixels(copy.deepcopy(model), COLOURS[model.channels], kind)
+    with torch.inference_mode():
+        assert torch.equal(ours._once(lr, model.frame), expected)
+    full = assembled(OnPixels(model, COLOURS[model.channels]), pixels, 0)
+    assert unlike(assembled(ours, pixels, 0), full) <= (2 if kind == torch.float16 else 12)
+
+
+@pytest.mark.parametrize("place", ["cpu", "cuda"])
+@pytest.mark.parametrize("levels", [np.uint8, np.uint16])
+def test_sixteen_bits_are_never_computed_in_half_precision_unless_asked(place, levels):
+    def kind(precision):
+        return layers_for(UpscalePrecision(precision), torch.device(place), np.dtype(levels))
+
+    half = place == "cuda" and levels == np.uint8
+    assert kind("auto") == (torch.float16 if half else torch.float32)
+    asked = [kind(precision) for precision in ("fp32", "fp16", "bf16")]
+    assert asked == [torch.float32, torch.float16, torch.bfloat16]
+
+
+def test_an_upscaler_takes_pictures_of_both_depths_in_turn(monkeypatch):
+    asked = []
+
+    def as_on_cuda(precision, device, levels):
+        asked.append(levels)
+        return layers_for(precision, torch.device("cuda"), levels)
+
+    monkeypatch.setattr(handle, "layers_for", as_on_cuda)
+    model = Network(network("espcn"), 3, Colour.y, "espcn", None, None)
+    upscale = model.pixel_upscaler(0, False, UpscalePrecision.auto)
+    exact = model.pixel_upscaler(0, False, UpscalePrecision.fp32)
+    for bits in (8, 16, 8):
+        pixels = pixels_of(9, 8, 3, bits)
+        ours, theirs = (np.concatenate(list(f(pixels))) for f in (upscale, exact))
+        assert ours.dtype == pixels.dtype
+        assert unlike(ours, theirs) <= (2 if bits == 8 else 0)
+    assert [kind.itemsize for kind in asked] == [1, 1, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("error", [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), MemoryError(),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+])  # fmt: skip
+def test_a_memory_that_is_full_is_told_with_what_to_lower(error, monkeypatch):
+    class Hungry(Plain):
+        def forward(self, lr, halo=0):
+            if lr.shape[-1] > 64:
+                raise error
+            return super().forward(lr, halo)
+
+    model = Network(Hungry(Interpolate, 2), 2, Colour.y, "hungry", None, None)
+    upscale = model.pixel_upscaler(0, False, UpscalePrecision.fp32)
+    with pytest.raises(OutOfMemory, match=r"memory.* is full: lower tile") as caught:
+        list(upscale(pixels_of(8, 80, 1)))
+    assert caught.value.__suppress_context__
+    assert isinstance(caught.value, UserError)
+
+
+def test_other_errors_of_a_network_are_not_taken_for_a_full_memory():
+    with pytest.raises(RuntimeError, match="sizes"), enough_memory("tile"):
+        raise RuntimeError("sizes do not match")
+
+
+def test_colour_conversion_waits_for_no_gpu():
+    picture = torch.rand(2, 3, 5, 6, device="meta")
+    with Rehearsal():
+        for convert in (luma, rgb_to_ycbcr, ycbcr_to_rgb):
+            convert(picture)

@@ -21,7 +21,7 @@ def automatic_tile(model: Model) -> int:
 
     On the CPU 192, so that the features of a shallow network stay near: that is twice as fast as
     the whole picture. Less for a network that makes more than 64 MB of features of it, which glibc
-    would fetch from the system anew for each tile of a thread. On CUDA 512, which keeps it busy.
+    would fetch from the system anew for each tile of a thread. On CUDA 512, to keep it busy.
     Larger where the network's halo is, so that no more than a quarter is computed twice, but not
     beyond a gigabyte of features, or what is free on CUDA.
     """

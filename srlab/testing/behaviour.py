@@ -163,6 +163,6 @@ def _check_waits(name: str, module: nn.Module, inputs: Sequence[Tensor]) -> None
             raise
         raise AssertionError(
             f"{name} waits for a GPU within a step, so that no CUDA graph can record it: {cause}. "
-            f"Make constants where they are used, as by torch.ones(3, device=x.device), or register "
-            f"buffers, and decide nothing by the values of a tensor"
+            f"Make constants where they are used, as by torch.ones(3, device=x.device), or "
+            f"register buffers, and decide nothing by the values of a tensor"
         ) from None
