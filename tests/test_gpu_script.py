@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch.autograd import DeviceType
 
 SCRIPTS = Path(__file__).parent.parent / "scripts/measure"
@@ -132,6 +133,26 @@ def test_a_stage_gets_its_time_and_never_more_than_is_left(part, tour, monkeypat
     assert given == pytest.approx([15, 60], abs=2)
     assert "short skipped: it wants 3 s at least" in tour.lines[-1]
     assert tour.bad == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_machine_without_cuda_is_told_in_a_sentence(tmp_path):
+    status, _, complained = run(tmp_path, "--out", "out", "--device", "cuda", "--stages", "smoke")
+    assert status == 2
+    assert complained.startswith("torch sees no CUDA device here; ")
+    assert len(complained.splitlines()) == 1
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_is_stopped_keeps_what_it_has(tmp_path):
+    process = start(tmp_path, "--out", "out", "--stages", "smoke")
+    assert "smoke, at most" in process.stdout.readline()
+    time.sleep(1)  # until the probe has begun
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped before its end" in (tmp_path / "out/summary.txt").read_text()
+    assert (tmp_path / "out/results.tgz").exists()
 
 
 def test_a_stage_that_is_not_there_is_refused(tmp_path):

@@ -1,8 +1,8 @@
-"""What number types of half precision cost: SRLAB_DATA=FOLDER python scripts/measure/half_precision.py.
+"""What half precision costs: SRLAB_DATA=FOLDER python scripts/measure/half_precision.py.
 
 PSNR in dB of the models that come with srlab, on Set5 and Set14, with layers computed in float32,
-float16 and bfloat16 by autocast, as srlab upscale computes them. On a CPU it emulates what a GPU does
-but for the order of sums.
+float16 and bfloat16 by autocast, as srlab upscale computes them. On a CPU it emulates what a GPU
+does but for the order of sums.
 """
 
 import argparse
