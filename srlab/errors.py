@@ -22,5 +22,9 @@ class Interrupted(Exception):
         self.exit_code = exit_code
 
 
+class WaitingWarning(UserWarning):
+    """Something lets the CPU wait for a GPU within a training step, which no graph can record."""
+
+
 class CheckerboardWarning(UserWarning):
     """An upsampler is set up so that it tends to leave a checkerboard."""

@@ -2,13 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
+
+class _Float32(NamedTuple):
+    """What float32 is to cuDNN's convolutions and recurrent layers, and in products of matrices."""
+
+    convolutions: str
+    recurrent: str
+    products: str
+    everywhere: str  # products on the CPU, too, in the words of an older switch
+
+
+_EXACT = _Float32("ieee", "ieee", "ieee", "highest")
+_TF32 = _Float32("tf32", "tf32", "tf32", "high")
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -30,10 +42,10 @@ def single_precision(kind: Literal["ieee", "tf32"] = "ieee") -> Iterator[None]:
     """Let float32 on CUDA be that, or TF32, while the body runs; the CPU does not care.
 
     torch's default is TF32 in convolutions: 10 bits of mantissa for their inputs. It is a setting
-    of the whole process, so bodies must not overlap in several threads.
+    of the whole process, so bodies must not overlap in several threads or generators.
     """
     usual = _float32_types()
-    _set_float32_types((kind,) * 3)
+    _set_float32_types(_EXACT if kind == "ieee" else _TF32)
     try:
         yield
     finally:
@@ -58,7 +70,7 @@ def training_arithmetic(precision: Precision) -> Iterator[None]:
 
 def compute_exactly() -> None:
     """Let float32 on CUDA be IEEE single precision in this process from now on, not TF32."""
-    _set_float32_types(("ieee",) * 3)
+    _set_float32_types(_EXACT)
 
 
 def cast_layers(network: nn.Module, kind: torch.dtype) -> None:
@@ -68,25 +80,22 @@ def cast_layers(network: nn.Module, kind: torch.dtype) -> None:
             module.to(kind)
 
 
-def _float32_types() -> tuple[str, str, str]:
+def _float32_types() -> _Float32:
     cudnn: Any = torch.backends.cudnn  # what it has of these, its types do not say
-    return (
+    return _Float32(
         cudnn.conv.fp32_precision,
         cudnn.rnn.fp32_precision,
         torch.backends.cuda.matmul.fp32_precision,
+        torch.get_float32_matmul_precision(),
     )
 
 
-def _set_float32_types(kinds: tuple[str, ...]) -> None:
-    """Set them for cuDNN's convolutions, its recurrent layers, and matrix products.
-
-    The older switches first, in which torch itself looks them up: they must not contradict.
-    """
+def _set_float32_types(kinds: _Float32) -> None:
+    """Set them; the older switches first, in which torch itself looks them up."""
     cudnn: Any = torch.backends.cudnn
     matmul = torch.backends.cuda.matmul
-    convolutions, recurrent, products = kinds
-    cudnn.allow_tf32 = convolutions == "tf32"
-    cudnn.conv.fp32_precision = convolutions
-    cudnn.rnn.fp32_precision = recurrent
-    matmul.allow_tf32 = products == "tf32"
-    matmul.fp32_precision = products
+    cudnn.allow_tf32 = kinds.convolutions == "tf32"
+    cudnn.conv.fp32_precision = kinds.convolutions
+    cudnn.rnn.fp32_precision = kinds.recurrent
+    torch.set_float32_matmul_precision(kinds.everywhere)
+    matmul.fp32_precision = kinds.products

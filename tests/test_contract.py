@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from srlab.errors import WaitingWarning
 from srlab.imaging.resample import crop, mirror_pad
 from srlab.models import Model
 from srlab.testing import check_model, check_upsampler, model_configs, upsampler_configs
@@ -181,21 +182,6 @@ class DependsOnAnUnevenGuide(Sample):
         return sr + guide.amax((-1, -2, -3), keepdim=True)
 
 
-class CopiesAConstant(Sample):
-    def forward(self, framed):
-        return super().forward(framed) * torch.tensor([2.0]).to(framed)
-
-
-class LooksAtAValue(Sample):
-    def forward(self, framed):
-        return super().forward(framed) * (1 if framed.abs().sum() > 0 else 2)
-
-
-class PicksByAMask(Sample):
-    def forward(self, framed):
-        return super().forward(framed) + 0 * framed[framed >= 0].sum()
-
-
 class BreaksDown(Sample):
     def prepare(self):
         raise RuntimeError("scale must be even")
@@ -232,9 +218,6 @@ class RefusesEverything(Sample):
         (NeedsAGuideUnasked, "missing 1 required positional argument: 'guide'"),
         (TakesOneGuideOnly, "fails on .* expand"),
         (DependsOnAnUnevenGuide, "depends on where the picture ends"),
-        (CopiesAConstant, r"waits for a GPU .* a copy .* test_contract.py, line \d+: .*tensor\(\["),
-        (LooksAtAValue, "waits for a GPU .* a look at a value"),
-        (PicksByAMask, "waits for a GPU"),
         (BreaksDown, "cannot be made: RuntimeError: scale must be even"),
         (RefusesWithoutAWord, "refused without a word"),
         (RefusesEverything, "refuses every scale .* as in: scale must be a multiple of seven"),
@@ -262,6 +245,62 @@ def test_a_judgement_leaves_the_random_numbers_alone():
     torch.manual_seed(7)
     check_upsampler(Sample, scales=(2,))
     assert torch.equal(torch.rand(1), expected)
+
+
+def waiting(line):
+    """Return an upsampler that keeps the contract, with a line that uses the picture ``x``."""
+
+    class Waits(Sample):
+        def forward(self, framed):
+            return super().forward(framed) + 0 * eval(line, {"torch": torch, "x": framed}).sum()
+
+    return Waits
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("torch.tensor([2.0]).to(x)", r"a copy between CPU and GPU in <string>, line 1"),
+        ("torch.tensor([2.0], device=x.device)", "numbers that are copied"),
+        ("torch.as_tensor([2.0], device=x.device)", "numbers that are copied"),
+        ("x.new_tensor([2.0])", "numbers that are copied"),
+        ("x[..., [1, 0]]", "an index that lies on the CPU"),
+        ("x[..., torch.tensor([1, 0])]", "an index that lies on the CPU"),
+        ("x[x >= 0]", "waits for a GPU"),
+        ("x * (1 if x.abs().sum() > 0 else 2)", "a look at a value"),
+        ("torch.linalg.inv(x.new_ones(1, 2, 2) + torch.eye(2, device=x.device))", "a look at a"),
+    ],
+)
+def test_what_waits_for_a_gpu_within_a_step_is_warned_of(line, reason):
+    with pytest.warns(WaitingWarning, match=reason):
+        check_upsampler(waiting(line), scales=(2,))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x.new_full((3,), 2.0)",
+        "x[..., 1:]",
+        "x[0]",
+        "torch.arange(3, device=x.device) + x[0, 0, 0, 0]",
+    ],
+)
+def test_what_does_not_wait_is_not_warned_of(line):
+    check_upsampler(waiting(line), scales=(2,))
+
+
+def test_what_cannot_be_rehearsed_is_said_and_passes():
+    def fail(x):
+        if x.device.type == "meta":
+            raise NotImplementedError("no kernel for meta")
+        return x
+
+    class OfAnotherPackage(Sample):
+        def forward(self, framed):
+            return super().forward(fail(framed))
+
+    with pytest.warns(WaitingWarning, match="cannot be told: .* NotImplementedError: no kernel"):
+        check_upsampler(OfAnotherPackage, scales=(2,))
 
 
 class Network(Model):

@@ -16,7 +16,7 @@ from srlab.losses.objective import Objective
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
 from srlab.precision import single_precision, training_arithmetic
-from srlab.testing.waiting import Rehearsal
+from srlab.testing.waiting import rehearsal
 from srlab.training import recording
 from srlab.training.average import average_of
 from srlab.training.parameters import parameter_groups
@@ -128,19 +128,44 @@ def test_a_recorded_step_computes_what_an_eager_one_does(graph, optimizer, preci
     assert eager.scaler.state_dict() == recorded.scaler.state_dict()
 
 
-def test_fp16_that_overflows_skips_a_recorded_step_as_an_eager_one(graph):
-    states = [new(precision="fp16") for _ in range(2)]
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_fp16_that_overflows_skips_a_recorded_step_as_an_eager_one(graph, optimizer):
+    states = [new("espcn", optimizer, "fp16") for _ in range(2)]
     for state in states:
         state.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
-    some = batches(states[0], 12)
+    some = batches(states[0], 40)
     eager = eager_step(advance_of(states[0], "fp16"), states[0], factor)
     replay = recorded_step(advance_of(states[1], "fp16"), states[1], *some[0], factor)
+    start = weights(states[0])
     for number, batch in enumerate(some):
         eager(*batch, number)
         replay(*batch, number)
     scales = [state.scaler.get_scale() for state in states]
     assert scales[0] == scales[1] < 2.0**40
+    assert 0 < (weights(states[0]) - start).abs().max() < 0.1
     assert (weights(states[0]) - weights(states[1])).abs().max() < 1e-5
+
+
+def test_after_a_recording_that_fails_amid_a_step_fp16_takes_steps(graph, monkeypatch):
+    state = new(precision="fp16")
+    (batch,) = batches(state, 1)
+    advance = advance_of(state, "fp16", clip=1.0)
+
+    def failing_once(work, device):
+        with monkeypatch.context() as patch:
+            patch.setattr(nn.utils, "clip_grad_norm_", lambda *_: 1 / 0)
+            try:
+                work()
+            except ZeroDivisionError:
+                raise RuntimeError("out of memory") from None
+
+    graph(failing_once)
+    with pytest.raises(CannotRecord, match="out of memory") as caught:
+        record(advance, state, *batch)
+    assert caught.value.__context__ is None  # which would keep the step alive
+    before = weights(state)
+    eager_step(advance, state, factor)(*batch, 0)
+    assert not torch.equal(weights(state), before)
 
 
 def test_losses_that_were_given_stay_though_the_next_step_writes_others(graph):
@@ -283,6 +308,7 @@ def test_a_memory_that_is_full_is_no_reason_to_record_nothing(graph):
         (torch.optim.RMSprop, "fp32", "RMSprop is not one of"),
         (partial(torch.optim.SGD, lr=0.1, momentum=0.9, dampening=0.5), "fp32", "dampening"),
         (partial(torch.optim.Adam, fused=False), "fp16", "only a fused optimizer"),
+        (partial(torch.optim.SGD, lr=0.1, momentum=0.9), "fp32", "SGD that is not fused"),
     ],
 )
 def test_an_optimizer_that_asks_the_cpu_is_not_recorded(graph, optimizer, precision, reason):
@@ -368,8 +394,10 @@ def test_a_checkpoint_of_a_recorded_run_goes_on_launched(optimizer, fused):
         step = eager_step(advance_of(state), state, lambda _: 1.0)
         for number, batch in enumerate(some[:3]):
             step(*batch, number)
-    for group in recorded.optimizer.param_groups:  # as record leaves them
-        group["lr"] = torch.tensor(group["lr"])
+    groups = recorded.optimizer.param_groups
+    rates = torch.tensor([group["lr"] for group in groups])
+    for group, rate in zip(groups, rates, strict=True):  # as record leaves them
+        group["lr"] = rate
         if "capturable" in group:
             group["capturable"] = True
     file = io.BytesIO()
@@ -394,7 +422,7 @@ def test_neither_residual_nor_loss_waits_for_a_gpu(residual, pixel):
     objective = Objective(pixel, tv_weight=0.1).to("meta")
     side = 8 + 2 * model.frame
     lr, hr = torch.rand(2, 1, side, side, device="meta"), torch.rand(2, 1, 24, 24, device="meta")
-    with Rehearsal():
+    with rehearsal():
         sum(objective(model(lr, halo=model.frame), hr).values()).backward()
 
 
@@ -421,6 +449,23 @@ def test_single_precision_is_that_and_then_as_before():
         with training_arithmetic("fp32"):
             assert float32_types() == ("ieee", "ieee")
     assert float32_types() == before
+
+
+@pytest.mark.parametrize("usual", ["highest", "high", "medium"])
+def test_a_notebook_gets_back_what_it_had_chosen(usual):
+    try:
+        torch.set_float32_matmul_precision(usual)
+        torch.backends.cudnn.allow_tf32 = usual != "highest"
+        before = float32_types()
+        for kind in ("ieee", "tf32"):
+            with single_precision(kind):
+                assert torch.get_float32_matmul_precision()  # as torch's compiler asks
+            assert float32_types() == before
+            assert torch.get_float32_matmul_precision() == usual
+            assert torch.backends.cudnn.allow_tf32 == (usual != "highest")
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = True
 
 
 # --- torch.compile

@@ -219,7 +219,7 @@ def test_a_run_that_fills_the_memory_is_saved_and_goes_on_to_the_same_bits(
     assert status == 2
     assert printed.err.count("\n") == 1
     assert "the memory of the GPU is full: lower trainer.batch_size" in printed.err
-    assert "saved (step 37)" in printed.err
+    assert "the last good checkpoint is full/last.pt (step 37)" in printed.err
     assert "srlab train resume=full" in printed.err
     assert step(workplace / "full" / "last.pt") == 37
     shutil.copytree("full", "copy")  # this process keeps the run itself locked

@@ -31,7 +31,7 @@ from srlab.models.fsrcnn import FSRCNN
 from srlab.models.plain import Plain
 from srlab.models.srcnn import SRCNN
 from srlab.models.unet import UNet
-from srlab.testing.waiting import Rehearsal
+from srlab.testing.waiting import rehearsal
 from srlab.upsamplers.carafe import CARAFE
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
@@ -417,6 +417,8 @@ def test_an_upscaler_takes_pictures_of_both_depths_in_turn(monkeypatch):
 @pytest.mark.parametrize("error", [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), MemoryError(),
     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later"),
 ])  # fmt: skip
 def test_a_memory_that_is_full_is_told_with_what_to_lower(error, monkeypatch):
     class Hungry(Plain):
@@ -440,6 +442,6 @@ def test_other_errors_of_a_network_are_not_taken_for_a_full_memory():
 
 def test_colour_conversion_waits_for_no_gpu():
     picture = torch.rand(2, 3, 5, 6, device="meta")
-    with Rehearsal():
+    with rehearsal():
         for convert in (luma, rgb_to_ycbcr, ycbcr_to_rgb):
             convert(picture)

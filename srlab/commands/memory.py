@@ -15,6 +15,13 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 _KEPT = 2**30
 _KEPT_BY_OLD_GLIBC = 2**25  # it refuses more
 
+# What else says so, in words of torch's allocator for the CPU, of libraries and of the driver.
+_FULL = {
+    "DefaultCPUAllocator": "",
+    "_STATUS_ALLOC_FAILED": " of the GPU",  # of cuDNN and cuBLAS
+    "CUDA error: out of memory": " of the GPU, or what of the computer's is pinned for it,",
+}
+
 
 def keep_freed_memory() -> None:
     """Let glibc keep large blocks that are freed, for the next step that asks for them.
@@ -47,7 +54,8 @@ def enough_memory(keys: str) -> Iterator[None]:
         raise OutOfMemory(f"the memory of the GPU is full: lower {keys}") from None
     except MemoryError:
         raise OutOfMemory(f"the memory is full: lower {keys}") from None
-    except RuntimeError as error:  # as torch's allocator for the CPU has it
-        if "DefaultCPUAllocator" not in str(error):
+    except RuntimeError as error:
+        place = next((where for words, where in _FULL.items() if words in str(error)), None)
+        if place is None:
             raise
-        raise OutOfMemory(f"the memory is full: lower {keys}") from None
+        raise OutOfMemory(f"the memory{place} is full: lower {keys}") from None

@@ -245,10 +245,11 @@ def _train(job: Job, folder: Path) -> list[Result]:
             "gradients: trainer.devices must be 1"
         ) from None
     except OutOfMemory as error:
-        _save(job, folder / "last.pt", resumable=True)
+        if all(p.isfinite().all() for p in state.model.parameters()):
+            _save(job, folder / "last.pt", resumable=True)
         raise UserError(
-            f"{error} in a run of its own; this one is saved (step {state.step:,}) and, where "
-            f"there is more memory, goes on with: srlab train resume={quote(str(folder))}"
+            f"{error} in a run of its own; {_kept(folder)} and, where there is more memory, this "
+            f"one goes on with: srlab train resume={quote(str(folder))}"
         ) from None
     except Diverged as error:
         raise UserError(

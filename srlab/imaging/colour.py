@@ -64,5 +64,7 @@ def to_channels(image: Tensor, colour: Colour) -> Tensor:
 
 def _made_there(values: Tensor, image: Tensor) -> Tensor:
     """Return constants on the device and of the type of an image; a copy to a GPU would wait."""
+    if image.device == values.device:
+        return values.to(image)
     numbers = [image.new_full((), number) for number in values.flatten().tolist()]
     return torch.stack(numbers).view(values.shape)

@@ -12,7 +12,7 @@ from srlab.imaging.resample import REACH
 from srlab.inference.colour import enlarge_framed, upscale_colour
 from srlab.inference.tiles import upscale_rows
 from srlab.models import Model
-from srlab.precision import autocast_to, cast_layers, single_precision
+from srlab.precision import autocast_to, cast_layers
 
 
 class OnPixels(Model):
@@ -76,9 +76,8 @@ def upscale_pixels(
         return to_levels(pixels[first:last])
 
     height, width = pixels.shape[:2]
-    with single_precision():
-        for rows in upscale_rows(model, read, height, width, tile, at_once):
-            yield to_pixels(rows)
+    for rows in upscale_rows(model, read, height, width, tile, at_once):
+        yield to_pixels(rows)
 
 
 def to_levels(pixels: np.ndarray) -> Tensor:

@@ -170,7 +170,9 @@ class _Tiling:
         """Compute a row of tiles, and return its pixels on the device of the model."""
         device = device_of(self.model, row.band)
         band = row.band.to(device, non_blocking=True)
-        made = torch.empty_like(row.out, device=device, memory_format=torch.channels_last)
+        made = row.out
+        if device != made.device:
+            made = torch.empty_like(made, device=device, memory_format=torch.channels_last)
         here = _Row(band, row.down, made)
         for _, equal in groupby(self.across, lambda cut: (cut.end - cut.start, cut.own)):
             cuts = list(equal)
@@ -246,14 +248,13 @@ class _Copies:
     def start(self, source: Tensor, target: Tensor) -> Callable[[], Tensor]:
         """Begin to copy; return what waits until ``target`` is there, and returns it."""
         if not source.is_cuda:
-            target.copy_(source)
-            return lambda: target
+            return lambda: target.copy_(source) if source is not target else target
         with torch.cuda.device(source.device):
             if self.stream is None:
                 self.stream = torch.cuda.Stream()
             self.stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self.stream):
-                target.copy_(source, non_blocking=True)
+                target.copy_(source, non_blocking=target.is_pinned())
                 source.record_stream(self.stream)
                 arrived = self.stream.record_event()
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import SGD, Optimizer
 
 from srlab.errors import UserError
 
@@ -48,6 +49,17 @@ def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
     """Give each group its rate (``learning_rates``)."""
     for group, rate in zip(optimizer.param_groups, learning_rates(optimizer, factor), strict=True):
         group["lr"] = rate
+
+
+def begin_momentum(optimizer: Optimizer) -> None:
+    """Let the momentum of SGD begin as zeros: where fp16 skips the first step, torch's would not.
+
+    Its fused step takes memory for it as it comes, and fills it only if the step is not skipped.
+    """
+    for group in optimizer.param_groups if isinstance(optimizer, SGD) else ():
+        for parameter in group["params"] if group["momentum"] and not group["dampening"] else ():
+            if optimizer.state[parameter].get("momentum_buffer") is None:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def _matches(name: str, prefix: str) -> bool:

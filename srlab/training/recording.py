@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srlab.training.parameters import learning_rates
+from srlab.training.parameters import begin_momentum, learning_rates
 from srlab.training.state import TrainingState
 from srlab.training.step import Advance, Step, Terms
 
@@ -80,7 +80,8 @@ def recorded_step(
     def step(batch_lr: Tensor, batch_hr: Tensor, number: int) -> Terms:
         nonlocal first, coming
         if not first <= number < first + len(coming):
-            rows = torch.tensor([controls(number + k) for k in range(_AHEAD)])
+            coming_up = [controls(number + k) for k in range(_AHEAD)]
+            rows = torch.tensor(coming_up, pin_memory=lr.is_cuda)
             first, coming = number, rows.to(lr.device, non_blocking=True)
         torch._foreach_copy_(inputs, [batch_lr, batch_hr, coming[number - first]])
         recording.replay()
@@ -121,20 +122,18 @@ def record(advance: Advance, state: TrainingState, lr: Tensor, hr: Tensor) -> Re
             names[:] = terms
             return torch.stack(list(terms.values()))
 
+        fault: str | None = None  # raised at the end: an error keeps alive what it came from
         try:
             with _beside(device):
                 expected = _try_out(work, state, controls)
                 with _waiting_is_an_error(device):
                     work()
-        except torch.OutOfMemoryError:
-            raise
-        except (RuntimeError, AssertionError, TypeError, ValueError) as error:
-            raise CannotRecord(_first_line(error)) from None
-        finally:
             _restore(state, before)
-        try:
             state.optimizer.zero_grad(set_to_none=True)
-            replay, losses = capture(work, device)
+            try:
+                replay, losses = capture(work, device)
+            except torch.OutOfMemoryError as error:  # the recording's own memory is one too many
+                raise RuntimeError(str(error)) from None
             _restore(state, before)
 
             def again() -> Tensor:
@@ -144,10 +143,15 @@ def record(advance: Advance, state: TrainingState, lr: Tensor, hr: Tensor) -> Re
             found = _try_out(again, state, controls)
             _restore(state, before)
             _check_alike(expected, found, _moving(state))
-        except (RuntimeError, AssertionError, TypeError, ValueError) as error:
-            raise CannotRecord(_first_line(error)) from None
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError, TypeError, ValueError, CannotRecord) as error:
+            fault = (str(error) or repr(error)).splitlines()[0]
         finally:
             _restore(state, before)
+        if fault is not None:
+            _forget_the_step(state, device)
+            raise CannotRecord(fault)
     return Recording(replay, names, losses, controls)
 
 
@@ -222,6 +226,8 @@ def _check_recordable(state: TrainingState) -> None:
         raise CannotRecord(f"{kind.__name__} is not one of Adam, AdamW, SGD")
     if any(group.get("dampening") for group in groups):
         raise CannotRecord("SGD with dampening takes its first step in another way")
+    if kind is torch.optim.SGD and not all(group.get("fused") for group in groups):
+        raise CannotRecord("SGD that is not fused asks the CPU for its rate")
     if state.scaler.is_enabled() and not all(group.get("fused") for group in groups):
         raise CannotRecord("with fp16 only a fused optimizer skips steps without asking the CPU")
 
@@ -238,6 +244,7 @@ def _prepare(state: TrainingState, device: torch.device) -> Tensor:
         for key, value in entry.items():
             if isinstance(value, Tensor):  # Adam's count of steps may lie on the CPU
                 entry[key] = value.to(parameter.device)
+    begin_momentum(state.optimizer)
     state.scaler.scale(torch.ones((), device=device))  # which makes its tensors
     return controls
 
@@ -320,5 +327,11 @@ def _modules(state: TrainingState) -> list[nn.Module]:
     return [state.model, *([] if state.average is None else [state.average.module])]
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or repr(error)).splitlines()[0]
+def _forget_the_step(state: TrainingState, device: torch.device) -> None:
+    """Let scaler and optimizer forget that a step was begun: fp16 refuses to begin another."""
+    scale, enabled = state.scaler.state_dict(), state.scaler.is_enabled()
+    state.scaler = torch.amp.GradScaler(device.type, enabled=enabled)
+    state.scaler.load_state_dict(scale)
+    for name in ("grad_scale", "found_inf"):
+        if hasattr(state.optimizer, name):
+            delattr(state.optimizer, name)

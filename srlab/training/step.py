@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from srlab.models import Model
 from srlab.precision import Precision, autocast_to, layer_type
-from srlab.training.parameters import set_learning_rate
+from srlab.training.parameters import begin_momentum, set_learning_rate
 from srlab.training.ranks import parallel
 from srlab.training.state import TrainingState
 
@@ -84,6 +84,8 @@ def eager_step(advance: Advance, state: TrainingState, factor: Callable[[int], f
         state: Network, average and optimizer.
         factor: ``number -> factor`` on the learning rate.
     """
+    if state.scaler.is_enabled():
+        begin_momentum(state.optimizer)
     for group in state.optimizer.param_groups:  # a run that was recorded may be resumed without
         group["lr"] = float(group["lr"])
         if "capturable" in group:
