@@ -11,16 +11,20 @@ Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
 
 class _Float32(NamedTuple):
-    """What float32 is to cuDNN's convolutions and recurrent layers, and in products of matrices."""
+    """What float32 is to cuDNN's convolutions and recurrent layers, and in products of matrices.
+
+    ``older`` is torch's older switch of the products, None where it contradicts the newer ones.
+    """
 
     convolutions: str
     recurrent: str
     products: str
-    everywhere: str  # products on the CPU, too, in the words of an older switch
+    products_on_cpu: str
+    older: str | None
 
 
-_EXACT = _Float32("ieee", "ieee", "ieee", "highest")
-_TF32 = _Float32("tf32", "tf32", "tf32", "high")
+_EXACT = _Float32("ieee", "ieee", "ieee", "ieee", "highest")
+_TF32 = _Float32("tf32", "tf32", "tf32", "ieee", "high")
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -81,21 +85,27 @@ def cast_layers(network: nn.Module, kind: torch.dtype) -> None:
 
 
 def _float32_types() -> _Float32:
-    cudnn: Any = torch.backends.cudnn  # what it has of these, its types do not say
+    backends: Any = torch.backends  # what they have of these, their types do not say
+    try:
+        older = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        older = None
     return _Float32(
-        cudnn.conv.fp32_precision,
-        cudnn.rnn.fp32_precision,
-        torch.backends.cuda.matmul.fp32_precision,
-        torch.get_float32_matmul_precision(),
+        backends.cudnn.conv.fp32_precision,
+        backends.cudnn.rnn.fp32_precision,
+        backends.cuda.matmul.fp32_precision,
+        backends.mkldnn.matmul.fp32_precision,
+        older,
     )
 
 
 def _set_float32_types(kinds: _Float32) -> None:
     """Set them; the older switches first, in which torch itself looks them up."""
-    cudnn: Any = torch.backends.cudnn
-    matmul = torch.backends.cuda.matmul
-    cudnn.allow_tf32 = kinds.convolutions == "tf32"
-    cudnn.conv.fp32_precision = kinds.convolutions
-    cudnn.rnn.fp32_precision = kinds.recurrent
-    torch.set_float32_matmul_precision(kinds.everywhere)
-    matmul.fp32_precision = kinds.products
+    backends: Any = torch.backends
+    backends.cudnn.allow_tf32 = kinds.convolutions == "tf32"
+    backends.cudnn.conv.fp32_precision = kinds.convolutions
+    backends.cudnn.rnn.fp32_precision = kinds.recurrent
+    if kinds.older is not None:
+        torch.set_float32_matmul_precision(kinds.older)
+    backends.cuda.matmul.fp32_precision = kinds.products
+    backends.mkldnn.matmul.fp32_precision = kinds.products_on_cpu

@@ -468,6 +468,18 @@ def test_a_notebook_gets_back_what_it_had_chosen(usual):
         torch.backends.cudnn.allow_tf32 = True
 
 
+def test_a_notebook_may_choose_by_the_newer_switches_alone():
+    matmul = torch.backends.cuda.matmul
+    usual = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = "tf32"
+        with single_precision():
+            assert float32_types() == ("ieee", "ieee")
+        assert matmul.fp32_precision == "tf32"
+    finally:
+        matmul.fp32_precision = usual
+
+
 # --- torch.compile
 
 
