@@ -11,14 +11,16 @@ from srlab.config.schema import SCHEMAS
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*.md")])
 
-SCRIPT = runpy.run_path(str(ROOT / "scripts/configuration.py"), run_name="configuration")
+SCRIPT = runpy.run_path(str(ROOT / "scripts/pages/configuration.py"), run_name="configuration")
 groups, keys, page, read_option = (SCRIPT[k] for k in ("groups", "keys", "page", "read_option"))
 
 
 def test_the_page_of_the_configuration_is_that_of_the_schema_and_the_options():
     there = (ROOT / "docs/configuration.md").read_text()
     made = page()
-    assert there == made, "python scripts/configuration.py > docs/configuration.md makes it anew"
+    assert there == made, (
+        "python scripts/pages/configuration.py > docs/configuration.md makes it anew"
+    )
 
 
 def test_the_script_prints_the_page(capsys):

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/tutorial.md"
-EXAMPLE = ROOT / "scripts/library_example.py"
+EXAMPLE = ROOT / "docs/examples/train_from_python.py"
 STEPS = "20"
 
 

@@ -218,7 +218,7 @@ def upscale(tour: Tour, size: SimpleNamespace) -> None:
         why = "are too much for tiny settings" if tour.options.tiny else "need av, which is missing"
         tour.say(f"videos were not measured: they {why}")
         return
-    arguments = [ROOT / "scripts/video_speed.py", "--device", device, "--repeats", 2]
+    arguments = [ROOT / "scripts/measure/video_speed.py", "--device", device, "--repeats", 2]
     arguments += ["--json", tour.results / "video.json"]
     command(tour, "video", arguments, show=r"^\||^peak|^torch")
 
@@ -233,7 +233,7 @@ def profile(tour: Tour, size: SimpleNamespace) -> None:
 def seeds(tour: Tour, size: SimpleNamespace) -> None:
     """Several trainings: stacked in one network, and as processes side by side."""
     device = tour.options.device
-    arguments = [ROOT / "scripts/time_seeds.py", "--device", device, *size.seeds]
+    arguments = [ROOT / "scripts/measure/time_seeds.py", "--device", device, *size.seeds]
     command(tour, "seeds", [*arguments, "--json", tour.results / "seeds.json"], show=r"^\|")
     found = []
     for count in size.crowd:

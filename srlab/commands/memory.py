@@ -27,8 +27,8 @@ def keep_freed_memory() -> None:
     """Let glibc keep large blocks that are freed, for the next step that asks for them.
 
     It would hand them back to the system, which must clear every page anew: a training step of
-    SRCNN takes 13,000 page faults and 1.7 times as long (``scripts/time_memory.py``). A C library
-    without ``mallopt`` is left as it is.
+    SRCNN takes 13,000 page faults and 1.7 times as long (``scripts/measure/time_memory.py``). A C
+    library without ``mallopt`` is left as it is.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -24,7 +24,7 @@ class Deconv(Upsampler):
 
     It is computed as that sub-pixel convolution; any other kernel is padded with zeros to the next
     odd k, and costs as much. The same function, and on a CPU, at the end of a network with its few
-    channels, several times faster than torch's (``scripts/time_deconv.py``).
+    channels, several times faster than torch's (``scripts/measure/time_deconv.py``).
 
     Args:
         in_channels: Channels of the input.

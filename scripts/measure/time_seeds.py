@@ -1,6 +1,6 @@
 """Time several seeds of one network trained at once against one after the other.
 
-usage: python scripts/time_seeds.py [--device cuda] [--seeds 4] [--repeats 7] [--json FILE]
+usage: python scripts/measure/time_seeds.py [--device cuda] [--seeds 4] [--repeats 7] [--json FILE]
 
 Stacked: the weights of all seeds lie in one tensor each, every convolution of all of them is one
 grouped convolution (torch.vmap makes them), and one optimizer steps all. In turn: as sweeps do it,

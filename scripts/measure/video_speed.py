@@ -1,4 +1,6 @@
-"""How many frames a second: python scripts/video_speed.py [--device D] [--precision P] [--json F].
+"""How many frames a second a video is upscaled at.
+
+usage: python scripts/measure/video_speed.py [--device D] [--precision P] [--json F]
 
 Bundled photographs scroll by in 640x360 and 480x270, as H.264 with a sine for sound; ESPCN and
 FSRCNN, with random weights, make 1920x1080 of them at x3 and x4. Measured are the whole way from

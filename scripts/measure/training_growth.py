@@ -1,6 +1,7 @@
 """Time training steps, starts and memory with 1, 10 and 100 times the images.
 
-usage: python scripts/training_growth.py [--images 10] [--steps 300] [--repeats 5] [--json FILE]
+usage: python scripts/measure/training_growth.py [--images 10] [--steps 300] [--repeats 5]
+       [--json FILE]
 
 Images are 480x320 windows of the photographs that scikit-image bundles, turned and shifted; each
 size of the set is measured in a process of its own: ESPCN x3, batches of 16 patches of 17x17.

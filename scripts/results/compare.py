@@ -1,6 +1,6 @@
 """Print the difference of two choices of a sweep, with its 95 % interval, for each test set.
 
-usage: python scripts/compare.py SWEEP CHOICE OTHER [CHOICE OTHER ...]
+usage: python scripts/results/compare.py SWEEP CHOICE OTHER [CHOICE OTHER ...]
 
 The choices are named as in the report of the sweep; without any, their names are listed.
 """

@@ -1,4 +1,4 @@
-"""Print every upsampler at x2, x3 and x4 as a page of Markdown: python scripts/upsamplers.py."""
+"""Print every upsampler at x2, x3, x4 as a page of Markdown: python scripts/pages/upsamplers.py."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -23,7 +23,7 @@ other, in double precision, biases aside. The last two columns are the checkerbo
 over 11 seeds; with `init=default` the network, too, starts as torch leaves it.
 [upsamplers.md](upsamplers.md) explains.
 
-`python scripts/upsamplers.py > docs/upsampler_table.md` makes this page.
+`python scripts/pages/upsamplers.py > docs/upsampler_table.md` makes this page.
 """
 INPUTS, OUTPUTS = 32, 1
 SEEDS = range(11)

@@ -1,4 +1,6 @@
-"""Time srlab against ONNX Runtime, OpenCV and plain torch: python scripts/upscale_side_by_side.py.
+"""Time srlab against ONNX Runtime, OpenCV and plain torch.
+
+usage: python scripts/measure/upscale_side_by_side.py
 
 The same network, weights and threads, x3 from 640x360; medians of interleaved repetitions. First
 the network alone, from luma to luma; then a whole picture, from one PNG file to another: as

@@ -1,6 +1,6 @@
 """Solve one problem of sparse coding with srlab and with SPORCO, and compare.
 
-usage: pip install sporco; python scripts/compare_sporco.py PICTURE [ITERATIONS]
+usage: pip install sporco; python scripts/results/compare_sporco.py PICTURE [ITERATIONS]
 
 The residual of PICTURE's luminance (its middle 128x128 pixels) is coded with 32 random filters of
 5x5, by SPORCO's ConvBPDN and by srlab's ADMM and FISTA, in double precision, with ITERATIONS (500)

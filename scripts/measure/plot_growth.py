@@ -1,7 +1,9 @@
-"""Draw how training and upscaling grow: python scripts/plot_growth.py TRAINING UPSCALING PICTURE.
+"""Draw how training and upscaling grow.
 
-TRAINING and UPSCALING are what scripts/training_growth.py and scripts/upscale_growth.py wrote by
---json; PICTURE is the PNG to write. Needs matplotlib.
+usage: python scripts/measure/plot_growth.py TRAINING UPSCALING PICTURE
+
+TRAINING and UPSCALING are what training_growth.py and upscale_growth.py wrote by --json; PICTURE is
+the PNG to write. Needs matplotlib.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Print how well and how sparsely networks explain the low-resolution pictures.
 
-usage: python scripts/compare_codes.py FOLDER CHECKPOINT [CHECKPOINT ...]
+usage: python scripts/results/compare_codes.py FOLDER CHECKPOINT [CHECKPOINT ...]
 
 FOLDER has high-resolution pictures; the checkpoints are of model=csc_sr or model=csc, of Y. Of the
 residual of each shrunk picture: the part of its energy that the codes and the filters leave

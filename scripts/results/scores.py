@@ -1,4 +1,4 @@
-"""Print the scores of runs as a Markdown table: python scripts/scores.py RUN [RUN ...]."""
+"""Print the scores of runs as a Markdown table: python scripts/results/scores.py RUN [RUN ...]."""
 
 import json
 import sys
@@ -21,5 +21,5 @@ def main(folders: list[Path]) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
-        sys.exit("usage: python scripts/scores.py RUN [RUN ...]")
+        sys.exit("usage: python scripts/results/scores.py RUN [RUN ...]")
     main([Path(argument) for argument in sys.argv[1:]])

@@ -1,4 +1,6 @@
-"""What it is worth that a process keeps freed memory: python scripts/time_memory.py [--json FILE].
+"""What it is worth that a process keeps freed memory.
+
+usage: python scripts/measure/time_memory.py [--json FILE]
 
 srlab lets the C library keep what was freed (srlab/commands/memory.py). Here the same training runs
 with and without, each in a process of its own, in turn, on the bundled photographs: x3, batches of

@@ -1,6 +1,6 @@
 """Draw what CSC-SR learnt: its filters, and the sparse codes and the enlargement of a picture.
 
-usage: python scripts/dictionaries.py CHECKPOINT PICTURE FOLDER
+usage: python scripts/results/dictionaries.py CHECKPOINT PICTURE FOLDER
 
 PICTURE is a high-resolution one; its luminance is shrunk, coded and enlarged again. FOLDER, a new
 one, gets filters-lr.png, filters-hr.png, codes.png and reconstruction.png (shrunk, bicubic, CSC-SR,

@@ -1,4 +1,6 @@
-"""Time how long srlab takes to its first training step: python scripts/time_start.py [--json FILE].
+"""Time how long srlab takes to its first training step.
+
+usage: python scripts/measure/time_start.py [--json FILE]
 
 A first start decodes the training images; every later one finds them decoded. Both are measured in
 processes of their own, less what `import torch` takes there; medians of the later ones. With T91,

@@ -1,4 +1,4 @@
-"""srlab as a library, without configs and command line: python scripts/library_example.py.
+"""srlab as a library, without configs and command line: python docs/examples/train_from_python.py.
 
 A network with an upsampler of your choice is trained by a bare PyTorch loop, judged as the papers
 judge, brought into its simplest form, and used on a photograph. Editors that know ``# %%`` run it

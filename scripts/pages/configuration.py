@@ -1,4 +1,4 @@
-"""Print every key and every option as a page of Markdown: python scripts/configuration.py."""
+"""Print every key and every option as a page of Markdown: python scripts/pages/configuration.py."""
 
 import ast
 import inspect
@@ -25,7 +25,7 @@ config that a command line makes. What a key means stands in `srlab/config/schem
 of a verb and in `configs/GROUP/OPTION.yaml` for those of an option; this page is made from both.
 `srlab data`, which takes names of sets, is described in [data/README.md](../data/README.md).
 
-`python scripts/configuration.py > docs/configuration.md` makes this page.
+`python scripts/pages/configuration.py > docs/configuration.md` makes this page.
 """
 # Groups that no schema knows: they choose other groups' options, or how runs are started.
 GROUPS = {
@@ -37,7 +37,7 @@ GROUPS = {
 FROM_THE_RUN = ("${scale}", "${channels:${colour}}", "${upsampler}")
 OF_PYTHON = ("_target_", "_partial_")
 VALUES = re.compile(r"[\w-]+( \| [\w-]+)+")  # a comment that lists values and says no more
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WIDTH = 100
 
 

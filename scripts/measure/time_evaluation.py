@@ -1,4 +1,4 @@
-"""Time our scores against scikit-image's: python scripts/time_evaluation.py [--json FILE].
+"""Time our scores against scikit-image's: python scripts/measure/time_evaluation.py [--json FILE].
 
 Set5 and Set14 from the folder that SRLAB_DATA names, or else the bundled photographs, at x3. The
 plain way takes one picture after another: ``peak_signal_noise_ratio``, and of

@@ -1,4 +1,6 @@
-"""Make a finished run one of the models that come with srlab: python scripts/ship.py RUN NAME.
+"""Make a finished run one of the models that come with srlab.
+
+usage: python scripts/results/ship.py RUN NAME
 
 Writes ``srlab/weights/NAME.safetensors`` and its card ``NAME.md``. Runs are trained as the headers
 of ``configs/experiment/shipped_*.yaml`` say.

@@ -1,4 +1,4 @@
-"""Time Deconv against torch's own transposed convolution: python scripts/time_deconv.py.
+"""Time Deconv against torch's own transposed convolution: python scripts/measure/time_deconv.py.
 
 The same layer, weights and picture (160 x 160 low-resolution pixels), forward only, on as many
 threads as torch takes; medians of interleaved repetitions, and their ratio.

@@ -1,4 +1,4 @@
-"""Time and memory of ``srlab upscale`` as pictures grow: python scripts/upscale_growth.py.
+"""Time and memory of ``srlab upscale`` as pictures grow: python scripts/measure/upscale_growth.py.
 
 ESPCN x3 upscales a PNG of 1280x720 pixels and ones of 4 and 16 times as many, made of a bundled
 photograph, each in a process of its own: seconds from file to file, without and with the start of
