@@ -15,8 +15,10 @@ import torch
 
 from srlab.cli import main
 from srlab.commands.bench_upscale import _as_tiles, photograph
-from srlab.commands.measurement import Figure, Measurement, machine, table
-from srlab.timing import interleaved, median_ratio, peak_memory
+from srlab.machine.facts import machine
+from srlab.machine.memory import peak_memory
+from srlab.measuring.measurement import Figure, Measurement, table
+from srlab.measuring.timing import interleaved, median_ratio
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_the_picture_that_is_upscaled_is_a_photograph_of_the_size_asked_for():
 
 FAULTS = """
 import resource, sys, torch
-from srlab.commands.memory import keep_freed_memory
+from srlab.machine.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 def step():

@@ -221,7 +221,7 @@ def test_our_networks_and_torchs_layers_are_trusted(target):
     [
         "os.system", "builtins.eval", "builtins.exec", "subprocess.Popen", "pickle.loads",
         "torch.load", "torch.hub.load", "torch.utils.cpp_extension.load",
-        "srlab.data.images.folder", "srlab.training.checkpoint.load", "hydra.utils.instantiate",
+        "srlab.data.images.folder", "srlab.storage.checkpoint.load", "hydra.utils.instantiate",
         "srlab.config.build.build",
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from srlab.config.build import build
 from srlab.config.compose import option_node
 from srlab.config.schema import Colour, ConvertConfig, DescribeConfig
 from srlab.errors import UserError
-from srlab.training.checkpoint import load, save
+from srlab.storage.checkpoint import load, save
 
 
 @pytest.fixture(autouse=True)

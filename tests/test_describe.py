@@ -11,8 +11,8 @@ from srlab.commands import describe
 from srlab.commands.relatives import can_represent, name_of, relatives, some_form
 from srlab.config.compose import option_node
 from srlab.config.schema import Colour, DescribeConfig
-from srlab.cost import multiply_adds
 from srlab.errors import UserError
+from srlab.measuring.cost import multiply_adds
 from srlab.models.edsr import EDSR
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN

@@ -14,7 +14,7 @@ from srlab.errors import UserError
 from srlab.imaging.resample import crop
 from srlab.interchange.programs import run_onnx, run_torch_export
 from srlab.models.compact import Compact
-from srlab.training.checkpoint import save
+from srlab.storage.checkpoint import save
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.resize_conv import ResizeConv

@@ -21,10 +21,10 @@ from srlab.data.patches import PatchBatches
 from srlab.data.photos import training
 from srlab.inference.tiles import upscale_rows, upscale_tiled
 from srlab.losses.objective import Objective
+from srlab.machine.precision import single_precision, training_arithmetic
 from srlab.models.edsr import EDSR
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
-from srlab.precision import single_precision, training_arithmetic
 from srlab.testing import model_configs, upsampler_configs
 from srlab.training.average import average_of
 from srlab.training.loop import Callbacks, LoopSettings, fit

@@ -18,7 +18,7 @@ from torch import nn
 
 from srlab.commands.network import load_checkpoint
 from srlab.imaging.resample import enlarge
-from srlab.training.checkpoint import load
+from srlab.storage.checkpoint import load
 
 
 @pytest.fixture(autouse=True)

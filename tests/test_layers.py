@@ -12,15 +12,18 @@ PACKAGE = Path(srlab.__file__).parent
 
 # Which room stands on which floor. ``errors`` and ``weights`` are the ground.
 FLOORS = {
-    "__main__": 6,
-    "cli": 5,
+    "__main__": 7,
+    "cli": 6,
     "testing": 5,
-    "commands": 4,
+    "commands": 5,
+    "command_line": 4,
+    "assembly": 4,
+    "runs": 4,
+    "interchange": 4,
     "training": 3,
     "inference": 3,
     "evaluation": 3,
     "reporting": 3,
-    "interchange": 3,
     "models": 2,
     "sparse_coding": 1,
     "upsamplers": 1,
@@ -29,13 +32,12 @@ FLOORS = {
     "data": 1,
     "imaging": 0,
     "config": 0,
-    "atomic": 0,
-    "precision": 0,
-    "parent": 0,
-    "cost": 0,
-    "timing": 0,
-    "weights": -1,
-    "errors": -1,
+    "measuring": 0,
+    "storage": -1,
+    "machine": -1,
+    "console": -1,
+    "weights": -2,
+    "errors": -2,
 }
 
 

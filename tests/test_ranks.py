@@ -17,8 +17,8 @@ from common import command_line, save_pictures, wait_for
 
 from srlab.commands.workers import Worker, _outcome
 from srlab.errors import Interrupted, UserError
-from srlab.training import ranks
-from srlab.training.signals import Stopper
+from srlab.machine import ranks
+from srlab.machine.signals import Stopper
 
 STEPS = 200
 

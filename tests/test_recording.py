@@ -13,9 +13,9 @@ from torch import nn
 
 from srlab.commands import bench_train
 from srlab.losses.objective import Objective
+from srlab.machine.precision import single_precision, training_arithmetic
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
-from srlab.precision import single_precision, training_arithmetic
 from srlab.testing.waiting import rehearsal
 from srlab.training import recording
 from srlab.training.average import average_of

@@ -13,8 +13,8 @@ from common import save_pictures, start
 from srlab.commands.report_text import warnings_of
 from srlab.commands.sweep_folder import read_sweep
 from srlab.commands.sweep_results import gather
-from srlab.cost import tensor_memory
 from srlab.errors import UserError
+from srlab.measuring.cost import tensor_memory
 from srlab.metrics.checkerboard import ripple_map
 from srlab.reporting.curves import spread
 from srlab.reporting.plots import pareto_front

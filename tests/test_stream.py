@@ -11,7 +11,6 @@ from PIL import Image
 from torch import nn
 
 from srlab.commands import network as handle
-from srlab.commands.memory import enough_memory
 from srlab.commands.network import Network, layers_for
 from srlab.commands.upscale import upscale_files
 from srlab.config.schema import Colour, UpscalePrecision
@@ -25,6 +24,7 @@ from srlab.inference.pixels import OnPixels, to_levels, to_pixels, upscale_pixel
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import upscale_rows, upscale_tiled
+from srlab.machine.memory import enough_memory
 from srlab.models.edsr import EDSR
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN

@@ -23,7 +23,6 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from srlab.commands import sweep as module
 from srlab.commands.job import build_state
-from srlab.commands.run_folder import lock
 from srlab.commands.sweep import check_launcher, split_axes
 from srlab.commands.sweep_folder import run_names
 from srlab.config.check import ConfigError
@@ -34,6 +33,7 @@ from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.data.photos import training
 from srlab.errors import UserError
+from srlab.storage.folders import lock
 from srlab.upsamplers import Upsampler
 
 HEADS = sorted(path.stem for path in (config_dir() / "upsampler").glob("*.yaml"))

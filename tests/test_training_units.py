@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from srlab.atomic import write_atomically
 from srlab.errors import UserError
 from srlab.imaging.resample import crop
+from srlab.machine.signals import Stopper
 from srlab.models import Model
+from srlab.storage.atomic import write_atomically
+from srlab.storage.checkpoint import FORMAT, load, save
 from srlab.training.average import average_of
-from srlab.training.checkpoint import FORMAT, load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.parameters import parameter_groups, set_learning_rate
 from srlab.training.schedule import constant, cosine, step_decay
-from srlab.training.signals import Stopper
 from srlab.training.state import TrainingState
 
 CPU = torch.device("cpu")

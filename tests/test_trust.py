@@ -13,7 +13,7 @@ from common import command_line, save_pictures
 from safetensors.torch import save_file
 
 from srlab.models.espcn import ESPCN
-from srlab.training.checkpoint import save
+from srlab.storage.checkpoint import save
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 
 
@@ -96,7 +96,7 @@ EVIL = [
     {"_target_": "os.system", "command": "mkdir harm"},
     {"_target_": "srlab.models.espcn.ESPCN", "upsampler": {"_target_": "os.mkdir", "path": "harm"}},
     {"_target_": "torch.hub.load", "repo_or_dir": ".", "model": "harm", "source": "local"},
-    {"_target_": "srlab.atomic.os.mkdir", "path": "harm"},
+    {"_target_": "srlab.storage.atomic.os.mkdir", "path": "harm"},
 ]
 
 

@@ -20,8 +20,8 @@ from srlab.data.named import named
 from srlab.evaluation.score import mean_score, score_images
 from srlab.inference.quick import quick
 from srlab.inference.tiles import upscale_tiled
+from srlab.machine.precision import autocast_to, cast_layers, layer_type
 from srlab.models import Model
-from srlab.precision import autocast_to, cast_layers, layer_type
 from srlab.weights import shipped
 
 KINDS = ("fp32", "fp16", "bf16")

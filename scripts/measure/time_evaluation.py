@@ -33,10 +33,10 @@ from srlab.imaging.threads import each
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
+from srlab.measuring.timing import interleaved
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
 from srlab.models.espcn import ESPCN
-from srlab.timing import interleaved
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 
 SCALE = 3

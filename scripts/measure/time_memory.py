@@ -2,7 +2,7 @@
 
 usage: python scripts/measure/time_memory.py [--json FILE]
 
-srlab lets the C library keep what was freed (srlab/commands/memory.py). Here the same training runs
+srlab lets the C library keep what was freed (srlab/machine/memory.py). Here the same training runs
 with and without, each in a process of its own, in turn, on the bundled photographs: x3, batches of
 16 patches of 17x17. Milliseconds of the processors and page faults for each step, medians over the
 processes.
@@ -19,12 +19,12 @@ from pathlib import Path
 
 import torch
 
-from srlab.commands.memory import keep_freed_memory
 from srlab.data.feed import feed
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.data.photos import training
 from srlab.losses.objective import Objective
+from srlab.machine.memory import keep_freed_memory
 from srlab.models import Model
 from srlab.models.edsr import EDSR
 from srlab.models.espcn import ESPCN

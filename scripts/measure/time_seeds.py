@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-from srlab.commands.memory import keep_freed_memory
+from srlab.machine.memory import keep_freed_memory
+from srlab.measuring.timing import interleaved, median_ratio
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
-from srlab.timing import interleaved, median_ratio
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 

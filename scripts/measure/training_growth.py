@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from srlab.commands.memory import keep_freed_memory
 from srlab.data.feed import feed
 from srlab.data.images import folder
 from srlab.data.pack import open_pack
@@ -30,6 +29,7 @@ from srlab.data.patches import PatchBatches
 from srlab.data.photos import training
 from srlab.imaging.files import read_pixels
 from srlab.losses.objective import Objective
+from srlab.machine.memory import keep_freed_memory
 from srlab.models.espcn import ESPCN
 from srlab.training.average import average_of
 from srlab.training.loop import Callbacks, LoopSettings, fit

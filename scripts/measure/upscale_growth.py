@@ -89,10 +89,10 @@ def upscale(height: int, width: int, scale: int, folder: Path) -> None:
     """Upscale that picture and print what it took."""
     import torch
 
-    from srlab.commands.memory import keep_freed_memory
     from srlab.commands.network import Network
     from srlab.commands.upscale import upscale_files
     from srlab.config.schema import Colour, UpscalePrecision
+    from srlab.machine.memory import keep_freed_memory
     from srlab.models.espcn import ESPCN
     from srlab.upsamplers.pixel_shuffle import PixelShuffle
 

@@ -32,17 +32,17 @@ from PIL import Image
 from skimage import data
 from torch import Tensor, nn
 
-from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import Network
 from srlab.commands.upscale import upscale_files
 from srlab.config.schema import Colour, UpscalePrecision
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import upscale_tiled
+from srlab.machine.memory import keep_freed_memory
+from srlab.measuring.timing import interleaved
 from srlab.models import Model
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
-from srlab.timing import interleaved
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.simplify import simplify

@@ -25,17 +25,17 @@ import av
 import numpy as np
 import torch
 
-from srlab.atomic import atomic_file
 from srlab.commands.bench_upscale import photograph
-from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import Network
 from srlab.commands.video import upscale_video
 from srlab.config.schema import Colour, UpscalePrecision
 from srlab.imaging.video import Clip, plane
 from srlab.imaging.video_writing import clip_writer
+from srlab.machine.memory import keep_freed_memory, peak_memory
+from srlab.measuring.timing import interleaved
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
-from srlab.timing import interleaved, peak_memory
+from srlab.storage.atomic import atomic_file
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 

@@ -14,8 +14,8 @@ import torch
 from srlab.commands.sweep_folder import read_sweep
 from srlab.commands.sweep_networks import flat_ripples, load_networks
 from srlab.commands.sweep_results import METRICS, Results, gather
+from srlab.console.tables import aligned
 from srlab.errors import UserError
-from srlab.evaluation.tables import aligned
 from srlab.reporting.statistics import Comparison, rank
 
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from srlab.commands.network import load_checkpoint
+from srlab.console.tables import aligned
 from srlab.errors import UserError
-from srlab.evaluation.tables import aligned
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import list_images, read_pixels, to_tensor
 from srlab.imaging.resample import crop, crop_to_multiple, mirror_pad, shrink

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from srlab.console.tables import aligned
 from srlab.errors import UserError
-from srlab.evaluation.tables import aligned
 from srlab.imaging.colour import to_channels
 from srlab.imaging.files import read_pixels, to_tensor
 from srlab.imaging.resample import mirror_pad

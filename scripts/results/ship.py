@@ -15,7 +15,7 @@ import srlab
 from srlab.commands.export import run as export
 from srlab.commands.network import costs_of
 from srlab.config.schema import ExportConfig, ExportFormat
-from srlab.training.checkpoint import load
+from srlab.storage.checkpoint import load
 
 WEIGHTS = Path(srlab.__file__).parent / "weights"
 

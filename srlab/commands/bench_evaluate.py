@@ -3,25 +3,17 @@
 import torch
 
 from srlab.commands.bench_network import network_to_measure
-from srlab.commands.device import choose_device
-from srlab.commands.measurement import (
-    Figure,
-    Measurement,
-    begin_measuring,
-    described,
-    peak_on,
-    report,
-    settings_of,
-    wait_for,
-)
-from srlab.commands.memory import enough_memory
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
 from srlab.config.schema import BenchEvaluateConfig
 from srlab.imaging.files import to_tensor
 from srlab.imaging.threads import each
 from srlab.inference.tiles import device_of
-from srlab.timing import interleaved
+from srlab.machine.device import choose_device, wait_for
+from srlab.machine.facts import described
+from srlab.machine.memory import enough_memory, peak_on
+from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report, settings_of
+from srlab.measuring.timing import interleaved
 
 
 def run(config: BenchEvaluateConfig) -> float:

@@ -10,19 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.commands.device import choose_device
 from srlab.commands.job import build_state
-from srlab.commands.measurement import (
-    Figure,
-    Measurement,
-    begin_measuring,
-    described,
-    peak_on,
-    report,
-    settings_of,
-    wait_for,
-)
-from srlab.commands.memory import enough_memory
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.schema import (
@@ -36,7 +24,11 @@ from srlab.data.feed import feed
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
-from srlab.precision import autocast_to, layer_type, training_arithmetic
+from srlab.machine.device import choose_device, wait_for
+from srlab.machine.facts import described
+from srlab.machine.memory import enough_memory, peak_on
+from srlab.machine.precision import autocast_to, layer_type, training_arithmetic
+from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report, settings_of
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.recording import CannotRecord, record
 from srlab.training.schedule import constant

@@ -14,19 +14,6 @@ import torch
 from PIL import Image
 
 from srlab.commands.bench_network import network_to_measure
-from srlab.commands.device import choose_device
-from srlab.commands.measurement import (
-    Figure,
-    Measurement,
-    begin_measuring,
-    check_size,
-    described,
-    peak_on,
-    report,
-    settings_of,
-    wait_for,
-)
-from srlab.commands.memory import enough_memory
 from srlab.commands.network import Network, layers_for, tile_size
 from srlab.commands.upscale import upscale_files
 from srlab.config.schema import BenchUpscaleConfig
@@ -37,8 +24,19 @@ from srlab.imaging.picture import read_picture
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_number
 from srlab.inference.tiles import device_of
-from srlab.precision import autocast_to, cast_layers
-from srlab.timing import interleaved
+from srlab.machine.device import choose_device, wait_for
+from srlab.machine.facts import described
+from srlab.machine.memory import enough_memory, peak_on
+from srlab.machine.precision import autocast_to, cast_layers
+from srlab.measuring.measurement import (
+    Figure,
+    Measurement,
+    begin_measuring,
+    check_size,
+    report,
+    settings_of,
+)
+from srlab.measuring.timing import interleaved
 from srlab.upsamplers.simplify import simplify
 
 Run = Callable[[], object]

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from srlab.commands import convert_from
-from srlab.commands.folders import check_new_checkpoint
 from srlab.commands.network import beside, checkpoint_file, load_checkpoint
 from srlab.commands.relatives import name_of, nearest_option
 from srlab.config.build import build, without_warning
@@ -25,7 +24,7 @@ from srlab.errors import UserError
 from srlab.evaluation.score import smallest_side
 from srlab.imaging.files import to_tensor
 from srlab.models import Model
-from srlab.training.checkpoint import load, save
+from srlab.storage.checkpoint import check_new_checkpoint, load, save
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, take_over
 from srlab.upsamplers.simplify import upsamplers_of
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from srlab.commands.folders import check_new_checkpoint
 from srlab.commands.network import check_network
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError
@@ -13,7 +12,7 @@ from srlab.errors import UserError
 from srlab.interchange.foreign import read_weights
 from srlab.interchange.layouts import Foreign, recognise
 from srlab.models import MID_GREY, Model
-from srlab.training.checkpoint import save
+from srlab.storage.checkpoint import check_new_checkpoint, save
 
 
 def run(config: ConvertConfig) -> None:

@@ -15,11 +15,11 @@ from threading import Event, Lock
 from urllib.parse import quote
 
 from srlab.config.check import did_you_mean
+from srlab.console.tables import aligned
 from srlab.data.download import Stopped, download, sha256_of
 from srlab.data.manifest import Manifest, PublishedFile, read_manifests
 from srlab.data.places import find_set
 from srlab.errors import UserError
-from srlab.evaluation.tables import aligned
 
 HELP = """\
 srlab data: the public image sets, by name

@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from srlab.atomic import write_atomically
-from srlab.commands.folders import check_new_file
 from srlab.commands.network import (
     check_asked,
     check_network,
@@ -28,11 +26,13 @@ from srlab.commands.relatives import (
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.schema import SEED_RANGE, Colour, DescribeConfig, check_scale
+from srlab.console.tables import aligned
 from srlab.errors import UserError
-from srlab.evaluation.tables import aligned
 from srlab.metrics.checkerboard import flat_ripple, kernel_ripple
 from srlab.models import Model
 from srlab.reporting.drawing import draw_upsampler
+from srlab.storage.atomic import write_atomically
+from srlab.storage.folders import check_new_file
 from srlab.upsamplers import Upsampler
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, transposed_form
 from srlab.upsamplers.simplify import last_upsampler, upsamplers_of

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from srlab.atomic import write_atomically
-from srlab.commands.device import choose_device
-from srlab.commands.folders import dated, make_folder
-from srlab.commands.memory import enough_memory, keep_freed_memory
 from srlab.commands.network import load_network
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
 from srlab.config.schema import EvaluateConfig
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import as_csv, as_json, console_table
+from srlab.machine.device import choose_device
+from srlab.machine.memory import enough_memory, keep_freed_memory
+from srlab.storage.atomic import write_atomically
+from srlab.storage.folders import dated, make_folder
 from srlab.weights import shipped
 
 

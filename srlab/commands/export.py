@@ -11,8 +11,6 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from srlab.atomic import write_atomically
-from srlab.commands.folders import check_new_file
 from srlab.commands.network import beside, check_asked, checkpoint_file, load_checkpoint
 from srlab.commands.srvgg import run_srvgg, srvgg_weights, with_bilinear_chroma
 from srlab.config.build import build, without_warning
@@ -25,8 +23,10 @@ from srlab.imaging.resample import crop
 from srlab.inference.program import Program
 from srlab.interchange.programs import as_onnx, as_torch_export, run_onnx, run_torch_export
 from srlab.models import Model
-from srlab.training.checkpoint import load as read_checkpoint
-from srlab.training.model_file import NORMALISATION, as_model, describe
+from srlab.storage.atomic import write_atomically
+from srlab.storage.checkpoint import load as read_checkpoint
+from srlab.storage.folders import check_new_file
+from srlab.storage.model_file import NORMALISATION, as_model, describe
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.simplify import simplify, upsamplers_of
 from srlab.weights import shipped

@@ -11,8 +11,6 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from srlab import __version__
-from srlab.commands.device import choose_device, gpu_facts
-from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import check_network, method_of, ripple_on_flats
 from srlab.commands.showcase import Showcase, open_showcase
 from srlab.commands.testsets import build_testsets, judge, read_testsets
@@ -29,7 +27,10 @@ from srlab.evaluation.tables import Result
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
-from srlab.training import ranks
+from srlab.machine import ranks
+from srlab.machine.device import choose_device
+from srlab.machine.facts import gpu_facts
+from srlab.machine.memory import keep_freed_memory
 from srlab.training.average import average_of
 from srlab.training.parameters import parameter_groups
 from srlab.training.schedule import Schedule

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from srlab.commands.job import Job
+from srlab.console.progress import Progress
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result
-from srlab.training import ranks
-from srlab.training.progress import Progress
+from srlab.machine import ranks
 from srlab.training.record import Record
 
 

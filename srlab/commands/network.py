@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from srlab.commands.limits import AtMost
-from srlab.commands.memory import enough_memory
 from srlab.config.build import build, without_warning
 from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
 from srlab.config.schema import (
@@ -21,7 +20,6 @@ from srlab.config.schema import (
     UpscalePrecision,
     check_scale,
 )
-from srlab.cost import multiply_adds
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.inference.ensemble import SelfEnsemble, self_ensemble
@@ -29,10 +27,12 @@ from srlab.inference.pixels import OnPixels, upscale_pixels
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import device_of, upscale_tiled
+from srlab.machine.memory import enough_memory
+from srlab.machine.precision import layer_type
+from srlab.measuring.cost import multiply_adds
 from srlab.metrics.checkerboard import flat_ripple
 from srlab.models import Model
-from srlab.precision import layer_type
-from srlab.training.checkpoint import load as read_checkpoint
+from srlab.storage.checkpoint import load as read_checkpoint
 from srlab.upsamplers.simplify import simplify
 from srlab.weights import shipped
 

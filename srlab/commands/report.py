@@ -10,9 +10,6 @@ import torch
 from omegaconf import OmegaConf
 
 from srlab import __version__
-from srlab.atomic import atomic_folder, write_atomically
-from srlab.commands.device import choose_device
-from srlab.commands.measurement import begin_measuring, check_size, described, machine
 from srlab.commands.report_files import FILES, write_tables
 from srlab.commands.report_pictures import look
 from srlab.commands.report_text import (
@@ -31,10 +28,14 @@ from srlab.commands.sweep_results import METRICS, Results, differences, gather
 from srlab.config.schema import ReportConfig
 from srlab.errors import UserError
 from srlab.evaluation.score import protocol
+from srlab.machine.device import choose_device
+from srlab.machine.facts import described, machine
+from srlab.measuring.measurement import begin_measuring, check_size
 from srlab.reporting.curves import Curve, read_curves, spread
 from srlab.reporting.page import render
 from srlab.reporting.plots import Bar, draw_cost, draw_curves, draw_intervals, pareto_front
 from srlab.reporting.statistics import Place, Ranking, rank
+from srlab.storage.atomic import atomic_folder, write_atomically
 
 _REPEATS = 7  # of each network, in turn, when its speed is measured
 _NAMES = {"psnr": ("PSNR", "dB"), "ssim": ("SSIM", ""), "ripple": ("ripple", "grey levels")}

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from srlab.atomic import write_atomically
 from srlab.commands.report_text import COST_KINDS
 from srlab.commands.sweep_networks import Cost
 from srlab.commands.sweep_results import METRICS, Results
 from srlab.reporting.statistics import Ranking
 from srlab.reporting.tables import as_csv, as_latex, as_markdown
+from srlab.storage.atomic import write_atomically
 
 FILES = ("ranking.csv", "runs.csv", "costs.csv", "report.json", "report.md", "report.tex")
 

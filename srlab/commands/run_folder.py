@@ -1,7 +1,6 @@
 """The folder of a run: it explains itself, and two processes never train in it at once."""
 
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -14,11 +13,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from srlab.atomic import write_atomically
-from srlab.commands.device import gpu_facts
-from srlab.commands.folders import make_folder
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
+from srlab.machine.facts import gpu_facts
+from srlab.storage.atomic import write_atomically
+from srlab.storage.folders import lock, make_folder
 
 _TEMPORARY = (".environment.json-", ".config.yaml-")  # names of files that are being written
 
@@ -146,25 +145,6 @@ def stored_config(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged: it is not the config of a run")
     return {str(key): value for key, value in content.items()}
-
-
-def lock(folder: Path) -> int | None:
-    """Keep other processes from training in a run folder until this one ends.
-
-    Raises:
-        UserError: Another process trains there.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows: no advisory locks on folders
-        return None
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise UserError(f"another process is training in {folder}") from None
-    return handle
 
 
 def _environment(device: torch.device) -> dict[str, Any]:

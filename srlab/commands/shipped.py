@@ -7,7 +7,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from srlab.evaluation.tables import aligned
+from srlab.console.tables import aligned
 from srlab.weights import shipped
 
 

@@ -24,9 +24,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from srlab.commands.folders import make_way
 from srlab.commands.job import check_run, plain
-from srlab.commands.run_folder import RESUMABLE, check_unchanged, lock
+from srlab.commands.run_folder import RESUMABLE, check_unchanged
 from srlab.commands.sweep_folder import (
     Planned,
     Sweep,
@@ -44,8 +43,9 @@ from srlab.commands.train import make_paths_absolute
 from srlab.config.check import ConfigError
 from srlab.config.schema import SEED_RANGE, SweepConfig, TrainConfig
 from srlab.config.suggest import explain
+from srlab.console.tables import aligned
 from srlab.errors import UserError
-from srlab.evaluation.tables import aligned
+from srlab.storage.folders import lock, make_way
 
 # What hydra/launcher=... needs: the extra of srlab that brings it, by the option.
 _EXTRAS = {

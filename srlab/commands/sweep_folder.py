@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from srlab.atomic import write_atomically
 from srlab.errors import UserError
+from srlab.storage.atomic import write_atomically
 
 _PLAN = "sweep.json"
 _LONGEST = 100  # bytes of a name without its digest; file systems take 255

@@ -15,19 +15,19 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from srlab.commands.measurement import wait_for
 from srlab.commands.network import Network, costs_of, load_network, ripple_on_flats
 from srlab.commands.showcase import Showcase
 from srlab.commands.sweep_results import Choice, Run
 from srlab.config.schema import NetworkConfig
-from srlab.cost import tensor_memory
 from srlab.imaging.colour import luma
 from srlab.inference.quick import quick
+from srlab.machine.device import wait_for
+from srlab.measuring.cost import tensor_memory
+from srlab.measuring.timing import interleaved
 from srlab.metrics.checkerboard import ripple_map
 from srlab.models import Model
 from srlab.reporting.plots import draw_artefacts
 from srlab.reporting.responses import deviation, flat_response
-from srlab.timing import interleaved
 from srlab.upsamplers.linear import NotLinear, subpixel_form, transposed_form
 from srlab.upsamplers.simplify import last_upsampler, simplify
 

@@ -8,8 +8,6 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from srlab.atomic import write_atomically
-from srlab.commands.folders import make_way
 from srlab.commands.run_folder import RESUMABLE
 from srlab.commands.sweep_folder import (
     Sweep,
@@ -22,8 +20,10 @@ from srlab.commands.sweep_folder import (
 )
 from srlab.commands.train import run as train
 from srlab.config.schema import TrainConfig
+from srlab.console.progress import clock
 from srlab.errors import Interrupted, UserError
-from srlab.training.progress import clock
+from srlab.storage.atomic import write_atomically
+from srlab.storage.folders import make_way
 from srlab.training.record import record_hyperparameters
 
 

@@ -14,7 +14,7 @@ from srlab.data.pairs import Pair, read_pairs
 from srlab.errors import UserError
 from srlab.evaluation.score import Score, scores, smallest_side
 from srlab.evaluation.tables import Result
-from srlab.training import ranks
+from srlab.machine import ranks
 
 
 def build_testsets(config: dict[str, Any]) -> list[ImageSet]:

@@ -10,23 +10,23 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from srlab.atomic import write_atomically
-from srlab.commands.device import choose_device
-from srlab.commands.folders import dated
 from srlab.commands.job import Job, check_devices, check_run, plain, prepare
-from srlab.commands.memory import enough_memory
 from srlab.commands.monitor import Monitor, Onlooker
 from srlab.commands.network import checkpoint_file, trusted_roots
-from srlab.commands.run_folder import create_run, lock, read_run
+from srlab.commands.run_folder import create_run, read_run
 from srlab.commands.workers import run_in_workers
 from srlab.config.schema import TrainConfig
 from srlab.data.feed import feed
 from srlab.errors import Interrupted, OutOfMemory, UserError
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
-from srlab.training import ranks
-from srlab.training.checkpoint import load, save
+from srlab.machine import ranks
+from srlab.machine.device import choose_device
+from srlab.machine.memory import enough_memory
+from srlab.machine.signals import Stopper
+from srlab.storage.atomic import write_atomically
+from srlab.storage.checkpoint import load, save
+from srlab.storage.folders import dated, lock
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
-from srlab.training.signals import Stopper
 
 # What only a training by gradients reads.
 _OF_GRADIENTS = re.compile(

@@ -11,10 +11,6 @@ from types import FrameType
 
 import numpy as np
 
-from srlab.atomic import atomic_file
-from srlab.commands.device import choose_device
-from srlab.commands.folders import make_way
-from srlab.commands.memory import keep_freed_memory
 from srlab.commands.network import load_network
 from srlab.commands.video import upscale_video
 from srlab.config.schema import Colour, UpscaleConfig
@@ -23,6 +19,10 @@ from srlab.imaging.files import list_images
 from srlab.imaging.picture import Picture, read_picture
 from srlab.imaging.video import is_video
 from srlab.imaging.writing import output_format, picture_writer
+from srlab.machine.device import choose_device
+from srlab.machine.memory import keep_freed_memory
+from srlab.storage.atomic import atomic_file
+from srlab.storage.folders import make_way
 from srlab.weights import default_for, shipped
 
 

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from srlab.atomic import atomic_file
-from srlab.commands.folders import make_way
 from srlab.errors import UserError
 from srlab.imaging.chroma import enlarge_chroma
 from srlab.imaging.video import Clip, blank, plane
 from srlab.imaging.video_writing import can_write, check_output, clip_writer
+from srlab.storage.atomic import atomic_file
+from srlab.storage.folders import make_way
 
 _AHEAD = 4  # frames, or packets of sound, that wait on either side of the network
 

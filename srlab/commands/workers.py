@@ -28,8 +28,8 @@ import torch.distributed as dist
 
 from srlab.commands.application import prepare_process
 from srlab.errors import Interrupted, UserError
-from srlab.parent import end_with_parent
-from srlab.training import ranks
+from srlab.machine import ranks
+from srlab.machine.processes import end_with_parent
 
 _GRACE = 2.0  # seconds in which the worker that failed first is told from those that miss it
 _WORKER = "import sys; from srlab.commands.workers import work; work(int(sys.argv[1]))"

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from srlab.data.patches import PatchBatches
-from srlab.parent import end_with_parent
+from srlab.machine.processes import end_with_parent
 
 _BLOCK_VALUES = {"cpu": 2**21, "cuda": 2**24}
 Item = TypeVar("Item")

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srlab.atomic import atomic_folder
 from srlab.data.images import ImageSet
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS, Colour, quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, resize, shrink
+from srlab.storage.atomic import atomic_folder
 
 _LAYOUT = 1  # raise it when the same source would give other pixels
 

@@ -11,10 +11,10 @@ from srlab.imaging.colour import luma, quantise
 from srlab.imaging.files import to_tensor
 from srlab.imaging.resample import crop
 from srlab.imaging.threads import each
+from srlab.machine.precision import single_precision
 from srlab.metrics.checkerboard import picture_ripple
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
-from srlab.precision import single_precision
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from srlab.console.tables import aligned
 from srlab.evaluation.published import published
 from srlab.evaluation.score import Score, mean_score, protocol
 
@@ -52,12 +53,6 @@ def console_table(results: Sequence[Result], per_image: bool) -> str:
         rows = [(*row[:-1], "") for row in rows]
     protocols = dict.fromkeys(protocol(result.scale, result.colour) for result in results)
     return "\n".join([*aligned(rows), "", *(f"protocol: {text}" for text in protocols)])
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows of a table as lines whose columns are aligned."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
 
 
 def as_json(results: Sequence[Result]) -> str:

@@ -11,8 +11,8 @@ from srlab.imaging.colour import Colour
 from srlab.imaging.resample import REACH
 from srlab.inference.colour import enlarge_framed, upscale_colour
 from srlab.inference.tiles import upscale_rows
+from srlab.machine.precision import autocast_to, cast_layers
 from srlab.models import Model
-from srlab.precision import autocast_to, cast_layers
 
 
 class OnPixels(Model):

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from srlab.precision import Precision, single_precision, training_arithmetic
-from srlab.training import ranks
+from srlab.machine import ranks
+from srlab.machine.precision import Precision, single_precision, training_arithmetic
 from srlab.training.recording import CannotRecord, recorded_step
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState

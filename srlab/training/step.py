@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from srlab.machine.precision import Precision, autocast_to, layer_type
+from srlab.machine.ranks import parallel
 from srlab.models import Model
-from srlab.precision import Precision, autocast_to, layer_type
 from srlab.training.parameters import begin_momentum, set_learning_rate
-from srlab.training.ranks import parallel
 from srlab.training.state import TrainingState
 
 Terms = dict[str, Tensor]

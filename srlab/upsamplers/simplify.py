@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from srlab.cost import multiply_adds
+from srlab.measuring.cost import multiply_adds
 from srlab.upsamplers import Upsampler
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate

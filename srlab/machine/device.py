@@ -1,23 +1,10 @@
 """Choosing the device."""
 
-from typing import Any
-
 import torch
 
 from srlab.errors import UserError
-from srlab.precision import compute_exactly
-from srlab.training import ranks
-
-
-def gpu_facts(device: torch.device) -> dict[str, Any]:
-    """Return what results depend on where they were computed on a GPU; ``gpu`` is None if not."""
-    if device.type != "cuda":
-        return {"gpu": None}
-    return {
-        "gpu": torch.cuda.get_device_name(device),
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-    }
+from srlab.machine import ranks
+from srlab.machine.precision import compute_exactly
 
 
 def choose_device(name: str) -> torch.device:
@@ -43,3 +30,9 @@ def choose_device(name: str) -> torch.device:
         raise UserError(f"device={name} is not here: torch sees {count} CUDA devices")
     compute_exactly()
     return device
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done what was asked of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from srlab.training.signals import Stopper
+from srlab.machine.signals import Stopper
 
 T = TypeVar("T")
 

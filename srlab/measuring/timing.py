@@ -1,7 +1,6 @@
 """Timing that a noisy machine does not mislead: repetitions in turn, medians, ratios by pairs."""
 
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -32,13 +31,3 @@ def interleaved(
 def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
     """Return the median of the ratios of calls that were made one after the other."""
     return statistics.median(a / b for a, b in zip(above, below, strict=True))
-
-
-def peak_memory() -> int | None:
-    """Return the largest resident memory of this process so far, in bytes, where that is known."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak

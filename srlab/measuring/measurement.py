@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,14 +11,13 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from srlab import __version__
-from srlab.atomic import write_atomically
-from srlab.commands.device import gpu_facts
-from srlab.commands.folders import check_new_file
-from srlab.commands.memory import keep_freed_memory
+from srlab.console.tables import aligned
 from srlab.errors import UserError
-from srlab.evaluation.tables import aligned
-from srlab.timing import median_ratio, peak_memory
+from srlab.machine.facts import machine
+from srlab.machine.memory import keep_freed_memory
+from srlab.measuring.timing import median_ratio
+from srlab.storage.atomic import write_atomically
+from srlab.storage.folders import check_new_file
 
 
 @dataclass(frozen=True)
@@ -135,43 +133,3 @@ def report(measurement: Measurement, output: str | None, device: torch.device) -
         content = asdict(measurement) | {"ratio": measurement.ratio, "machine": machine(device)}
         write_atomically(Path(output).expanduser(), (json.dumps(content, indent=2) + "\n").encode())
         print(f"written: {output}")
-
-
-def machine(device: torch.device) -> dict[str, Any]:
-    """Return what a measurement on a device depends on besides its settings."""
-    return {
-        "srlab": __version__,
-        "torch": str(torch.__version__),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu": _processor(),
-        "threads": torch.get_num_threads(),
-    } | gpu_facts(device)
-
-
-def peak_on(device: torch.device) -> int | None:
-    """Return the peak memory so far: of the device, or of the process on the CPU."""
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_memory()
-
-
-def described(device: torch.device) -> str:
-    """Return a device with what it is: its name, or the threads that torch takes."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    threads = torch.get_num_threads()
-    return f"{device} ({threads} thread{'s' * (threads > 1)})"
-
-
-def wait_for(device: torch.device) -> None:
-    """Wait until a device has done what was asked of it."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else platform.processor()

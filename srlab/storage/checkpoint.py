@@ -20,9 +20,10 @@ from typing import Any
 
 import torch
 
-from srlab.atomic import write_atomically
 from srlab.errors import UserError
-from srlab.training.model_file import read_model
+from srlab.storage.atomic import write_atomically
+from srlab.storage.folders import check_new_file
+from srlab.storage.model_file import read_model
 
 FORMAT = 1
 
@@ -73,3 +74,14 @@ def load(path: Path) -> dict[str, Any]:
             f"{path} has checkpoint layout {checkpoint['format']}; this srlab reads {FORMAT}"
         )
     return checkpoint
+
+
+def check_new_checkpoint(path: Path) -> None:
+    """Check, before the work, that a checkpoint can be written as ``output``.
+
+    Raises:
+        UserError: See ``check_new_file``; or the name is that of another kind of file.
+    """
+    if path.suffix == ".safetensors":
+        raise UserError(f"output={path}: a .pt is written, of which srlab export makes safetensors")
+    check_new_file(path, "output=FILE")

@@ -4,6 +4,7 @@ The C library's default can cost more than the arithmetic.
 """
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -59,3 +60,18 @@ def enough_memory(keys: str) -> Iterator[None]:
         if place is None:
             raise
         raise OutOfMemory(f"the memory{place} is full: lower {keys}") from None
+
+
+def peak_memory() -> int | None:
+    """Return the largest resident memory of this process so far, in bytes, where that is known."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def peak_on(device: torch.device) -> int | None:
+    """Return the peak memory so far: of the device, or of the process on the CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_memory()

@@ -71,12 +71,20 @@ def check_new_file(path: Path, key: str) -> None:
         raise UserError(f"the folder {path.parent} may not be written to: give another {key}")
 
 
-def check_new_checkpoint(path: Path) -> None:
-    """Check, before the work, that a checkpoint can be written as ``output``.
+def lock(folder: Path) -> int | None:
+    """Keep other processes from training in a run folder until this one ends.
 
     Raises:
-        UserError: See ``check_new_file``; or the name is that of another kind of file.
+        UserError: Another process trains there.
     """
-    if path.suffix == ".safetensors":
-        raise UserError(f"output={path}: a .pt is written, of which srlab export makes safetensors")
-    check_new_file(path, "output=FILE")
+    try:
+        import fcntl
+    except ImportError:  # Windows: no advisory locks on folders
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise UserError(f"another process is training in {folder}") from None
+    return handle

@@ -1,0 +1,1 @@
+"""The computer: its devices, memory, processes, signals, and how it computes."""

@@ -1,0 +1,1 @@
+"""Times, memory and multiply-adds, and how they are told."""
