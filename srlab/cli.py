@@ -154,7 +154,7 @@ def _answer_query(line: str, point: str) -> None:
 
         print(" ".join(read_manifests() if " " in rest.lstrip() else DATA))
     elif verb in VERBS or verb.removeprefix("bench_") in BENCHES:
-        from srlab.config.schema import uses_network
+        from srlab.config.register import uses_network
         from srlab.weights import shipped
 
         line = f"{program} {rest}"
@@ -172,7 +172,7 @@ def _run(verb: str, arguments: list[str]) -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     from srlab.commands.application import run_application, run_sweep
-    from srlab.config.schema import uses_network
+    from srlab.config.register import uses_network
     from srlab.errors import Interrupted, UserError
 
     if uses_network(verb) and "model=list" in arguments:

@@ -10,7 +10,8 @@ from srlab.commands import convert, describe
 from srlab.commands.network import load_checkpoint
 from srlab.config.build import build
 from srlab.config.compose import option_node
-from srlab.config.schema import Colour, ConvertConfig, DescribeConfig
+from srlab.config.schema import ConvertConfig, DescribeConfig
+from srlab.config.words import Colour
 from srlab.errors import UserError
 from srlab.storage.checkpoint import load, save
 

@@ -10,7 +10,8 @@ from torch import nn
 from srlab.commands import describe
 from srlab.commands.relatives import can_represent, name_of, relatives, some_form
 from srlab.config.compose import option_node
-from srlab.config.schema import Colour, DescribeConfig
+from srlab.config.schema import DescribeConfig
+from srlab.config.words import Colour
 from srlab.errors import UserError
 from srlab.measuring.cost import multiply_adds
 from srlab.models.edsr import EDSR

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from srlab.config.schema import SCHEMAS
+from srlab.config.register import SCHEMAS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*.md")])

@@ -11,7 +11,6 @@ import torch
 from common import save_pictures, start
 
 from srlab.commands.report_text import warnings_of
-from srlab.commands.sweep_folder import read_sweep
 from srlab.commands.sweep_results import gather
 from srlab.errors import UserError
 from srlab.measuring.cost import tensor_memory
@@ -19,6 +18,7 @@ from srlab.metrics.checkerboard import ripple_map
 from srlab.reporting.curves import spread
 from srlab.reporting.plots import pareto_front
 from srlab.reporting.tables import as_csv, as_latex, as_markdown
+from srlab.runs.sweep_plan import read_sweep
 
 pytest.importorskip("matplotlib", reason="a report wants matplotlib")
 pytest.importorskip("jinja2", reason="a report wants jinja2")

@@ -24,15 +24,16 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from srlab.commands import sweep as module
 from srlab.commands.job import build_state
 from srlab.commands.sweep import check_launcher, split_axes
-from srlab.commands.sweep_folder import run_names
 from srlab.config.check import ConfigError
 from srlab.config.compose import option_node
 from srlab.config.paths import config_dir
-from srlab.config.schema import TrainConfig, register
+from srlab.config.register import register
+from srlab.config.schema import TrainConfig
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.data.photos import training
 from srlab.errors import UserError
+from srlab.runs.sweep_plan import run_names
 from srlab.storage.folders import lock
 from srlab.upsamplers import Upsampler
 

@@ -15,7 +15,8 @@ from srlab.commands import upscale as upscale_command
 from srlab.commands import video as video_command
 from srlab.commands.network import Network
 from srlab.commands.video import upscale_video
-from srlab.config.schema import Colour, UpscaleConfig, UpscalePrecision
+from srlab.config.schema import UpscaleConfig
+from srlab.config.words import Colour, UpscalePrecision
 from srlab.errors import UserError
 from srlab.imaging.chroma import enlarge_chroma
 from srlab.imaging.video import Clip, plane

@@ -23,7 +23,7 @@ from torch.autograd import DeviceType
 from srlab.commands.job import build_state
 from srlab.config.build import build
 from srlab.config.paths import config_dir
-from srlab.config.schema import register
+from srlab.config.register import register
 from srlab.data.feed import feed
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches

@@ -91,7 +91,7 @@ def upscale(height: int, width: int, scale: int, folder: Path) -> None:
 
     from srlab.commands.network import Network
     from srlab.commands.upscale import upscale_files
-    from srlab.config.schema import Colour, UpscalePrecision
+    from srlab.config.words import Colour, UpscalePrecision
     from srlab.machine.memory import keep_freed_memory
     from srlab.models.espcn import ESPCN
     from srlab.upsamplers.pixel_shuffle import PixelShuffle

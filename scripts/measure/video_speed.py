@@ -28,7 +28,7 @@ import torch
 from srlab.commands.bench_upscale import photograph
 from srlab.commands.network import Network
 from srlab.commands.video import upscale_video
-from srlab.config.schema import Colour, UpscalePrecision
+from srlab.config.words import Colour, UpscalePrecision
 from srlab.imaging.video import Clip, plane
 from srlab.imaging.video_writing import clip_writer
 from srlab.machine.memory import keep_freed_memory, peak_memory

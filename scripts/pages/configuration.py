@@ -15,7 +15,7 @@ from typing import Any, get_args
 import yaml
 
 from srlab.config.paths import config_dir
-from srlab.config.schema import SCHEMAS
+from srlab.config.register import SCHEMAS
 
 TITLE = """\
 # Every key and every option

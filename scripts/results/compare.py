@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 
-from srlab.commands.sweep_folder import read_sweep
 from srlab.commands.sweep_networks import flat_ripples, load_networks
 from srlab.commands.sweep_results import METRICS, Results, gather
 from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.reporting.statistics import Comparison, rank
+from srlab.runs.sweep_plan import read_sweep
 
 
 def main() -> None:

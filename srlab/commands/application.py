@@ -6,7 +6,6 @@ Nothing is imported here that loads torch: completion is answered by the same ap
 import shlex
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 import hydra
@@ -15,8 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from srlab.config.paths import config_dir
-from srlab.config.schema import register
-from srlab.config.search_path import register_plugins
+from srlab.config.register import prepare_process
 from srlab.errors import Interrupted, UserError
 
 
@@ -97,11 +95,3 @@ def run_application(verb: str, primary: str, arguments: list[str], *more: Any) -
     if endings:
         raise endings[0]
     return answers[0] if answers else None
-
-
-def prepare_process() -> None:
-    """Let this process find and understand configs, and components in the user's folder."""
-    register()
-    register_plugins()
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))

@@ -5,6 +5,7 @@ import torch
 from srlab.commands.bench_network import network_to_measure
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
+from srlab.config.plain import settings_of
 from srlab.config.schema import BenchEvaluateConfig
 from srlab.imaging.files import to_tensor
 from srlab.imaging.threads import each
@@ -12,7 +13,7 @@ from srlab.inference.tiles import device_of
 from srlab.machine.device import choose_device, wait_for
 from srlab.machine.facts import described
 from srlab.machine.memory import enough_memory, peak_on
-from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report, settings_of
+from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report
 from srlab.measuring.timing import interleaved
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import torch
 
 from srlab.commands.network import Network, load_network, named_network
-from srlab.config.schema import SEED_RANGE, BenchUseConfig
+from srlab.config.ranges import SEED_RANGE
+from srlab.config.schema import BenchUseConfig
 from srlab.errors import UserError
 
 

@@ -13,13 +13,9 @@ from torch import Tensor
 from srlab.commands.job import build_state
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
-from srlab.config.schema import (
-    BenchTrainConfig,
-    TrainConfig,
-    TrainerConfig,
-    check_ranges,
-    check_scale,
-)
+from srlab.config.plain import settings_of
+from srlab.config.ranges import check_ranges, check_scale
+from srlab.config.schema import BenchTrainConfig, TrainConfig, TrainerConfig
 from srlab.data.feed import feed
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
@@ -28,7 +24,7 @@ from srlab.machine.device import choose_device, wait_for
 from srlab.machine.facts import described
 from srlab.machine.memory import enough_memory, peak_on
 from srlab.machine.precision import autocast_to, layer_type, training_arithmetic
-from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report, settings_of
+from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.recording import CannotRecord, record
 from srlab.training.schedule import constant

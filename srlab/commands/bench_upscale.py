@@ -16,6 +16,7 @@ from PIL import Image
 from srlab.commands.bench_network import network_to_measure
 from srlab.commands.network import Network, layers_for, tile_size
 from srlab.commands.upscale import upscale_files
+from srlab.config.plain import settings_of
 from srlab.config.schema import BenchUpscaleConfig
 from srlab.data.photos import held_out
 from srlab.imaging.colour import CHANNELS
@@ -28,14 +29,7 @@ from srlab.machine.device import choose_device, wait_for
 from srlab.machine.facts import described
 from srlab.machine.memory import enough_memory, peak_on
 from srlab.machine.precision import autocast_to, cast_layers
-from srlab.measuring.measurement import (
-    Figure,
-    Measurement,
-    begin_measuring,
-    check_size,
-    report,
-    settings_of,
-)
+from srlab.measuring.measurement import Figure, Measurement, begin_measuring, check_size, report
 from srlab.measuring.timing import interleaved
 from srlab.upsamplers.simplify import simplify
 

@@ -17,7 +17,8 @@ from srlab.commands.network import beside, checkpoint_file, load_checkpoint
 from srlab.commands.relatives import name_of, nearest_option
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError, check, locate
-from srlab.config.schema import Colour, ConvertConfig
+from srlab.config.schema import ConvertConfig
+from srlab.config.words import Colour
 from srlab.data import photos
 from srlab.data.pairs import read_pairs
 from srlab.errors import UserError

@@ -7,7 +7,9 @@ from srlab.commands.network import check_network
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError
 from srlab.config.compose import option_node
-from srlab.config.schema import Colour, ConvertConfig, check_scale
+from srlab.config.ranges import check_scale
+from srlab.config.schema import ConvertConfig
+from srlab.config.words import Colour
 from srlab.errors import UserError
 from srlab.interchange.foreign import read_weights
 from srlab.interchange.layouts import Foreign, recognise

@@ -25,7 +25,9 @@ from srlab.commands.relatives import (
 )
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
-from srlab.config.schema import SEED_RANGE, Colour, DescribeConfig, check_scale
+from srlab.config.ranges import SEED_RANGE, check_scale
+from srlab.config.schema import DescribeConfig
+from srlab.config.words import Colour
 from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.metrics.checkerboard import flat_ripple, kernel_ripple

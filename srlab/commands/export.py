@@ -15,7 +15,8 @@ from srlab.commands.network import beside, check_asked, checkpoint_file, load_ch
 from srlab.commands.srvgg import run_srvgg, srvgg_weights, with_bilinear_chroma
 from srlab.config.build import build, without_warning
 from srlab.config.compose import option_node
-from srlab.config.schema import ExportConfig, ExportFormat, ExportPrecision, Picture
+from srlab.config.schema import ExportConfig
+from srlab.config.words import ExportFormat, ExportPrecision, Picture
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.imaging.colour import Colour as SeenColour

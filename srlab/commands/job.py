@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from srlab import __version__
@@ -16,7 +15,10 @@ from srlab.commands.showcase import Showcase, open_showcase
 from srlab.commands.testsets import build_testsets, judge, read_testsets
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError, check, check_upsampler_used
-from srlab.config.schema import Precision, TrainConfig, check_ranges, check_scale
+from srlab.config.plain import plain
+from srlab.config.ranges import check_ranges, check_scale
+from srlab.config.schema import TrainConfig
+from srlab.config.words import Precision
 from srlab.data.images import ImageSet
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
@@ -136,13 +138,6 @@ class Job:
             "seconds": self.seconds,
         }
         return content | ({"training": self.state.state_dict()} if resumable else {})
-
-
-def plain(config: TrainConfig) -> dict[str, Any]:
-    """Return a config as plain data: what a run folder and a checkpoint hold."""
-    container = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items() if key not in ("resume", "run_dir")}
 
 
 def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:

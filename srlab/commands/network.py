@@ -14,12 +14,9 @@ from torch import Tensor, nn
 from srlab.commands.limits import AtMost
 from srlab.config.build import build, without_warning
 from srlab.config.check import TRUSTED, ConfigError, check, check_upsampler_used
-from srlab.config.schema import (
-    Colour,
-    NetworkConfig,
-    UpscalePrecision,
-    check_scale,
-)
+from srlab.config.ranges import check_scale
+from srlab.config.schema import NetworkConfig
+from srlab.config.words import Colour, UpscalePrecision
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.inference.ensemble import SelfEnsemble, self_ensemble

@@ -22,7 +22,6 @@ from srlab.commands.report_text import (
     text_cell,
     warnings_of,
 )
-from srlab.commands.sweep_folder import Sweep, read_json, read_sweep
 from srlab.commands.sweep_networks import Cost, flat_ripples, load_networks, measure_costs
 from srlab.commands.sweep_results import METRICS, Results, differences, gather
 from srlab.config.schema import ReportConfig
@@ -35,6 +34,7 @@ from srlab.reporting.curves import Curve, read_curves, spread
 from srlab.reporting.page import render
 from srlab.reporting.plots import Bar, draw_cost, draw_curves, draw_intervals, pareto_front
 from srlab.reporting.statistics import Place, Ranking, rank
+from srlab.runs.sweep_plan import Sweep, read_json, read_sweep
 from srlab.storage.atomic import atomic_folder, write_atomically
 
 _REPEATS = 7  # of each network, in turn, when its speed is measured

@@ -9,11 +9,11 @@ from torch import Tensor
 from srlab.commands.job import find_testsets
 from srlab.commands.network import Network, trusted_roots
 from srlab.commands.report_text import best_and_worst
-from srlab.commands.run_folder import read_run
 from srlab.commands.showcase import Showcase, open_showcase
 from srlab.commands.sweep_networks import as_png, draw_networks, upscaled, where_they_differ
 from srlab.commands.sweep_results import Results
 from srlab.config.schema import TrainConfig
+from srlab.runs.folder import read_run
 
 _SIDE = 96  # high-resolution pixels of a crop
 _CROPS = 300  # in all

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from srlab.config.schema import Colour
+from srlab.config.words import Colour
 from srlab.evaluation.comparison import comparison
 from srlab.imaging.colour import quantise
 from srlab.imaging.files import read_pixels, to_tensor

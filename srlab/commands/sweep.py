@@ -24,9 +24,16 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from srlab.commands.job import check_run, plain
-from srlab.commands.run_folder import RESUMABLE, check_unchanged
-from srlab.commands.sweep_folder import (
+from srlab.commands.job import check_run
+from srlab.config.check import ConfigError
+from srlab.config.plain import plain
+from srlab.config.ranges import SEED_RANGE
+from srlab.config.schema import SweepConfig, TrainConfig
+from srlab.config.suggest import explain
+from srlab.console.tables import aligned
+from srlab.errors import UserError
+from srlab.runs.folder import RESUMABLE, check_unchanged, make_paths_absolute
+from srlab.runs.sweep_plan import (
     Planned,
     Sweep,
     digest,
@@ -39,12 +46,6 @@ from srlab.commands.sweep_folder import (
     run_names,
     write_sweep,
 )
-from srlab.commands.train import make_paths_absolute
-from srlab.config.check import ConfigError
-from srlab.config.schema import SEED_RANGE, SweepConfig, TrainConfig
-from srlab.config.suggest import explain
-from srlab.console.tables import aligned
-from srlab.errors import UserError
 from srlab.storage.folders import lock, make_way
 
 # What hydra/launcher=... needs: the extra of srlab that brings it, by the option.

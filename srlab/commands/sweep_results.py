@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from srlab.commands.run_folder import RESUMABLE, computed, stored_config
-from srlab.commands.sweep_folder import Sweep, group_word, is_finished, read_json, read_results
 from srlab.errors import UserError
+from srlab.runs.folder import RESUMABLE, computed, stored_config
+from srlab.runs.sweep_plan import Sweep, group_word, is_finished, read_json, read_results
 
 METRICS = ("psnr", "ssim", "ripple")
 _MOST_DB = 100.0  # stands for the PSNR of identical images, which is infinite

@@ -8,8 +8,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from srlab.commands.run_folder import RESUMABLE
-from srlab.commands.sweep_folder import (
+from srlab.commands.train import run as train
+from srlab.config.schema import TrainConfig
+from srlab.console.progress import clock
+from srlab.errors import Interrupted, UserError
+from srlab.runs.folder import RESUMABLE
+from srlab.runs.sweep_plan import (
     Sweep,
     failure_file,
     failures,
@@ -18,10 +22,6 @@ from srlab.commands.sweep_folder import (
     mean_scores,
     read_sweep,
 )
-from srlab.commands.train import run as train
-from srlab.config.schema import TrainConfig
-from srlab.console.progress import clock
-from srlab.errors import Interrupted, UserError
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import make_way
 from srlab.training.record import record_hyperparameters

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from srlab.config.build import build
-from srlab.config.schema import Colour
+from srlab.config.words import Colour
 from srlab.data.images import ImageSet
 from srlab.data.pairs import Pair, read_pairs
 from srlab.errors import UserError

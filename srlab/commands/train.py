@@ -10,11 +10,11 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from srlab.commands.job import Job, check_devices, check_run, plain, prepare
+from srlab.commands.job import Job, check_devices, check_run, prepare
 from srlab.commands.monitor import Monitor, Onlooker
 from srlab.commands.network import checkpoint_file, trusted_roots
-from srlab.commands.run_folder import create_run, read_run
 from srlab.commands.workers import run_in_workers
+from srlab.config.plain import plain
 from srlab.config.schema import TrainConfig
 from srlab.data.feed import feed
 from srlab.errors import Interrupted, OutOfMemory, UserError
@@ -23,6 +23,7 @@ from srlab.machine import ranks
 from srlab.machine.device import choose_device
 from srlab.machine.memory import enough_memory
 from srlab.machine.signals import Stopper
+from srlab.runs.folder import create_run, make_paths_absolute, read_run
 from srlab.storage.atomic import write_atomically
 from srlab.storage.checkpoint import load, save
 from srlab.storage.folders import dated, lock
@@ -167,16 +168,6 @@ def _start_from(job: Job, path: Path) -> None:
         job.state.model.start_from(weights)
     except ValueError as error:
         raise UserError(f"start={path} does not fit this model: {error}") from None
-
-
-def make_paths_absolute(config: TrainConfig) -> None:
-    """Let a run be resumed from another folder."""
-    if config.start:
-        config.start = str(Path(config.start).expanduser().absolute())
-    for node in (config.data, *config.testset.values()):
-        for key in ("path", "root"):
-            if isinstance(node, dict) and isinstance(node.get(key), str) and node[key]:
-                node[key] = str(Path(node[key]).expanduser().absolute())
 
 
 def _name(choices: dict[str, Any], scale: int) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 
 from srlab.commands.network import load_network
 from srlab.commands.video import upscale_video
-from srlab.config.schema import Colour, UpscaleConfig
+from srlab.config.schema import UpscaleConfig
+from srlab.config.words import Colour
 from srlab.errors import Interrupted, UserError
 from srlab.imaging.files import list_images
 from srlab.imaging.picture import Picture, read_picture

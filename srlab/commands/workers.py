@@ -26,7 +26,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from srlab.commands.application import prepare_process
+from srlab.config.register import prepare_process
 from srlab.errors import Interrupted, UserError
 from srlab.machine import ranks
 from srlab.machine.processes import end_with_parent

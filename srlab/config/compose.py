@@ -9,8 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from srlab.config.check import check
 from srlab.config.paths import config_dir
-from srlab.config.schema import register
-from srlab.config.search_path import register_plugins
+from srlab.config.register import register, register_plugins
 
 
 def option_node(group: str, name: str, key: str, scale: int, colour: str = "y") -> dict[str, Any]:

@@ -4,45 +4,19 @@ Components (model, upsampler, loss, optim, schedule, data, testset) are open dic
 ``_target_``; ``config.check`` holds them against the signature of what they name.
 """
 
-import math
-import os
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING
 
-from srlab.errors import UserError
-
-
-class Colour(Enum):
-    """What a network sees: luma, or all three channels."""
-
-    y = "y"
-    rgb = "rgb"
-
-
-class Precision(Enum):
-    """Number type of the layers in training."""
-
-    fp32 = "fp32"
-    tf32 = "tf32"
-    bf16 = "bf16"
-    fp16 = "fp16"
-
-
-class UpscalePrecision(Enum):
-    """Number type of the layers of a network that is used."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    fp16 = "fp16"
-    bf16 = "bf16"
-
-
-LARGEST_SCALE = 64
-SEED_RANGE = "seed must be at least 0 and under 2**63"
+from srlab.config.words import (
+    Colour,
+    ExportFormat,
+    ExportPrecision,
+    Picture,
+    Precision,
+    UpscalePrecision,
+)
 
 
 @dataclass
@@ -223,29 +197,6 @@ class DescribeConfig(NetworkConfig):
     plot: str | None = None
 
 
-class ExportFormat(Enum):
-    """What kind of file a model leaves in."""
-
-    safetensors = "safetensors"
-    onnx = "onnx"
-    torch_export = "torch_export"
-    spandrel = "spandrel"
-
-
-class ExportPrecision(Enum):
-    """Number type of the layers of an exported network."""
-
-    fp32 = "fp32"
-    fp16 = "fp16"
-
-
-class Picture(Enum):
-    """What an exported program takes and gives: what the network sees, or RGB."""
-
-    own = "own"
-    rgb = "rgb"
-
-
 @dataclass
 class ExportConfig(NetworkConfig):
     """An export of a trained network.
@@ -406,76 +357,3 @@ class ReportConfig:
     width: int = 320
     height: int = 180
     trust: list[str] = field(default_factory=list)
-
-
-# The primary configs, by their names, and what each consists of.
-SCHEMAS: dict[str, type] = {
-    "train": TrainConfig,
-    "sweep": SweepConfig,
-    "report": ReportConfig,
-    "evaluate": EvaluateConfig,
-    "upscale": UpscaleConfig,
-    "describe": DescribeConfig,
-    "convert": ConvertConfig,
-    "export": ExportConfig,
-    "bench_train": BenchTrainConfig,
-    "bench_upscale": BenchUpscaleConfig,
-    "bench_evaluate": BenchEvaluateConfig,
-}
-
-
-def uses_network(verb: str) -> bool:
-    """Tell whether a verb takes a trained network as well as a model that is named."""
-    return issubclass(SCHEMAS.get(verb, object), NetworkConfig)
-
-
-def register() -> None:
-    """Make the schemas and the resolvers known to Hydra."""
-    store = ConfigStore.instance()
-    for name, schema in SCHEMAS.items():
-        store.store(name=f"{name}_schema", node=schema)
-    OmegaConf.register_new_resolver(
-        "channels", lambda colour: 3 if colour in (Colour.rgb, "rgb") else 1, replace=True
-    )
-    OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)
-
-
-def check_ranges(config: TrainConfig) -> None:
-    """Check the numbers of a training config that are not those of its components.
-
-    Raises:
-        UserError: One is out of range; all are named.
-    """
-    trainer = config.trainer
-    positive = (
-        "steps", "batch_size", "patch_size", "log_every", "eval_every", "save_every", "devices",
-    )  # fmt: skip
-    faults = [f"trainer.{k} must be at least 1" for k in positive if getattr(trainer, k) < 1]
-    if trainer.threads > (os.cpu_count() or 1):
-        faults.append(f"trainer.threads must be at most {os.cpu_count()}, the processors here")
-    for key in ("clip", "patience", "workers", "threads"):
-        if not 0 <= getattr(trainer, key) < math.inf:
-            faults.append(f"trainer.{key} must not be negative")
-    if not 0 <= config.seed < 2**63:
-        faults.append(SEED_RANGE)
-    if not 0 <= trainer.ema < 1:
-        faults.append("trainer.ema must be at least 0 and under 1")
-    faults += [f"trainer.lr_factors.{k} must not be negative"
-               for k, v in trainer.lr_factors.items() if v < 0]  # fmt: skip
-    if faults:
-        raise UserError("; ".join(faults))
-
-
-def check_scale(scale: int | None) -> int:
-    """Return the scale.
-
-    Raises:
-        UserError: It is missing, under 2, or absurd: a file could fill the memory by it.
-    """
-    if scale is None:
-        raise UserError("scale is missing: add scale=2, 3 or 4")
-    if scale < 2:
-        raise UserError(f"scale must be a whole number of at least 2, got {scale}")
-    if scale > LARGEST_SCALE:
-        raise UserError(f"scale must be at most {LARGEST_SCALE}, got {scale}")
-    return scale

@@ -10,7 +10,7 @@ import yaml
 
 from srlab.config.check import did_you_mean
 from srlab.config.plugins import option_files
-from srlab.config.schema import SCHEMAS, uses_network
+from srlab.config.register import SCHEMAS, uses_network
 from srlab.weights import shipped
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
 from srlab.console.tables import aligned
 from srlab.errors import UserError
@@ -65,13 +64,6 @@ class Measurement:
     def ratio(self) -> float:
         """What ours reaches of the bare limit's rate."""
         return median_ratio(self.figures[0].seconds, self.figures[1].seconds)
-
-
-def settings_of(config: Any) -> dict[str, Any]:
-    """Return the typed config of a measurement as plain data."""
-    container = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
 
 
 def begin_measuring(repeats: int, threads: int, output: str | None) -> None:

@@ -1,9 +1,6 @@
 """The folder of a run: it explains itself, and two processes never train in it at once."""
 
 import json
-import platform
-import subprocess
-import sys
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -15,7 +12,7 @@ from yaml import YAMLError
 
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
-from srlab.machine.facts import gpu_facts
+from srlab.runs.environment import _environment
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import lock, make_folder
 
@@ -147,29 +144,11 @@ def stored_config(folder: Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def _environment(device: torch.device) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    return {
-        "command": sys.argv,
-        "git": _git_revision(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu_threads": torch.get_num_threads(),
-        **gpu_facts(device),
-        "packages": {name: version(name) for name in ("torch", "hydra-core", "numpy", "pillow")},
-    }
-
-
-def _git_revision() -> str | None:
-    checkout = Path(__file__).resolve().parents[2]
-    if not (checkout / ".git").exists():  # installed: a repository around it is not ours
-        return None
-    try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=checkout, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return answer.stdout.strip()
+def make_paths_absolute(config: TrainConfig) -> None:
+    """Let a run be resumed from another folder."""
+    if config.start:
+        config.start = str(Path(config.start).expanduser().absolute())
+    for node in (config.data, *config.testset.values()):
+        for key in ("path", "root"):
+            if isinstance(node, dict) and isinstance(node.get(key), str) and node[key]:
+                node[key] = str(Path(node[key]).expanduser().absolute())

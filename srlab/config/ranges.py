@@ -1,0 +1,53 @@
+"""Which numbers a config may hold."""
+
+import math
+import os
+
+from srlab.config.schema import TrainConfig
+from srlab.errors import UserError
+
+LARGEST_SCALE = 64
+
+
+SEED_RANGE = "seed must be at least 0 and under 2**63"
+
+
+def check_ranges(config: TrainConfig) -> None:
+    """Check the numbers of a training config that are not those of its components.
+
+    Raises:
+        UserError: One is out of range; all are named.
+    """
+    trainer = config.trainer
+    positive = (
+        "steps", "batch_size", "patch_size", "log_every", "eval_every", "save_every", "devices",
+    )  # fmt: skip
+    faults = [f"trainer.{k} must be at least 1" for k in positive if getattr(trainer, k) < 1]
+    if trainer.threads > (os.cpu_count() or 1):
+        faults.append(f"trainer.threads must be at most {os.cpu_count()}, the processors here")
+    for key in ("clip", "patience", "workers", "threads"):
+        if not 0 <= getattr(trainer, key) < math.inf:
+            faults.append(f"trainer.{key} must not be negative")
+    if not 0 <= config.seed < 2**63:
+        faults.append(SEED_RANGE)
+    if not 0 <= trainer.ema < 1:
+        faults.append("trainer.ema must be at least 0 and under 1")
+    faults += [f"trainer.lr_factors.{k} must not be negative"
+               for k, v in trainer.lr_factors.items() if v < 0]  # fmt: skip
+    if faults:
+        raise UserError("; ".join(faults))
+
+
+def check_scale(scale: int | None) -> int:
+    """Return the scale.
+
+    Raises:
+        UserError: It is missing, under 2, or absurd: a file could fill the memory by it.
+    """
+    if scale is None:
+        raise UserError("scale is missing: add scale=2, 3 or 4")
+    if scale < 2:
+        raise UserError(f"scale must be a whole number of at least 2, got {scale}")
+    if scale > LARGEST_SCALE:
+        raise UserError(f"scale must be at most {LARGEST_SCALE}, got {scale}")
+    return scale

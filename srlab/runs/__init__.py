@@ -1,0 +1,1 @@
+"""Runs and sweeps on the disk: their folders, results and plans."""
