@@ -10,8 +10,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _NAMES = {
-    "load": "srlab.commands.network",
-    "load_checkpoint": "srlab.commands.network",
+    "load": "srlab.assembly.checkpoints",
+    "load_checkpoint": "srlab.assembly.checkpoints",
     "ESPCN": "srlab.models.espcn",
     "Compact": "srlab.models.compact",
     "SRCNN": "srlab.models.srcnn",

@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
+from srlab.assembly.checkpoints import load_checkpoint
 from srlab.commands import convert, describe
-from srlab.commands.network import load_checkpoint
 from srlab.config.build import build
 from srlab.config.compose import option_node
 from srlab.config.schema import ConvertConfig, DescribeConfig

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from srlab.assembly.upsampler_family import can_represent, name_of, relatives, some_form
 from srlab.commands import describe
-from srlab.commands.relatives import can_represent, name_of, relatives, some_form
 from srlab.config.compose import option_node
 from srlab.config.schema import DescribeConfig
 from srlab.config.words import Colour

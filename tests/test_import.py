@@ -16,7 +16,7 @@ from common import command_line, count
 from safetensors.torch import save_file
 from torch import nn
 
-from srlab.commands.network import load_checkpoint
+from srlab.assembly.checkpoints import load_checkpoint
 from srlab.imaging.resample import enlarge
 from srlab.storage.checkpoint import load
 

@@ -10,8 +10,8 @@ from common import largest
 from PIL import Image
 from torch import nn
 
-from srlab.commands import network as handle
-from srlab.commands.network import Network, layers_for
+from srlab.assembly import network as handle
+from srlab.assembly.network import Network, layers_for
 from srlab.commands.upscale import upscale_files
 from srlab.config.words import Colour, UpscalePrecision
 from srlab.errors import OutOfMemory, UserError

@@ -21,8 +21,8 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from srlab.assembly.training_run import build_state
 from srlab.commands import sweep as module
-from srlab.commands.job import build_state
 from srlab.commands.sweep import check_launcher, split_axes
 from srlab.config.check import ConfigError
 from srlab.config.compose import option_node
@@ -33,7 +33,7 @@ from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.data.photos import training
 from srlab.errors import UserError
-from srlab.runs.sweep_plan import run_names
+from srlab.runs.names import run_names
 from srlab.storage.folders import lock
 from srlab.upsamplers import Upsampler
 

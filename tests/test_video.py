@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from srlab.assembly.network import Network
 from srlab.commands import upscale as upscale_command
 from srlab.commands import video as video_command
-from srlab.commands.network import Network
 from srlab.commands.video import upscale_video
 from srlab.config.schema import UpscaleConfig
 from srlab.config.words import Colour, UpscalePrecision

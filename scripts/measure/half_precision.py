@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import srlab
-from srlab.commands.testsets import read_testsets
+from srlab.assembly.testsets import read_testsets
 from srlab.config.words import Colour
 from srlab.data.named import named
 from srlab.evaluation.score import mean_score, score_images

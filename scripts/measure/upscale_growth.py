@@ -89,7 +89,7 @@ def upscale(height: int, width: int, scale: int, folder: Path) -> None:
     """Upscale that picture and print what it took."""
     import torch
 
-    from srlab.commands.network import Network
+    from srlab.assembly.network import Network
     from srlab.commands.upscale import upscale_files
     from srlab.config.words import Colour, UpscalePrecision
     from srlab.machine.memory import keep_freed_memory

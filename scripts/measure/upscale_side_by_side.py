@@ -32,7 +32,7 @@ from PIL import Image
 from skimage import data
 from torch import Tensor, nn
 
-from srlab.commands.network import Network
+from srlab.assembly.network import Network
 from srlab.commands.upscale import upscale_files
 from srlab.config.words import Colour, UpscalePrecision
 from srlab.inference.quick import quick

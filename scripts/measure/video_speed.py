@@ -25,8 +25,8 @@ import av
 import numpy as np
 import torch
 
+from srlab.assembly.network import Network
 from srlab.commands.bench_upscale import photograph
-from srlab.commands.network import Network
 from srlab.commands.video import upscale_video
 from srlab.config.words import Colour, UpscalePrecision
 from srlab.imaging.video import Clip, plane

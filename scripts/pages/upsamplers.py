@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from srlab.commands.relatives import make, options, relatives, small_channels, some_form
+from srlab.assembly.upsampler_family import make, options, relatives, small_channels, some_form
 from srlab.metrics.checkerboard import flat_ripple, kernel_ripple
 from srlab.models.espcn import ESPCN
 from srlab.upsamplers.linear import NotLinear, subpixel_form

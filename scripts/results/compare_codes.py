@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlab.commands.network import load_checkpoint
+from srlab.assembly.checkpoints import load_checkpoint
 from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.imaging.colour import quantise, to_channels

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from srlab.commands.network import load_checkpoint
+from srlab.assembly.checkpoints import load_checkpoint
 from srlab.errors import UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor

@@ -13,9 +13,9 @@ from typing import Any
 
 import srlab
 from srlab.commands.export import run as export
-from srlab.commands.network import costs_of
 from srlab.config.schema import ExportConfig
 from srlab.config.words import ExportFormat
+from srlab.evaluation.network import costs_of
 from srlab.storage.checkpoint import load
 
 WEIGHTS = Path(srlab.__file__).parent / "weights"

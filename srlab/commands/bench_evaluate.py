@@ -2,8 +2,8 @@
 
 import torch
 
-from srlab.commands.bench_network import network_to_measure
-from srlab.commands.testsets import build_testsets, judge, read_testsets
+from srlab.assembly.network import network_to_measure
+from srlab.assembly.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
 from srlab.config.plain import settings_of
 from srlab.config.schema import BenchEvaluateConfig

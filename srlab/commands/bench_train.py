@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.commands.job import build_state
+from srlab.assembly.training_run import build_state
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.plain import settings_of

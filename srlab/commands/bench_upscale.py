@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from srlab.commands.bench_network import network_to_measure
-from srlab.commands.network import Network, layers_for, tile_size
+from srlab.assembly.network import Network, layers_for, network_to_measure, tile_size
 from srlab.commands.upscale import upscale_files
 from srlab.config.plain import settings_of
 from srlab.config.schema import BenchUpscaleConfig

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from srlab.assembly.checkpoints import beside, checkpoint_file, load_checkpoint
+from srlab.assembly.upsampler_family import name_of, nearest_option
 from srlab.commands import convert_from
-from srlab.commands.network import beside, checkpoint_file, load_checkpoint
-from srlab.commands.relatives import name_of, nearest_option
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError, check, locate
 from srlab.config.schema import ConvertConfig

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from srlab.commands.network import check_network
+from srlab.assembly.checkpoints import check_network
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError
 from srlab.config.compose import option_node

@@ -8,14 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from srlab.commands.network import (
-    check_asked,
-    check_network,
-    checkpoint_file,
-    costs_of,
-    load_checkpoint,
-)
-from srlab.commands.relatives import (
+from srlab.assembly.checkpoints import check_network, checkpoint_file, load_checkpoint
+from srlab.assembly.network import check_asked
+from srlab.assembly.upsampler_family import (
     matched,
     name_of,
     relatives,
@@ -30,6 +25,7 @@ from srlab.config.schema import DescribeConfig
 from srlab.config.words import Colour
 from srlab.console.tables import aligned
 from srlab.errors import UserError
+from srlab.evaluation.network import costs_of
 from srlab.metrics.checkerboard import flat_ripple, kernel_ripple
 from srlab.models import Model
 from srlab.reporting.drawing import draw_upsampler

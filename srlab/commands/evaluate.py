@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from srlab.commands.network import load_network
-from srlab.commands.testsets import build_testsets, judge, read_testsets
+from srlab.assembly.network import load_network
+from srlab.assembly.testsets import build_testsets, judge, read_testsets
 from srlab.config.check import check
 from srlab.config.schema import EvaluateConfig
 from srlab.evaluation.score import mean_score

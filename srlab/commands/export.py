@@ -11,7 +11,8 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from srlab.commands.network import beside, check_asked, checkpoint_file, load_checkpoint
+from srlab.assembly.checkpoints import beside, checkpoint_file, load_checkpoint
+from srlab.assembly.network import check_asked
 from srlab.commands.srvgg import run_srvgg, srvgg_weights, with_bilinear_chroma
 from srlab.config.build import build, without_warning
 from srlab.config.compose import option_node

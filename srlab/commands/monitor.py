@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from srlab.commands.job import Job
+from srlab.assembly.training_run import Job
 from srlab.console.progress import Progress
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result

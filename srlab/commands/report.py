@@ -34,7 +34,8 @@ from srlab.reporting.curves import Curve, read_curves, spread
 from srlab.reporting.page import render
 from srlab.reporting.plots import Bar, draw_cost, draw_curves, draw_intervals, pareto_front
 from srlab.reporting.statistics import Place, Ranking, rank
-from srlab.runs.sweep_plan import Sweep, read_json, read_sweep
+from srlab.runs.results import read_json
+from srlab.runs.sweep_plan import Sweep, read_sweep
 from srlab.storage.atomic import atomic_folder, write_atomically
 
 _REPEATS = 7  # of each network, in turn, when its speed is measured

@@ -6,10 +6,11 @@ from typing import Any
 
 from torch import Tensor
 
-from srlab.commands.job import find_testsets
-from srlab.commands.network import Network, trusted_roots
+from srlab.assembly.checkpoints import trusted_roots
+from srlab.assembly.example_picture import Showcase, open_showcase
+from srlab.assembly.network import Network
+from srlab.assembly.testsets import find_testsets
 from srlab.commands.report_text import best_and_worst
-from srlab.commands.showcase import Showcase, open_showcase
 from srlab.commands.sweep_networks import as_png, draw_networks, upscaled, where_they_differ
 from srlab.commands.sweep_results import Results
 from srlab.config.schema import TrainConfig

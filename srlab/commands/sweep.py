@@ -24,7 +24,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from srlab.commands.job import check_run
+from srlab.assembly.training_run import check_run
 from srlab.config.check import ConfigError
 from srlab.config.plain import plain
 from srlab.config.ranges import SEED_RANGE
@@ -33,17 +33,15 @@ from srlab.config.suggest import explain
 from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.runs.folder import RESUMABLE, check_unchanged, make_paths_absolute
+from srlab.runs.names import digest, run_names
+from srlab.runs.results import is_finished, mean_scores
 from srlab.runs.sweep_plan import (
     Planned,
     Sweep,
-    digest,
     failure_file,
     failures,
-    is_finished,
     is_sweep,
-    mean_scores,
     read_sweep,
-    run_names,
     write_sweep,
 )
 from srlab.storage.folders import lock, make_way

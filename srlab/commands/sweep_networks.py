@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from srlab.commands.network import Network, costs_of, load_network, ripple_on_flats
-from srlab.commands.showcase import Showcase
+from srlab.assembly.example_picture import Showcase
+from srlab.assembly.network import Network, load_network
 from srlab.commands.sweep_results import Choice, Run
 from srlab.config.schema import NetworkConfig
+from srlab.evaluation.network import costs_of, ripple_on_flats
 from srlab.imaging.colour import luma
 from srlab.inference.quick import quick
 from srlab.machine.device import wait_for

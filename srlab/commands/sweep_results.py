@@ -9,7 +9,9 @@ import numpy as np
 
 from srlab.errors import UserError
 from srlab.runs.folder import RESUMABLE, computed, stored_config
-from srlab.runs.sweep_plan import Sweep, group_word, is_finished, read_json, read_results
+from srlab.runs.names import group_word
+from srlab.runs.results import is_finished, read_json, read_results
+from srlab.runs.sweep_plan import Sweep
 
 METRICS = ("psnr", "ssim", "ripple")
 _MOST_DB = 100.0  # stands for the PSNR of identical images, which is infinite

@@ -13,15 +13,8 @@ from srlab.config.schema import TrainConfig
 from srlab.console.progress import clock
 from srlab.errors import Interrupted, UserError
 from srlab.runs.folder import RESUMABLE
-from srlab.runs.sweep_plan import (
-    Sweep,
-    failure_file,
-    failures,
-    is_finished,
-    log_file,
-    mean_scores,
-    read_sweep,
-)
+from srlab.runs.results import is_finished, mean_scores
+from srlab.runs.sweep_plan import Sweep, failure_file, failures, log_file, read_sweep
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import make_way
 from srlab.training.record import record_hyperparameters

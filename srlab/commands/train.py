@@ -10,9 +10,10 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from srlab.commands.job import Job, check_devices, check_run, prepare
+from srlab.assembly.checkpoints import checkpoint_file, trusted_roots
+from srlab.assembly.training_checks import check_devices
+from srlab.assembly.training_run import Job, check_run, prepare
 from srlab.commands.monitor import Monitor, Onlooker
-from srlab.commands.network import checkpoint_file, trusted_roots
 from srlab.commands.workers import run_in_workers
 from srlab.config.plain import plain
 from srlab.config.schema import TrainConfig

@@ -11,7 +11,7 @@ from types import FrameType
 
 import numpy as np
 
-from srlab.commands.network import load_network
+from srlab.assembly.network import load_network
 from srlab.commands.video import upscale_video
 from srlab.config.schema import UpscaleConfig
 from srlab.config.words import Colour

@@ -7,7 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from srlab.assembly.training_checks import _TRAINING_PARTS
 from srlab.config.build import build
+from srlab.config.check import check
+from srlab.config.schema import TrainConfig
 from srlab.config.words import Colour
 from srlab.data.images import ImageSet
 from srlab.data.pairs import Pair, read_pairs
@@ -71,3 +74,13 @@ def _counted(names: list[str], judged: Iterator[Score]) -> Iterator[Score]:
         yield score
     if shown:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def find_testsets(config: TrainConfig, roots: tuple[str, ...]) -> list[ImageSet]:
+    """Find the images of the test sets of a config that comes from a file.
+
+    Raises:
+        UserError: It names what is not trusted, or they are missing.
+    """
+    check({"testset": config.testset}, (*roots, *_TRAINING_PARTS))
+    return build_testsets(config.testset)

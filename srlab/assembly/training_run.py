@@ -1,6 +1,5 @@
 """The parts of a training run, all checked and built before anything is written."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,42 +9,32 @@ import torch
 from torch import Tensor, nn
 
 from srlab import __version__
-from srlab.commands.network import check_network, method_of, ripple_on_flats
-from srlab.commands.showcase import Showcase, open_showcase
-from srlab.commands.testsets import build_testsets, judge, read_testsets
+from srlab.assembly.checkpoints import check_network
+from srlab.assembly.example_picture import Showcase, open_showcase
+from srlab.assembly.testsets import build_testsets, judge, read_testsets
+from srlab.assembly.training_checks import _check_everything
 from srlab.config.build import build, without_warning
-from srlab.config.check import ConfigError, check, check_upsampler_used
+from srlab.config.check import ConfigError
 from srlab.config.plain import plain
-from srlab.config.ranges import check_ranges, check_scale
 from srlab.config.schema import TrainConfig
 from srlab.config.words import Precision
-from srlab.data.images import ImageSet
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
-from srlab.errors import UserError
+from srlab.evaluation.methods import method_of
+from srlab.evaluation.network import ripple_on_flats
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
 from srlab.machine import ranks
-from srlab.machine.device import choose_device
 from srlab.machine.facts import gpu_facts
 from srlab.machine.memory import keep_freed_memory
 from srlab.training.average import average_of
 from srlab.training.parameters import parameter_groups
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
-
-_TRAINING_PARTS = (
-    "srlab.losses",
-    "srlab.training.schedule",
-    "srlab.data.images",
-    "srlab.data.named",
-    "srlab.data.photos",
-    "torch.optim",
-)
 
 
 @dataclass
@@ -189,16 +178,6 @@ def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None
     build_testsets(config.testset)
 
 
-def find_testsets(config: TrainConfig, roots: tuple[str, ...]) -> list[ImageSet]:
-    """Find the images of the test sets of a config that comes from a file.
-
-    Raises:
-        UserError: It names what is not trusted, or they are missing.
-    """
-    check({"testset": config.testset}, (*roots, *_TRAINING_PARTS))
-    return build_testsets(config.testset)
-
-
 def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingState, nn.Module]:
     """Build the network with its optimizer, and the objective, from a checked config.
 
@@ -231,67 +210,3 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     scaler = torch.amp.GradScaler(device.type, enabled=trainer.precision == Precision.fp16)
     average = None if model.learns else average_of(model, trainer.ema)
     return TrainingState(model, optimizer, average, scaler), objective
-
-
-def _check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> torch.device:
-    """Return the device; tell all faults of the config at once.
-
-    Raises:
-        ConfigError: There are faults.
-    """
-    faults: list[str] = []
-
-    def attempt(check_part: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return check_part(*arguments)
-        except UserError as error:
-            faults.append(str(error))
-
-    attempt(check_scale, config.scale)
-    attempt(check_ranges, config)
-    attempt(_check_components, config, roots)
-    device = attempt(choose_device, config.device)
-    if device is not None:
-        attempt(check_devices, config, device)
-    precision = config.trainer.precision
-    if precision != Precision.fp32 and device is not None and device.type != "cuda":
-        faults.append(f"trainer.precision={precision.value} needs CUDA, not {device}")
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return device
-
-
-def check_devices(config: TrainConfig, device: torch.device) -> None:
-    """Check that the workers can share the batch, and have a device each.
-
-    Raises:
-        ConfigError: They cannot.
-    """
-    trainer, count = config.trainer, ranks.asked()
-    if count == 1:
-        count = trainer.devices
-        here = torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1
-        if count > here:
-            what = "CUDA devices" if device.type == "cuda" else "processors"
-            raise ConfigError(f"trainer.devices={count}, but there are {here} {what} here")
-    if count > 1 and config.device.startswith("cuda:"):
-        raise ConfigError(f"{count} workers want device=cuda, not {config.device}")
-    if count > 1 and trainer.batch_size % count:
-        raise ConfigError(
-            f"trainer.batch_size={trainer.batch_size} cannot be shared by {count} workers: make it "
-            f"a multiple of {count}"
-        )
-
-
-def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> None:
-    keys = ("model", "loss", "optim", "schedule", "data", "testset")
-    empty = [key for key in keys if not getattr(config, key)]
-    if empty:
-        raise ConfigError(f"{', '.join(empty)} left empty: choose an option, as in {empty[0]}=...")
-    check_upsampler_used(config.model, config.upsampler)
-    allowed = None if roots is None else (*roots, *_TRAINING_PARTS)
-    parts = {key: getattr(config, key) for key in ("upsampler", *keys)}
-    if config.upsampler:
-        shared = {key: config.upsampler.get(key) for key in ("_target_", "_partial_")}
-        parts["model"] = config.model | {"upsampler": shared}  # its faults are told once
-    check(parts, allowed)

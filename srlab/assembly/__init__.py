@@ -1,0 +1,1 @@
+"""From configs and files to parts that work together."""

@@ -1,0 +1,88 @@
+"""What is checked of a training before any part of it is built."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from srlab.config.check import ConfigError, check, check_upsampler_used
+from srlab.config.ranges import check_ranges, check_scale
+from srlab.config.schema import TrainConfig
+from srlab.config.words import Precision
+from srlab.errors import UserError
+from srlab.machine import ranks
+from srlab.machine.device import choose_device
+
+_TRAINING_PARTS = (
+    "srlab.losses",
+    "srlab.training.schedule",
+    "srlab.data.images",
+    "srlab.data.named",
+    "srlab.data.photos",
+    "torch.optim",
+)
+
+
+def _check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> torch.device:
+    """Return the device; tell all faults of the config at once.
+
+    Raises:
+        ConfigError: There are faults.
+    """
+    faults: list[str] = []
+
+    def attempt(check_part: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return check_part(*arguments)
+        except UserError as error:
+            faults.append(str(error))
+
+    attempt(check_scale, config.scale)
+    attempt(check_ranges, config)
+    attempt(_check_components, config, roots)
+    device = attempt(choose_device, config.device)
+    if device is not None:
+        attempt(check_devices, config, device)
+    precision = config.trainer.precision
+    if precision != Precision.fp32 and device is not None and device.type != "cuda":
+        faults.append(f"trainer.precision={precision.value} needs CUDA, not {device}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return device
+
+
+def check_devices(config: TrainConfig, device: torch.device) -> None:
+    """Check that the workers can share the batch, and have a device each.
+
+    Raises:
+        ConfigError: They cannot.
+    """
+    trainer, count = config.trainer, ranks.asked()
+    if count == 1:
+        count = trainer.devices
+        here = torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1
+        if count > here:
+            what = "CUDA devices" if device.type == "cuda" else "processors"
+            raise ConfigError(f"trainer.devices={count}, but there are {here} {what} here")
+    if count > 1 and config.device.startswith("cuda:"):
+        raise ConfigError(f"{count} workers want device=cuda, not {config.device}")
+    if count > 1 and trainer.batch_size % count:
+        raise ConfigError(
+            f"trainer.batch_size={trainer.batch_size} cannot be shared by {count} workers: make it "
+            f"a multiple of {count}"
+        )
+
+
+def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> None:
+    keys = ("model", "loss", "optim", "schedule", "data", "testset")
+    empty = [key for key in keys if not getattr(config, key)]
+    if empty:
+        raise ConfigError(f"{', '.join(empty)} left empty: choose an option, as in {empty[0]}=...")
+    check_upsampler_used(config.model, config.upsampler)
+    allowed = None if roots is None else (*roots, *_TRAINING_PARTS)
+    parts = {key: getattr(config, key) for key in ("upsampler", *keys)}
+    if config.upsampler:
+        shared = {key: config.upsampler.get(key) for key in ("_target_", "_partial_")}
+        parts["model"] = config.model | {"upsampler": shared}  # its faults are told once
+    check(parts, allowed)

@@ -1,0 +1,43 @@
+"""The results of a finished run, as its folder has them."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from srlab.errors import UserError
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell whether the run in a folder is finished."""
+    return (folder / "results.json").exists()
+
+
+def read_json(path: Path) -> Any:
+    """Return what a file of a run holds.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+
+
+def read_results(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the results of a finished run, bicubic's and the network's, test set by test set.
+
+    Raises:
+        UserError: They cannot be read.
+    """
+    results = read_json(folder / "results.json")
+    if not isinstance(results, list):
+        raise UserError(f"{folder}/results.json is damaged: it is no list of results")
+    return results[::2], results[1::2]  # they stand in turn
+
+
+def mean_scores(folder: Path) -> list[tuple[str, float, float]]:
+    """Return test set, PSNR and SSIM of a finished run's network, test set by test set."""
+    _, ours = read_results(folder)
+    return [(r["testset"], math.inf if r["psnr"] is None else r["psnr"], r["ssim"]) for r in ours]
