@@ -176,7 +176,7 @@ def _run(verb: str, arguments: list[str]) -> None:
     from srlab.errors import Interrupted, UserError
 
     if uses_network(verb) and "model=list" in arguments:
-        from srlab.commands.shipped import table
+        from srlab.commands.model_list import table
 
         print(table())
         return

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from srlab.cli import main
-from srlab.commands.bench_upscale import _as_tiles, photograph
+from srlab.commands.bench.upscale import _as_tiles, photograph
 from srlab.machine.facts import machine
 from srlab.machine.memory import peak_memory
 from srlab.measuring.measurement import Figure, Measurement, table

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from srlab.assembly.checkpoints import load_checkpoint
-from srlab.commands import convert, describe
+from srlab.commands import describe
+from srlab.commands.convert import command as convert
 from srlab.config.build import build
 from srlab.config.compose import option_node
 from srlab.config.schema import ConvertConfig, DescribeConfig

@@ -15,7 +15,7 @@ import pytest
 import torch
 from common import command_line, save_pictures, wait_for
 
-from srlab.commands.workers import Worker, _outcome
+from srlab.commands.train.workers import Worker, _outcome
 from srlab.errors import Interrupted, UserError
 from srlab.machine import ranks
 from srlab.machine.signals import Stopper
@@ -205,7 +205,7 @@ class Other:
 def workers(parent):
     """The workers of a process in the order in which they were started."""
     listed = subprocess.run(
-        ["pgrep", "-P", str(parent), "-f", "srlab.commands.workers"],
+        ["pgrep", "-P", str(parent), "-f", "srlab.commands.train.workers"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return [Other(int(pid)) for pid in sorted(listed.stdout.split(), key=int)]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from srlab.commands import bench_train
+from srlab.commands.bench import train as bench_train
 from srlab.losses.objective import Objective
 from srlab.machine.precision import single_precision, training_arithmetic
 from srlab.models.espcn import ESPCN

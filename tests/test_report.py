@@ -10,8 +10,8 @@ import pytest
 import torch
 from common import save_pictures, start
 
-from srlab.commands.report_text import warnings_of
-from srlab.commands.sweep_results import gather
+from srlab.commands.report.answer import warnings_of
+from srlab.commands.report.results import gather
 from srlab.errors import UserError
 from srlab.measuring.cost import tensor_memory
 from srlab.metrics.checkerboard import ripple_map

@@ -22,8 +22,9 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from srlab.assembly.training_run import build_state
-from srlab.commands import sweep as module
-from srlab.commands.sweep import check_launcher, split_axes
+from srlab.commands.sweep import plan as module
+from srlab.commands.sweep.launchers import check_launcher
+from srlab.commands.sweep.plan import split_axes
 from srlab.config.check import ConfigError
 from srlab.config.compose import option_node
 from srlab.config.paths import config_dir

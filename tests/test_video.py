@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from srlab.assembly.network import Network
-from srlab.commands import upscale as upscale_command
-from srlab.commands import video as video_command
-from srlab.commands.video import upscale_video
+from srlab.commands.upscale import command as upscale_command
+from srlab.commands.upscale import video as video_command
+from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
 from srlab.config.words import Colour, UpscalePrecision
 from srlab.errors import UserError

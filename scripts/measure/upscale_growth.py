@@ -90,7 +90,7 @@ def upscale(height: int, width: int, scale: int, folder: Path) -> None:
     import torch
 
     from srlab.assembly.network import Network
-    from srlab.commands.upscale import upscale_files
+    from srlab.commands.upscale.pictures import upscale_files
     from srlab.config.words import Colour, UpscalePrecision
     from srlab.machine.memory import keep_freed_memory
     from srlab.models.espcn import ESPCN

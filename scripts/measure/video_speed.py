@@ -26,8 +26,8 @@ import numpy as np
 import torch
 
 from srlab.assembly.network import Network
-from srlab.commands.bench_upscale import photograph
-from srlab.commands.video import upscale_video
+from srlab.commands.bench.upscale import photograph
+from srlab.commands.upscale.video import upscale_video
 from srlab.config.words import Colour, UpscalePrecision
 from srlab.imaging.video import Clip, plane
 from srlab.imaging.video_writing import clip_writer

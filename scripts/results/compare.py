@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
-from srlab.commands.sweep_networks import flat_ripples, load_networks
-from srlab.commands.sweep_results import METRICS, Results, gather
+from srlab.commands.report.costs import flat_ripples
+from srlab.commands.report.networks import load_networks
+from srlab.commands.report.results import METRICS, Results, gather
 from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.reporting.statistics import Comparison, rank

@@ -20,7 +20,8 @@ from srlab.errors import Interrupted, UserError
 
 def run_sweep(arguments: list[str]) -> None:
     """Plan a sweep from its first run's config, then let Hydra's multirun make what is missing."""
-    from srlab.commands.sweep import check_launcher, finish, split_axes
+    from srlab.commands.sweep.launchers import check_launcher
+    from srlab.commands.sweep.plan import finish, split_axes
 
     arguments = [a for a in arguments if a not in ("-m", "--multirun")]
     flags = [a for a in arguments if a.startswith("-") or ("=" not in a and a[:1] != "~")]

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from srlab.assembly.network import Network, layers_for, network_to_measure, tile_size
-from srlab.commands.upscale import upscale_files
+from srlab.commands.upscale.pictures import upscale_files
 from srlab.config.plain import settings_of
 from srlab.config.schema import BenchUpscaleConfig
 from srlab.data.photos import held_out

@@ -5,10 +5,8 @@ check of every combination. Then Hydra's multirun calls ``sweep_run`` for each o
 launcher was chosen.
 """
 
-import importlib.util
 import itertools
 import re
-import shutil
 import statistics
 import time
 from collections.abc import Iterable, Sequence
@@ -45,13 +43,6 @@ from srlab.runs.sweep_plan import (
     write_sweep,
 )
 from srlab.storage.folders import lock, make_way
-
-# What hydra/launcher=... needs: the extra of srlab that brings it, by the option.
-_EXTRAS = {
-    "joblib": "joblib", "parallel": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm",
-    "slurm": "slurm", "ray": "ray", "cluster": "ray",
-}  # fmt: skip
-_MODULES = {"joblib": "joblib", "slurm": "submitit", "ray": "ray"}
 
 
 @dataclass(frozen=True)
@@ -175,28 +166,6 @@ def finish(plan: Plan) -> None:
             + f"{plan.folder}/logs{''.join(reasons)}"
         )
     print(f"compare them: srlab report {quote(f'sweep={plan.folder}')}")
-
-
-def check_launcher(launcher: str) -> None:
-    """Check that Hydra has the plug-in of a launcher, and that there is what it launches by.
-
-    Raises:
-        UserError: It is to be installed first, or is used elsewhere.
-    """
-    extra = _EXTRAS.get(launcher)
-    if extra is None:
-        return
-    try:
-        found = importlib.util.find_spec(f"hydra_plugins.hydra_{_MODULES[extra]}_launcher")
-    except ImportError:
-        found = None
-    if found is None:
-        raise UserError(f"hydra/launcher={launcher} needs: pip install 'srlab[{extra}]'")
-    if launcher in ("slurm", "submitit_slurm") and shutil.which("srun") is None:
-        raise UserError(
-            f"hydra/launcher={launcher} needs Slurm, and there is no srun here; "
-            f"hydra/launcher=submitit_local makes the same jobs on this machine"
-        )
 
 
 def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[str]]) -> Path:

@@ -3,10 +3,7 @@
 import base64
 import copy
 import io
-import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,41 +14,17 @@ from torch import Tensor
 
 from srlab.assembly.example_picture import Showcase
 from srlab.assembly.network import Network, load_network
-from srlab.commands.sweep_results import Choice, Run
+from srlab.commands.report.results import Choice, Run
 from srlab.config.schema import NetworkConfig
-from srlab.evaluation.network import costs_of, ripple_on_flats
 from srlab.imaging.colour import luma
-from srlab.inference.quick import quick
-from srlab.machine.device import wait_for
-from srlab.measuring.cost import tensor_memory
-from srlab.measuring.timing import interleaved
 from srlab.metrics.checkerboard import ripple_map
 from srlab.models import Model
 from srlab.reporting.plots import draw_artefacts
 from srlab.reporting.responses import deviation, flat_response
 from srlab.upsamplers.linear import NotLinear, subpixel_form, transposed_form
-from srlab.upsamplers.simplify import last_upsampler, simplify
+from srlab.upsamplers.simplify import last_upsampler
 
 _ENOUGH = 8 / 255  # a difference that is as good as a larger one
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a network costs.
-
-    Args:
-        parameters: How many numbers it learnt.
-        multiply_adds: Per pixel of its output, or None where they cannot be counted.
-        seconds: For the picture that all are measured on: the median.
-        memory: The most bytes of tensors alive at once for it.
-        training: Seconds of training, the median over seeds, or None.
-    """
-
-    parameters: int
-    multiply_adds: float | None
-    seconds: float
-    memory: int
-    training: float | None
 
 
 def load_networks(
@@ -60,55 +33,6 @@ def load_networks(
     """Load the final network of each run, by the run's name."""
     asked = {r.name: NetworkConfig(checkpoint=str(r.folder), trust=list(trust)) for r in runs}
     return {name: load_network(config, device) for name, config in asked.items()}
-
-
-def measure_costs(
-    choices: Sequence[Choice],
-    networks: dict[str, Network],
-    device: torch.device,
-    size: tuple[int, int],
-    repeats: int,
-) -> dict[str, Cost]:
-    """Measure what one network of each choice costs, in turn, as ``srlab upscale`` would run it."""
-    firsts = {choice.label: networks[choice.runs[0].name] for choice in choices}
-    runs: dict[str, Callable[[], object]] = {}
-    memory = {}
-    for label, network in firsts.items():
-        module: Model = quick(simplify(network.module))
-        lr = torch.rand(1, network.module.channels, *size, device=device)
-        runs[label] = partial(_upscale, module, lr, device)
-        memory[label] = tensor_memory(runs[label])
-    seconds = interleaved(runs, repeats)
-    costs = {}
-    for choice in choices:
-        module = firsts[choice.label].module
-        known = [run.seconds for run in choice.runs if run.seconds is not None]
-        costs[choice.label] = Cost(
-            sum(p.numel() for p in module.parameters()),
-            None if module.whole else costs_of(module).get(""),
-            statistics.median(seconds[choice.label]),
-            memory[choice.label],
-            statistics.median(known) if known else None,
-        )
-    return costs
-
-
-@torch.inference_mode()
-def _upscale(module: Model, lr: Tensor, device: torch.device) -> None:
-    module(lr)
-    wait_for(device)
-
-
-def flat_ripples(choices: Sequence[Choice], networks: dict[str, Network]) -> dict[str, list[float]]:
-    """Return the ripple of flat pictures, for each seed of each choice, in grey levels."""
-    return {
-        choice.label: [_flat_ripple(networks[run.name]) for run in choice.runs]
-        for choice in choices
-    }
-
-
-def _flat_ripple(network: Network) -> float:
-    return ripple_on_flats(network.upscaler("auto", False), network.module)
 
 
 def upscaled(showcase: Showcase, network: Network) -> Tensor:

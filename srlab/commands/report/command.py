@@ -10,20 +10,20 @@ import torch
 from omegaconf import OmegaConf
 
 from srlab import __version__
-from srlab.commands.report_files import FILES, write_tables
-from srlab.commands.report_pictures import look
-from srlab.commands.report_text import (
+from srlab.commands.report.answer import answer, warnings_of
+from srlab.commands.report.costs import Cost, flat_ripples, measure_costs
+from srlab.commands.report.files import FILES, write_tables
+from srlab.commands.report.networks import load_networks
+from srlab.commands.report.pictures import look
+from srlab.commands.report.results import METRICS, Results, differences, gather
+from srlab.commands.report.tables import (
     COST_KINDS,
-    answer,
     cost_table,
     extremes_table,
     ranking_columns,
     ranking_rows,
     text_cell,
-    warnings_of,
 )
-from srlab.commands.sweep_networks import Cost, flat_ripples, load_networks, measure_costs
-from srlab.commands.sweep_results import METRICS, Results, differences, gather
 from srlab.config.schema import ReportConfig
 from srlab.errors import UserError
 from srlab.evaluation.score import protocol

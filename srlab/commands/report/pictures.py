@@ -10,9 +10,9 @@ from srlab.assembly.checkpoints import trusted_roots
 from srlab.assembly.example_picture import Showcase, open_showcase
 from srlab.assembly.network import Network
 from srlab.assembly.testsets import find_testsets
-from srlab.commands.report_text import best_and_worst
-from srlab.commands.sweep_networks import as_png, draw_networks, upscaled, where_they_differ
-from srlab.commands.sweep_results import Results
+from srlab.commands.report.networks import as_png, draw_networks, upscaled, where_they_differ
+from srlab.commands.report.results import Results
+from srlab.commands.report.tables import best_and_worst
 from srlab.config.schema import TrainConfig
 from srlab.runs.folder import read_run
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from srlab.assembly.checkpoints import beside, checkpoint_file, load_checkpoint
 from srlab.assembly.upsampler_family import name_of, nearest_option
-from srlab.commands import convert_from
+from srlab.commands.convert import foreign as convert_from
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError, check, locate
 from srlab.config.schema import ConvertConfig

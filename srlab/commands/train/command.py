@@ -13,8 +13,8 @@ from typing import Any
 from srlab.assembly.checkpoints import checkpoint_file, trusted_roots
 from srlab.assembly.training_checks import check_devices
 from srlab.assembly.training_run import Job, check_run, prepare
-from srlab.commands.monitor import Monitor, Onlooker
-from srlab.commands.workers import run_in_workers
+from srlab.commands.train.monitor import Monitor, Onlooker
+from srlab.commands.train.workers import run_in_workers
 from srlab.config.plain import plain
 from srlab.config.schema import TrainConfig
 from srlab.data.feed import feed

@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from srlab.commands.train import run as train
+from srlab.commands.train.command import run as train
 from srlab.config.schema import TrainConfig
 from srlab.console.progress import clock
 from srlab.errors import Interrupted, UserError

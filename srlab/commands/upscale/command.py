@@ -1,28 +1,20 @@
 """``srlab upscale``: a picture, a folder of pictures or a video in, larger ones out."""
 
 import signal
-import sys
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-import numpy as np
-
 from srlab.assembly.network import load_network
-from srlab.commands.video import upscale_video
+from srlab.commands.upscale.pictures import upscale_files
+from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
 from srlab.config.words import Colour
 from srlab.errors import Interrupted, UserError
 from srlab.imaging.files import list_images
-from srlab.imaging.picture import Picture, read_picture
 from srlab.imaging.video import is_video
-from srlab.imaging.writing import output_format, picture_writer
+from srlab.imaging.writing import output_format
 from srlab.machine.device import choose_device
 from srlab.machine.memory import keep_freed_memory
-from srlab.storage.atomic import atomic_file
 from srlab.storage.folders import make_way
 from srlab.weights import default_for, shipped
 
@@ -99,84 +91,6 @@ def _leave_on_signals() -> None:
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, leave)
-
-
-def upscale_files(
-    jobs: list[tuple[Path, Path]],
-    upscale: Callable[[np.ndarray], Iterator[np.ndarray]],
-    scale: int,
-) -> list[str]:
-    """Upscale picture files; while one is computed, the next is read and the last one closed.
-
-    Args:
-        jobs: Each picture and the file that is made of it.
-        upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
-        scale: The factor s.
-
-    Returns:
-        What went wrong: a sentence for each picture that failed.
-    """
-    failures: list[str] = []
-    pictures = _read_ahead([source for source, _ in jobs])
-    closing: list[Future[None]] = []
-    with ThreadPoolExecutor(1) as closer:
-        for number, ((_, target), reading) in enumerate(zip(jobs, pictures, strict=True), 1):
-            start = time.perf_counter()
-            try:
-                picture = reading.result()
-                height, width = (size * scale for size in picture.pixels.shape[:2])
-                with ExitStack() as stack:
-                    file = stack.enter_context(atomic_file(target))
-                    writer = picture_writer(file, target.suffix, height, width, picture)
-                    write = stack.enter_context(writer)
-                    done = 0
-                    for rows in upscale(picture.pixels):
-                        write(rows)
-                        done += len(rows)
-                        _show(done / height, start)
-                    close = stack.pop_all().close
-            except UserError as error:
-                failures.append(str(error))
-                continue
-            finally:
-                for closed in closing:
-                    closed.result()
-            count = f"[{number}/{len(jobs)}] " if len(jobs) > 1 else ""
-            said = f"{count}{target}  {width}x{height}"
-            closing = [closer.submit(_close, close, said, start, failures)]
-        for closed in closing:
-            closed.result()
-    return failures
-
-
-def _read_ahead(paths: list[Path]) -> Iterator[Future[Picture]]:
-    """Yield each file's picture, or why it cannot be read; the next one is read meanwhile."""
-    with ThreadPoolExecutor(1) as pool:
-        tasks = (pool.submit(read_picture, path) for path in paths)
-        reading = next(tasks, None)
-        while reading is not None:
-            wait([reading])
-            following = next(tasks, None)
-            yield reading
-            reading = following
-
-
-def _close(close: Callable[[], None], said: str, start: float, failures: list[str]) -> None:
-    """Finish a file and say so."""
-    try:
-        close()
-    except UserError as error:
-        failures.append(str(error))
-        return
-    _show(1, start)
-    print(f"{said}  {time.perf_counter() - start:.2f} s", flush=True)
-
-
-def _show(share: float, start: float) -> None:
-    """Show on a terminal how much of a picture that takes long is done; clear it at the end."""
-    if sys.stderr.isatty() and time.perf_counter() - start > 1:
-        text = f"{100 * share:3.0f} %" if share < 1 else "     "
-        print(f"\r{text}\r", end="", file=sys.stderr, flush=True)
 
 
 def _jobs(source: Path, target: Path, scale: int) -> list[tuple[Path, Path]]:

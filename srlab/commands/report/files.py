@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from srlab.commands.report_text import COST_KINDS
-from srlab.commands.sweep_networks import Cost
-from srlab.commands.sweep_results import METRICS, Results
+from srlab.commands.report.costs import Cost
+from srlab.commands.report.results import METRICS, Results
+from srlab.commands.report.tables import COST_KINDS
 from srlab.reporting.statistics import Ranking
 from srlab.reporting.tables import as_csv, as_latex, as_markdown
 from srlab.storage.atomic import write_atomically

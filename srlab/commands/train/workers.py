@@ -32,7 +32,7 @@ from srlab.machine import ranks
 from srlab.machine.processes import end_with_parent
 
 _GRACE = 2.0  # seconds in which the worker that failed first is told from those that miss it
-_WORKER = "import sys; from srlab.commands.workers import work; work(int(sys.argv[1]))"
+_WORKER = "import sys; from srlab.commands.train.workers import work; work(int(sys.argv[1]))"
 
 
 @dataclass

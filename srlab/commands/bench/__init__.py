@@ -1,0 +1,1 @@
+"""``srlab bench``: what is measured beside its bare limit."""

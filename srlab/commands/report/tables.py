@@ -1,0 +1,155 @@
+"""What a report says in words and in tables."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from srlab.commands.report.costs import Cost
+from srlab.commands.report.results import Choice, Results
+from srlab.reporting.sheet import MINUS
+from srlab.reporting.statistics import Comparison, Ranking
+
+_DIGITS = {"psnr": 2, "ssim": 4, "ripple": 2}
+
+Cell = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CostKind:
+    """A way to look at what a network costs: its name on an axis and above a column, its value."""
+
+    name: str
+    column: str
+    digits: int
+    value: Callable[[Cost], float | None]
+
+
+COST_KINDS = (
+    CostKind("parameters", "parameters", 0, lambda cost: cost.parameters),
+    CostKind(
+        "multiply-adds per pixel", "multiply-adds per pixel", 0, lambda cost: cost.multiply_adds
+    ),
+    CostKind("milliseconds a picture", "ms a picture", 2, lambda cost: 1e3 * cost.seconds),
+    CostKind("MiB of tensors", "MiB of tensors", 1, lambda cost: cost.memory / 2**20),
+    CostKind("seconds of training", "s of training", 0, lambda cost: cost.training),
+)
+
+
+def ranking_columns(results: Results) -> list[str]:
+    """Return the columns of a ranking."""
+    sets = results.testsets if len(results.testsets) > 1 else []
+    difference = ["from the first", "95 % interval", "seeds"]
+    return ["group", "all images", *sets, "spread of seeds", *difference]
+
+
+def ranking_rows(results: Results, ranking: Ranking, metric: str) -> list[dict[str, Any]]:
+    """Return the rows of a ranking: the choices in order, and bicubic below."""
+    choices = {choice.label: choice for choice in results.choices}
+    digits = _DIGITS[metric]
+    sets = [results.of(name) for name in results.testsets if len(results.testsets) > 1]
+    rows = []
+    for place in ranking.places:
+        by = place.against_best
+        scores = choices[place.name].scores(metric)
+        of_seeds = scores.mean(axis=1)
+        width = float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else None
+        cells = [
+            text_cell(place.letters),
+            number(place.mean, digits),
+            *(number(scores[:, images].mean(), digits) for images in sets),
+            number(width, digits + 1),
+            number(by.difference if by else None, digits + 1, signed=True),
+            _interval(by, digits + 1),
+            number(len(choices[place.name].runs), 0),
+        ]
+        rows.append({"label": place.name, "cells": cells})
+    bicubic = results.bicubic[metric]
+    means = [number(part.mean(), digits) for part in (bicubic, *(bicubic[k] for k in sets))]
+    blank = [text_cell("")] * 4
+    rows.append({"label": "bicubic interpolation", "cells": [text_cell(""), *means, *blank]})
+    return rows
+
+
+def _interval(by: Comparison | None, digits: int) -> Cell:
+    if by is None or by.low is None or by.high is None:
+        return text_cell("")
+    low, high = (_signed(v, digits) for v in (by.low, by.high))
+    return {"text": f"{low} to {high}", "value": float(by.low)}
+
+
+def cost_table(
+    costs: dict[str, Cost], psnr: dict[str, float]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the columns and rows of the costs."""
+    rows = [
+        {
+            "label": label,
+            "cells": [
+                number(psnr[label], 2),
+                *(number(kind.value(cost), kind.digits) for kind in COST_KINDS),
+            ],
+        }
+        for label, cost in costs.items()
+    ]
+    return ["PSNR, dB", *(kind.column for kind in COST_KINDS)], rows
+
+
+def best_and_worst(results: Results, choice: Choice) -> tuple[int, int]:
+    """Return the images on which a choice gains most on the mean of all choices, and least."""
+    alone = len(results.choices) == 1
+    against = results.bicubic["psnr"] if alone else _mean_of_all(results)
+    gain = choice.scores("psnr").mean(axis=0) - against
+    return int(gain.argmax()), int(gain.argmin())
+
+
+def _mean_of_all(results: Results) -> np.ndarray:
+    """Return the mean PSNR of each image over the choices."""
+    return np.mean([c.scores("psnr").mean(axis=0) for c in results.choices], axis=0)
+
+
+def extremes_table(results: Results, pictures: dict[str, Any]) -> dict[str, Any]:
+    """Return the best and the worst picture of each choice."""
+    shown = {image["name"] for image in pictures["images"]}
+    everyone = _mean_of_all(results)
+    rows = []
+    for choice in results.choices:
+        mean = choice.scores("psnr").mean(axis=0)
+        numbers = best_and_worst(results, choice)
+        cells: list[Cell] = []
+        for k in numbers:
+            cells += [
+                text_cell(results.images[k][1]), number(mean[k], 2),
+                number(mean[k] - everyone[k], 2, signed=True),
+            ]  # fmt: skip
+        names = [results.images[k][1] for k in dict.fromkeys(numbers)]
+        rows.append(
+            {"label": choice.label, "cells": cells, "images": [n for n in names if n in shown]}
+        )
+    return {
+        "note": "Where each choice gains most on the mean of all choices, and where it loses most.",
+        "columns": [
+            *("best picture", "PSNR", "from the mean of all"),
+            *("worst picture", "PSNR", "from the mean of all"),
+        ],
+        "rows": rows,
+    }
+
+
+def text_cell(text: str) -> Cell:
+    """Return a cell of a table that holds words."""
+    return {"text": text, "value": None}
+
+
+def number(value: float | None, digits: int, signed: bool = False) -> Cell:
+    """Return a cell of a table that holds a number, or nothing."""
+    if value is None:
+        return text_cell("")
+    said = _signed(value, digits) if signed else f"{value:,.{digits}f}".replace("-", MINUS)
+    return {"text": said, "value": float(value)}
+
+
+def _signed(value: float, digits: int) -> str:
+    said = f"{value:+.{digits}f}"
+    return said.replace("-", MINUS) if float(said) else f"{0:.{digits}f}"
