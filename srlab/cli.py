@@ -8,30 +8,10 @@ import re
 import sys
 import warnings
 
-VERBS = {
-    "train": "train a network; ends with a table and a picture",
-    "sweep": "train all combinations of what is to be compared, all else equal",
-    "report": "compare the runs of a sweep: ranking, cost, pictures, in one page",
-    "evaluate": "PSNR and SSIM of a checkpoint or a baseline",
-    "upscale": "enlarge a picture, a folder of pictures or a video",
-    "describe": "what a network consists of and costs, what its upsampler can do; with a picture",
-    "convert": "give a checkpoint another upsampler that computes the same, or bring a model in",
-    "export": "write a trained network as safetensors, ONNX, torch.export, or for spandrel",
-    "data": "list, fetch and check the public image sets",
-    "bench": "how fast training, upscaling or evaluating is here, beside the bare limit",
-}
-BENCHES = ("train", "upscale", "evaluate")
-DATA = ("list", "fetch", "check")
-
-# What an interrupted verb leaves, where it is not nothing.
-_LEFT = {
-    "train": " before there was anything to save",
-    "data": "; the same command goes on with what has arrived",
-}
-
-_PATH_KEY = re.compile(
-    r"\+{0,2}(input|output|checkpoint|source|run_dir|sweep_dir|sweep|resume|start|plot|(\w+\.)+(path|root))"
-)
+from srlab.command_line.arguments import _by_checkpoint, _quoted
+from srlab.command_line.complaints import _fail, _sentence, _show_warning
+from srlab.command_line.completion import _completion
+from srlab.command_line.verbs import _LEFT, BENCHES, VERBS
 
 _HELP = """\
 srlab: super-resolution networks whose upsampling is a choice
@@ -52,24 +32,6 @@ Examples:
   srlab evaluate model=bicubic scale=3
 
 Tab completion:  eval "$(srlab completion bash)"    or zsh, in ~/.bashrc or ~/.zshrc
-"""
-
-_COMPLETION = """\
-_srlab() {
-    local line="${COMP_LINE:0:$COMP_POINT}" entry
-    local word="${line##* }"
-    COMPREPLY=($(compgen -W "$(COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" \\
-        srlab completion query 2>/dev/null)" -- "$word"))
-    if [ ${#COMPREPLY[@]} -eq 0 ] && [ "$word" != "${word#*=}" ]; then
-        for entry in $(compgen -f -- "${word#*=}"); do
-            COMPREPLY+=("${word%%=*}=$entry")
-        done
-    fi
-    if [ "$word" != "${word#*=}" ] && [ "$COMP_WORDBREAKS" != "${COMP_WORDBREAKS#*=}" ]; then
-        COMPREPLY=("${COMPREPLY[@]#"${word%%=*}="}")
-    fi
-}
-complete -o nospace -o default -F _srlab srlab
 """
 
 
@@ -120,58 +82,13 @@ def _help() -> str:
     return _HELP.format(verbs=verbs, groups="\n".join(groups))
 
 
-def _completion(arguments: list[str]) -> None:
-    match arguments:
-        case ["bash"]:
-            print(_COMPLETION, end="")
-        case ["zsh"]:
-            print("autoload -Uz compinit bashcompinit")
-            print("(( $+functions[compdef] )) || compinit")
-            print("bashcompinit\n" + _COMPLETION, end="")
-        case ["query"]:
-            _answer_query(os.environ.get("COMP_LINE", ""), os.environ.get("COMP_POINT", ""))
-        case _:
-            _fail("srlab completion wants bash or zsh")
-
-
-def _answer_query(line: str, point: str) -> None:
-    """Print what may follow in the command line ``line``, up to the cursor at ``point``."""
-    line = line[: int(point)] if point.isdigit() else line
-    program, _, rest = line.partition(" ")
-    verb, space, rest = rest.lstrip().partition(" ")
-    if space and verb == "bench":
-        subject, space, rest = rest.lstrip().partition(" ")
-        if not space:
-            print(" ".join(BENCHES))
-            return
-        verb = f"bench_{subject}"
-    if not space:
-        print(" ".join([*VERBS, "completion"]))
-    elif verb == "completion":
-        print("bash zsh")
-    elif verb == "data":
-        from srlab.data.manifest import read_manifests
-
-        print(" ".join(read_manifests() if " " in rest.lstrip() else DATA))
-    elif verb in VERBS or verb.removeprefix("bench_") in BENCHES:
-        from srlab.config.register import uses_network
-        from srlab.weights import shipped
-
-        line = f"{program} {rest}"
-        os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
-        from srlab.commands.application import run_application
-
-        run_application(verb, verb, ["-sc", "query=bash"])
-        if uses_network(verb) and rest.rpartition(" ")[2].startswith("model="):
-            print(" ".join(f"model={name}" for name in (*shipped(), "list")))
-
-
 def _run(verb: str, arguments: list[str]) -> None:
     """Run a verb and turn what goes wrong into an exit status and, for the user, one sentence."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from srlab.commands.application import run_application, run_sweep
+    from srlab.command_line.application import run_application
+    from srlab.commands.sweep.command import run_sweep
     from srlab.config.register import uses_network
     from srlab.errors import Interrupted, UserError
 
@@ -218,69 +135,8 @@ def _run(verb: str, arguments: list[str]) -> None:
         _fail(f"cannot read or write {error.filename}: {error.strerror}")
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    """Tell our own warnings in a sentence, and others as Python does."""
-    from srlab.errors import CheckerboardWarning
-
-    if issubclass(category, CheckerboardWarning):
-        print(f"srlab: {message}", file=sys.stderr)
-    else:
-        text = warnings.formatwarning(message, category, filename, lineno, line)
-        print(text, end="", file=file or sys.stderr)
-
-
-def _by_checkpoint(arguments: list[str]) -> list[str]:
-    """Let the name of a model that comes with srlab stand for its checkpoint."""
-    from srlab.weights import shipped
-
-    names = {f"model={name}": path for name, path in shipped().items()}
-    named = [argument for argument in arguments if argument in names]
-    given = [argument for argument in arguments if argument.startswith("checkpoint=")]
-    if named and given:
-        _fail(f"give {named[0]} or {given[0]}, not both")
-    return [f"checkpoint={names[a]}" if a in names else a for a in arguments]
-
-
-def _quoted(argument: str) -> str:
-    """Quote the value of a key that holds a path, so that Hydra takes any file name as it is."""
-    key, equals, value = argument.partition("=")
-    plain = re.fullmatch(r"[\w./~:-]*", value, re.ASCII) or "${" in value or value[:1] in "'\""
-    if not equals or plain or not _PATH_KEY.fullmatch(key):
-        return argument
-    escaped = value.replace("'", "\\'")
-    return f"{key}='{escaped}'"
-
-
-def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
-    """Say in a sentence what Hydra or OmegaConf found wrong."""
-    from srlab.config.suggest import explain
-
-    text = str(error)
-    if "Could not override 'upsampler'" in text:
-        if any(a.startswith("checkpoint=") for a in arguments):
-            return "a checkpoint has its upsampler; srlab convert gives it another"
-        if not any(a.startswith("model=") for a in arguments):
-            return "upsampler=... goes with a model: add model=NAME"
-        model = next((a for a in arguments if a.startswith("model=")), "the model")
-        return f"{model} takes no upsampler: it would ignore upsampler=..."
-    cause = str(error.__cause__ or "")
-    explained = explain(verb, text) or explain(verb, cause)
-    if explained is not None:
-        return explained
-    if text.startswith("Error merging override"):
-        override = text.splitlines()[0].removeprefix("Error merging override ")
-        hint = "; write whole numbers as 10_000" if "to Integer" in cause else ""
-        return f"{override}: {cause.splitlines()[0] if cause else 'it does not fit'}{hint}"
-    return text.strip()
-
-
 def _tell_plugin_faults() -> None:
     from srlab.config.plugins import plugin_faults
 
     for fault in plugin_faults():
         print(f"srlab: {fault}", file=sys.stderr)
-
-
-def _fail(message: str) -> None:
-    print(f"srlab: {message}", file=sys.stderr)
-    sys.exit(2)

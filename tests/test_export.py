@@ -9,10 +9,10 @@ from common import command_line, largest
 from safetensors import safe_open
 
 import srlab as library
-from srlab.commands.srvgg import run_srvgg, srvgg_weights, with_bilinear_chroma
 from srlab.errors import UserError
 from srlab.imaging.resample import crop
 from srlab.interchange.programs import run_onnx, run_torch_export
+from srlab.interchange.spandrel import run_srvgg, srvgg_weights, with_bilinear_chroma
 from srlab.models.compact import Compact
 from srlab.storage.checkpoint import save
 from srlab.upsamplers.deconv import Deconv

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from srlab.assembly.checkpoints import beside, checkpoint_file, load_checkpoint
 from srlab.assembly.network import check_asked
-from srlab.commands.srvgg import run_srvgg, srvgg_weights, with_bilinear_chroma
 from srlab.config.build import build, without_warning
 from srlab.config.compose import option_node
 from srlab.config.schema import ExportConfig
@@ -24,6 +23,7 @@ from srlab.imaging.colour import Colour as SeenColour
 from srlab.imaging.resample import crop
 from srlab.inference.program import Program
 from srlab.interchange.programs import as_onnx, as_torch_export, run_onnx, run_torch_export
+from srlab.interchange.spandrel import run_srvgg, srvgg_weights, with_bilinear_chroma
 from srlab.models import Model
 from srlab.storage.atomic import write_atomically
 from srlab.storage.checkpoint import load as read_checkpoint

@@ -7,12 +7,10 @@ launcher was chosen.
 
 import itertools
 import re
-import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from hydra import compose
@@ -23,21 +21,19 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from srlab.assembly.training_run import check_run
+from srlab.command_line.complaints import explain
 from srlab.config.check import ConfigError
 from srlab.config.plain import plain
 from srlab.config.ranges import SEED_RANGE
 from srlab.config.schema import SweepConfig, TrainConfig
-from srlab.config.suggest import explain
-from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.runs.folder import RESUMABLE, check_unchanged, make_paths_absolute
 from srlab.runs.names import digest, run_names
-from srlab.runs.results import is_finished, mean_scores
+from srlab.runs.results import is_finished
 from srlab.runs.sweep_plan import (
     Planned,
     Sweep,
     failure_file,
-    failures,
     is_sweep,
     read_sweep,
     write_sweep,
@@ -147,27 +143,6 @@ def run(
     return plan
 
 
-def finish(plan: Plan) -> None:
-    """Print how a sweep ended.
-
-    Raises:
-        UserError: Runs failed, or are missing.
-    """
-    print(f"\n{_table(plan)}\n")
-    missing = plan.missing
-    failed = failures(plan.folder, missing)
-    if missing:
-        reasons = [f"\n  {name}: {reason}" for name, reason in failed.items()]
-        others = len(missing) - len(failed)
-        raise UserError(
-            f"{len(missing)} of {len(plan.names)} runs are not finished"
-            + (f", {others} of them not begun or stopped" if others else "")
-            + "; the same command tries them again; what they said is in "
-            + f"{plan.folder}/logs{''.join(reasons)}"
-        )
-    print(f"compare them: srlab report {quote(f'sweep={plan.folder}')}")
-
-
 def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[str]]) -> Path:
     """Name a sweep by its axes and by what is fixed, so that more values join those there are."""
     what = {key: text for key, text in fixed.items() if not key.startswith(RESUMABLE)}
@@ -238,20 +213,3 @@ def _multirun(folder: Path, fixed: list[str], axes: dict[str, list[str]]) -> lis
         f"hydra.sweep.dir='{escaped}'",
         "hydra.sweep.subdir=.",
     ]
-
-
-def _table(plan: Plan) -> str:
-    """Return the mean score of each combination over its seeds."""
-    sweep = read_sweep(plan.folder)
-    scores: dict[tuple[str, ...], list[list[tuple[str, float, float]]]] = {}
-    for name in plan.names:
-        key = tuple(v for k, v in sweep.runs[name].axes.items() if k != "seed") or ("all",)
-        if is_finished(plan.folder / name):
-            scores.setdefault(key, []).append(mean_scores(plan.folder / name))
-    axes = [k for k in sweep.runs[plan.names[0]].axes if k != "seed"] or [""]
-    rows: list[Sequence[str]] = [(*axes, "test set", "PSNR", "SSIM", "runs")]
-    for key, runs in scores.items():
-        for means in zip(*runs, strict=True):
-            psnr, ssim = (statistics.fmean(mean[k] for mean in means) for k in (1, 2))
-            rows.append((*key, means[0][0], f"{psnr:.2f}", f"{ssim:.4f}", str(len(runs))))
-    return "\n".join(aligned(rows))

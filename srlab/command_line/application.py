@@ -1,18 +1,66 @@
-"""From a composed Hydra config to the typed config of a verb."""
+"""The verbs as Hydra applications, and a sweep as two of them: a plan, and a multirun.
+
+Nothing is imported here that loads torch: completion is answered by the same applications.
+"""
 
 import importlib
+import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
+from srlab.command_line.complaints import unknown_key
 from srlab.config.check import ConfigError
+from srlab.config.paths import config_dir
 from srlab.config.plugins import option_files
+from srlab.config.register import prepare_process
 from srlab.config.schema import TrainerConfig
-from srlab.config.suggest import unknown_key
+from srlab.errors import Interrupted, UserError
+
+
+def run_application(verb: str, primary: str, arguments: list[str], *more: Any) -> Any:
+    """Run a verb as a Hydra app.
+
+    Args:
+        verb: Name of the module in ``srlab.commands``.
+        primary: Its primary config.
+        arguments: The command line.
+        more: What the verb is told besides.
+    """
+    prepare_process()
+    endings: list[Exception] = []
+    answers: list[Any] = []
+    sys.argv = [f"srlab {verb.replace('_', ' ')}", *arguments]
+
+    @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=primary)
+    def task(config: DictConfig):
+        """Hand the composed config on, and keep what ends a single run from Hydra's own report."""
+        prepare_process()  # a launcher may have started another one
+        hydra_config = HydraConfig.get()
+        multirun = hydra_config.mode == RunMode.MULTIRUN
+        try:
+            answer = run_verb(verb, config, hydra_config, *more)
+            answers.append(answer)
+            return answer
+        except (UserError, Interrupted, BrokenPipeError) as error:
+            if multirun and isinstance(error, Interrupted):  # leave the other jobs alone, too
+                print(error, file=sys.stderr)
+                sys.exit(error.exit_code)
+            if multirun:
+                raise
+            endings.append(error)  # raised again below, past Hydra's own report
+            return None
+
+    task()
+    if endings:
+        raise endings[0]
+    return answers[0] if answers else None
 
 
 def run_verb(verb: str, config: DictConfig, hydra: Any, *more: Any) -> Any:

@@ -1,6 +1,8 @@
 """Plain sentences for what Hydra finds wrong with names."""
 
 import re
+import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -79,3 +81,42 @@ def _schema_keys(schema: type, prefix: str) -> Iterable[str]:
         yield prefix + item.name
         if is_dataclass(item.type) and isinstance(item.type, type):
             yield from _schema_keys(item.type, f"{prefix}{item.name}.")
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    """Tell our own warnings in a sentence, and others as Python does."""
+    from srlab.errors import CheckerboardWarning
+
+    if issubclass(category, CheckerboardWarning):
+        print(f"srlab: {message}", file=sys.stderr)
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        print(text, end="", file=file or sys.stderr)
+
+
+def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
+    """Say in a sentence what Hydra or OmegaConf found wrong."""
+    from srlab.command_line.complaints import explain
+
+    text = str(error)
+    if "Could not override 'upsampler'" in text:
+        if any(a.startswith("checkpoint=") for a in arguments):
+            return "a checkpoint has its upsampler; srlab convert gives it another"
+        if not any(a.startswith("model=") for a in arguments):
+            return "upsampler=... goes with a model: add model=NAME"
+        model = next((a for a in arguments if a.startswith("model=")), "the model")
+        return f"{model} takes no upsampler: it would ignore upsampler=..."
+    cause = str(error.__cause__ or "")
+    explained = explain(verb, text) or explain(verb, cause)
+    if explained is not None:
+        return explained
+    if text.startswith("Error merging override"):
+        override = text.splitlines()[0].removeprefix("Error merging override ")
+        hint = "; write whole numbers as 10_000" if "to Integer" in cause else ""
+        return f"{override}: {cause.splitlines()[0] if cause else 'it does not fit'}{hint}"
+    return text.strip()
+
+
+def _fail(message: str) -> None:
+    print(f"srlab: {message}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,31 @@
+"""What is done to arguments before Hydra reads them."""
+
+import re
+
+from srlab.command_line.complaints import _fail
+
+_PATH_KEY = re.compile(
+    r"\+{0,2}(input|output|checkpoint|source|run_dir|sweep_dir|sweep|resume|start|plot|(\w+\.)+(path|root))"
+)
+
+
+def _by_checkpoint(arguments: list[str]) -> list[str]:
+    """Let the name of a model that comes with srlab stand for its checkpoint."""
+    from srlab.weights import shipped
+
+    names = {f"model={name}": path for name, path in shipped().items()}
+    named = [argument for argument in arguments if argument in names]
+    given = [argument for argument in arguments if argument.startswith("checkpoint=")]
+    if named and given:
+        _fail(f"give {named[0]} or {given[0]}, not both")
+    return [f"checkpoint={names[a]}" if a in names else a for a in arguments]
+
+
+def _quoted(argument: str) -> str:
+    """Quote the value of a key that holds a path, so that Hydra takes any file name as it is."""
+    key, equals, value = argument.partition("=")
+    plain = re.fullmatch(r"[\w./~:-]*", value, re.ASCII) or "${" in value or value[:1] in "'\""
+    if not equals or plain or not _PATH_KEY.fullmatch(key):
+        return argument
+    escaped = value.replace("'", "\\'")
+    return f"{key}='{escaped}'"

@@ -1,0 +1,92 @@
+"""``srlab sweep``: a plan, and Hydra's multirun for what of it is missing."""
+
+import shlex
+import signal
+import statistics
+from collections.abc import Sequence
+from shlex import quote
+from typing import Any
+
+from srlab.command_line.application import run_application
+from srlab.commands.sweep.plan import Plan
+from srlab.console.tables import aligned
+from srlab.errors import Interrupted, UserError
+from srlab.runs.results import is_finished, mean_scores
+from srlab.runs.sweep_plan import failures, read_sweep
+
+
+def run_sweep(arguments: list[str]) -> None:
+    """Plan a sweep from its first run's config, then let Hydra's multirun make what is missing."""
+    from srlab.commands.sweep.launchers import check_launcher
+    from srlab.commands.sweep.plan import split_axes
+
+    arguments = [a for a in arguments if a not in ("-m", "--multirun")]
+    flags = [a for a in arguments if a.startswith("-") or ("=" not in a and a[:1] != "~")]
+    fixed, axes = split_axes(a for a in arguments if a not in flags)
+    check_launcher(fixed.get("hydra/launcher", "").partition("=")[2])
+    first = [f"{key}={values[0]}" for key, values in axes.items()]
+    command = shlex.join(["srlab", "sweep", *arguments])
+    plan = run_application(
+        "sweep", "sweep", [*flags, *fixed.values(), *first], fixed, axes, command
+    )
+    if plan is None:  # asked for help, or for the config
+        return
+    if plan.missing:
+        _multirun(["--multirun", *flags, *plan.arguments])
+    finish(plan)
+
+
+def _multirun(arguments: list[str]) -> None:
+    """Make the runs of a sweep; a signal that comes between them, or beside them, ends all."""
+    numbers = [signal.SIGINT]
+
+    def leave(number: int, _: Any) -> None:
+        numbers.append(signal.Signals(number))
+        raise KeyboardInterrupt  # past Hydra, and a launcher ends its processes
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        run_application("sweep_run", "train", arguments)
+    except KeyboardInterrupt:
+        said = "srlab: stopped; the same command goes on with the sweep"
+        raise Interrupted(said, 128 + numbers[-1]) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def finish(plan: Plan) -> None:
+    """Print how a sweep ended.
+
+    Raises:
+        UserError: Runs failed, or are missing.
+    """
+    print(f"\n{_table(plan)}\n")
+    missing = plan.missing
+    failed = failures(plan.folder, missing)
+    if missing:
+        reasons = [f"\n  {name}: {reason}" for name, reason in failed.items()]
+        others = len(missing) - len(failed)
+        raise UserError(
+            f"{len(missing)} of {len(plan.names)} runs are not finished"
+            + (f", {others} of them not begun or stopped" if others else "")
+            + "; the same command tries them again; what they said is in "
+            + f"{plan.folder}/logs{''.join(reasons)}"
+        )
+    print(f"compare them: srlab report {quote(f'sweep={plan.folder}')}")
+
+
+def _table(plan: Plan) -> str:
+    """Return the mean score of each combination over its seeds."""
+    sweep = read_sweep(plan.folder)
+    scores: dict[tuple[str, ...], list[list[tuple[str, float, float]]]] = {}
+    for name in plan.names:
+        key = tuple(v for k, v in sweep.runs[name].axes.items() if k != "seed") or ("all",)
+        if is_finished(plan.folder / name):
+            scores.setdefault(key, []).append(mean_scores(plan.folder / name))
+    axes = [k for k in sweep.runs[plan.names[0]].axes if k != "seed"] or [""]
+    rows: list[Sequence[str]] = [(*axes, "test set", "PSNR", "SSIM", "runs")]
+    for key, runs in scores.items():
+        for means in zip(*runs, strict=True):
+            psnr, ssim = (statistics.fmean(mean[k] for mean in means) for k in (1, 2))
+            rows.append((*key, means[0][0], f"{psnr:.2f}", f"{ssim:.4f}", str(len(runs))))
+    return "\n".join(aligned(rows))
