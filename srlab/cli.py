@@ -4,14 +4,11 @@ Nothing here imports torch, so that help and completion are quick.
 """
 
 import os
-import re
 import sys
 import warnings
 
-from srlab.command_line.arguments import _by_checkpoint, _quoted
-from srlab.command_line.complaints import _fail, _sentence, _show_warning
-from srlab.command_line.completion import _completion
-from srlab.command_line.verbs import _LEFT, BENCHES, VERBS
+from srlab.command_line.verbs import BENCHES, VERBS, Verb
+from srlab.console.failure import fail
 
 _HELP = """\
 srlab: super-resolution networks whose upsampling is a choice
@@ -37,90 +34,85 @@ Tab completion:  eval "$(srlab completion bash)"    or zsh, in ~/.bashrc or ~/.z
 
 def main() -> None:
     """Run ``srlab``; exit with 0, 2 for a mistake of the user's, 128 + n by signal n."""
-    arguments = sys.argv[1:]
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("-h", "--help", "help"):
         _tell_plugin_faults()
         print(_help(), end="")
-    elif arguments[0] == "--version":
+    elif name == "--version":
         from srlab import __version__
 
         print(f"srlab {__version__}")
-    elif arguments[0] == "completion":
-        _completion(arguments[1:])
-    elif arguments[0] == "bench":
-        _bench(arguments[1:])
-    elif arguments[0] in VERBS:
+    elif name == "completion":
+        from srlab.command_line.completion import complete
+
+        complete(arguments)
+    elif name == "bench":
+        _bench(arguments)
+    elif name in VERBS:
         _tell_plugin_faults()
-        _run(arguments[0], arguments[1:])
+        _run(name, VERBS[name], arguments)
     else:
         from srlab.config.check import did_you_mean
 
-        meant = did_you_mean(arguments[0], VERBS)
-        _fail(f"srlab has no verb {arguments[0]!r}{meant} It has {', '.join(VERBS)}.")
+        meant = did_you_mean(name, VERBS)
+        fail(f"srlab has no verb {name!r}{meant} It has {', '.join(VERBS)}.")
 
 
 def _bench(arguments: list[str]) -> None:
     """Run one of the measurements, which are verbs of two words."""
-    choices = f"{', '.join(BENCHES[:-1])} or {BENCHES[-1]}"
+    *others, last = BENCHES
+    choices = f"{', '.join(others)} or {last}"
     if not arguments:
-        _fail(f"srlab bench wants {choices}")
+        fail(f"srlab bench wants {choices}")
     elif arguments[0] in ("-h", "--help", "help"):
-        print(f"srlab bench: {VERBS['bench']}\n\nusage: srlab bench {'|'.join(BENCHES)} [...]")
+        print(f"srlab bench: {VERBS['bench'].says}\n\nusage: srlab bench {'|'.join(BENCHES)} [...]")
         print("\n`srlab bench train --help` and so on say more.")
     elif arguments[0] not in BENCHES:
-        _fail(f"srlab bench wants {choices}, got {arguments[0]!r}")
+        fail(f"srlab bench wants {choices}, got {arguments[0]!r}")
     else:
         _tell_plugin_faults()
-        _run(f"bench_{arguments[0]}", arguments[1:])
+        _run(f"bench {arguments[0]}", BENCHES[arguments[0]], arguments[1:])
 
 
 def _help() -> str:
     from srlab.config.plugins import option_files
 
     groups = [f"  {group + ':':<12}{', '.join(names)}" for group, names in option_files().items()]
-    verbs = "\n".join(f"  {verb:<12}{text}" for verb, text in VERBS.items())
+    verbs = "\n".join(f"  {name:<12}{verb.says}" for name, verb in VERBS.items())
     return _HELP.format(verbs=verbs, groups="\n".join(groups))
 
 
-def _run(verb: str, arguments: list[str]) -> None:
+def _run(name: str, verb: Verb, arguments: list[str]) -> None:
     """Run a verb and turn what goes wrong into an exit status and, for the user, one sentence."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from srlab.command_line.application import run_application
-    from srlab.commands.sweep.command import run_sweep
+    from srlab.command_line.arguments import as_hydra_reads
+    from srlab.command_line.complaints import sentence, show_warning
     from srlab.config.register import uses_network
     from srlab.errors import Interrupted, UserError
 
-    if uses_network(verb) and "model=list" in arguments:
-        from srlab.commands.model_list import table
-
-        print(table())
-        return
-    if uses_network(verb):
-        arguments = _by_checkpoint(arguments)
-    if verb == "convert":  # no field of a config can be called ``from``
-        arguments = [re.sub(r"^(\+{0,2})from=", r"\1source=", a) for a in arguments]
-    arguments = [_quoted(argument) for argument in arguments]
-    warnings.showwarning = _show_warning
+    warnings.showwarning = show_warning
     full_error = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
     try:
-        if verb == "data":
-            from srlab.commands.data import run
+        arguments = as_hydra_reads(verb.config, arguments)
+        if "model=list" in arguments and uses_network(verb.config):
+            from srlab.commands.model_list import table
 
-            run(arguments)
-        elif verb == "sweep":
-            run_sweep(arguments)
+            print(table())
+        elif verb.config:
+            run_application(name, verb.config, arguments, verb.function)
         else:
-            run_application(verb, verb, arguments)
+            verb.function()(arguments)
     except UserError as error:
-        _fail(str(error))
+        fail(str(error))
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)
     except KeyboardInterrupt:
-        print(f"srlab: interrupted{_LEFT.get(verb, '; nothing half is left')}", file=sys.stderr)
+        print(f"srlab: interrupted{verb.interrupted}", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -128,11 +120,11 @@ def _run(verb: str, arguments: list[str]) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         if full_error:
             raise
-        _fail(_sentence(verb, arguments, error))
+        fail(sentence(verb.config or name, arguments, error))
     except OSError as error:
         if full_error or error.filename is None:
             raise
-        _fail(f"cannot read or write {error.filename}: {error.strerror}")
+        fail(f"cannot read or write {error.filename}: {error.strerror}")
 
 
 def _tell_plugin_faults() -> None:

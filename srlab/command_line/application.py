@@ -1,11 +1,10 @@
-"""The verbs as Hydra applications, and a sweep as two of them: a plan, and a multirun.
+"""The verbs as Hydra applications.
 
 Nothing is imported here that loads torch: completion is answered by the same applications.
 """
 
-import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from srlab.command_line.complaints import unknown_key
+from srlab.command_line.invocation import Invocation
 from srlab.config.check import ConfigError
 from srlab.config.paths import config_dir
 from srlab.config.plugins import option_files
@@ -23,20 +23,24 @@ from srlab.config.register import prepare_process
 from srlab.config.schema import TrainerConfig
 from srlab.errors import Interrupted, UserError
 
+Verbs = Callable[[Invocation[Any]], Any]
 
-def run_application(verb: str, primary: str, arguments: list[str], *more: Any) -> Any:
-    """Run a verb as a Hydra app.
+
+def run_application(
+    name: str, primary: str, arguments: list[str], function: Callable[[], Verbs]
+) -> Any:
+    """Run a verb as a Hydra app, and return what it returns; None if Hydra only prints.
 
     Args:
-        verb: Name of the module in ``srlab.commands``.
+        name: What the help calls it.
         primary: Its primary config.
         arguments: The command line.
-        more: What the verb is told besides.
+        function: Imports the function that is called with the ``Invocation``.
     """
     prepare_process()
     endings: list[Exception] = []
     answers: list[Any] = []
-    sys.argv = [f"srlab {verb.replace('_', ' ')}", *arguments]
+    sys.argv = [f"srlab {name}", *arguments]
 
     @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=primary)
     def task(config: DictConfig):
@@ -45,7 +49,8 @@ def run_application(verb: str, primary: str, arguments: list[str], *more: Any) -
         hydra_config = HydraConfig.get()
         multirun = hydra_config.mode == RunMode.MULTIRUN
         try:
-            answer = run_verb(verb, config, hydra_config, *more)
+            call = _invocation(config, hydra_config)
+            answer = function()(call)
             answers.append(answer)
             return answer
         except (UserError, Interrupted, BrokenPipeError) as error:
@@ -63,38 +68,34 @@ def run_application(verb: str, primary: str, arguments: list[str], *more: Any) -
     return answers[0] if answers else None
 
 
-def run_verb(verb: str, config: DictConfig, hydra: Any, *more: Any) -> Any:
-    """Run a verb.
+def _invocation(config: DictConfig, hydra: Any) -> Invocation[Any]:
+    """Return what a verb is called with.
 
     Args:
-        verb: Name of the module in ``srlab.commands``.
         config: What Hydra composed.
         hydra: Hydra's own node: choices, overrides, folders.
-        more: What the verb is told besides.
 
     Raises:
         ConfigError: A mandatory value is missing, or a key was added that nothing reads.
     """
     try:
         OmegaConf.resolve(config)
-        typed = OmegaConf.to_object(config)
+        typed: Any = OmegaConf.to_object(config)
     except MissingMandatoryValue as error:
         key = getattr(error, "full_key", None) or "a key"
         raise ConfigError(f"{key} is missing: add {key}=...") from None
-    _refuse_lists(hydra.overrides.task)
+    overrides = list(hydra.overrides.task)
+    _refuse_lists(overrides)
     _refuse_additions(hydra.job.config_name, config, type(typed))
-    command = importlib.import_module(f"srlab.commands.{verb}")
-    choices, overrides = dict(hydra.runtime.choices), list(hydra.overrides.task)
-    if verb == "train":
-        output = hydra.runtime.output_dir if hydra.mode == RunMode.MULTIRUN else None
-        return command.run(typed, choices, overrides, output)
-    if verb == "sweep":
-        return command.run(typed, dict(hydra.sweeper.params or {}), choices, *more)
-    if verb == "sweep_run":
-        return command.run(typed, overrides, Path(hydra.sweep.dir))
-    if verb == "convert":
-        return command.run(typed, choices.get("upsampler"), overrides)
-    return command.run(typed)
+    several = hydra.mode == RunMode.MULTIRUN
+    return Invocation(
+        typed,
+        dict(hydra.runtime.choices),
+        overrides,
+        Path(hydra.runtime.output_dir) if several else None,
+        Path(hydra.sweep.dir),
+        dict(hydra.sweeper.params or {}),
+    )
 
 
 def _refuse_lists(overrides: Iterable[str]) -> None:

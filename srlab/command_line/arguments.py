@@ -2,11 +2,26 @@
 
 import re
 
-from srlab.command_line.complaints import _fail
+from srlab.errors import UserError
 
 _PATH_KEY = re.compile(
     r"\+{0,2}(input|output|checkpoint|source|run_dir|sweep_dir|sweep|resume|start|plot|(\w+\.)+(path|root))"
 )
+
+
+def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
+    """Return the arguments of a verb with a primary config as Hydra is to read them.
+
+    Raises:
+        UserError: A checkpoint and the name of another are given.
+    """
+    from srlab.config.register import uses_network
+
+    if uses_network(config):
+        arguments = _by_checkpoint(arguments)
+    if config == "convert":  # no field of a config can be called ``from``
+        arguments = [re.sub(r"^(\+{0,2})from=", r"\1source=", a) for a in arguments]
+    return [_quoted(argument) for argument in arguments]
 
 
 def _by_checkpoint(arguments: list[str]) -> list[str]:
@@ -17,7 +32,7 @@ def _by_checkpoint(arguments: list[str]) -> list[str]:
     named = [argument for argument in arguments if argument in names]
     given = [argument for argument in arguments if argument.startswith("checkpoint=")]
     if named and given:
-        _fail(f"give {named[0]} or {given[0]}, not both")
+        raise UserError(f"give {named[0]} or {given[0]}, not both")
     return [f"checkpoint={names[a]}" if a in names else a for a in arguments]
 
 

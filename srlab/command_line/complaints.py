@@ -83,7 +83,7 @@ def _schema_keys(schema: type, prefix: str) -> Iterable[str]:
             yield from _schema_keys(item.type, f"{prefix}{item.name}.")
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+def show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     """Tell our own warnings in a sentence, and others as Python does."""
     from srlab.errors import CheckerboardWarning
 
@@ -94,10 +94,8 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
         print(text, end="", file=file or sys.stderr)
 
 
-def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
+def sentence(verb: str, arguments: list[str], error: Exception) -> str:
     """Say in a sentence what Hydra or OmegaConf found wrong."""
-    from srlab.command_line.complaints import explain
-
     text = str(error)
     if "Could not override 'upsampler'" in text:
         if any(a.startswith("checkpoint=") for a in arguments):
@@ -115,8 +113,3 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
         hint = "; write whole numbers as 10_000" if "to Integer" in cause else ""
         return f"{override}: {cause.splitlines()[0] if cause else 'it does not fit'}{hint}"
     return text.strip()
-
-
-def _fail(message: str) -> None:
-    print(f"srlab: {message}", file=sys.stderr)
-    sys.exit(2)

@@ -2,8 +2,8 @@
 
 import os
 
-from srlab.command_line.complaints import _fail
 from srlab.command_line.verbs import BENCHES, DATA, VERBS
+from srlab.console.failure import fail
 
 _COMPLETION = """\
 _srlab() {
@@ -24,7 +24,8 @@ complete -o nospace -o default -F _srlab srlab
 """
 
 
-def _completion(arguments: list[str]) -> None:
+def complete(arguments: list[str]) -> None:
+    """Do what ``srlab completion`` is asked: print the script of a shell, or answer it."""
     match arguments:
         case ["bash"]:
             print(_COMPLETION, end="")
@@ -35,36 +36,38 @@ def _completion(arguments: list[str]) -> None:
         case ["query"]:
             _answer_query(os.environ.get("COMP_LINE", ""), os.environ.get("COMP_POINT", ""))
         case _:
-            _fail("srlab completion wants bash or zsh")
+            fail("srlab completion wants bash or zsh")
 
 
 def _answer_query(line: str, point: str) -> None:
     """Print what may follow in the command line ``line``, up to the cursor at ``point``."""
     line = line[: int(point)] if point.isdigit() else line
     program, _, rest = line.partition(" ")
-    verb, space, rest = rest.lstrip().partition(" ")
-    if space and verb == "bench":
-        subject, space, rest = rest.lstrip().partition(" ")
+    name, space, rest = rest.lstrip().partition(" ")
+    verb = VERBS.get(name)
+    if not space:
+        print(" ".join([*VERBS, "completion"]))
+        return
+    if name == "bench":
+        name, space, rest = rest.lstrip().partition(" ")
+        verb = BENCHES.get(name)
         if not space:
             print(" ".join(BENCHES))
             return
-        verb = f"bench_{subject}"
-    if not space:
-        print(" ".join([*VERBS, "completion"]))
-    elif verb == "completion":
+    if name == "completion":
         print("bash zsh")
-    elif verb == "data":
+    elif name == "data":
         from srlab.data.manifest import read_manifests
 
         print(" ".join(read_manifests() if " " in rest.lstrip() else DATA))
-    elif verb in VERBS or verb.removeprefix("bench_") in BENCHES:
+    elif verb is not None:
+        from srlab.command_line.application import run_application
         from srlab.config.register import uses_network
         from srlab.weights import shipped
 
+        config = verb.config or name
         line = f"{program} {rest}"
         os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
-        from srlab.command_line.application import run_application
-
-        run_application(verb, verb, ["-sc", "query=bash"])
-        if uses_network(verb) and rest.rpartition(" ")[2].startswith("model="):
+        run_application(name, config, ["-sc", "query=bash"], verb.function)
+        if uses_network(config) and rest.rpartition(" ")[2].startswith("model="):
             print(" ".join(f"model={name}" for name in (*shipped(), "list")))

@@ -18,6 +18,7 @@ from srlab.assembly.upsampler_family import (
     small_channels,
     some_form,
 )
+from srlab.command_line.invocation import Invocation
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.ranges import SEED_RANGE, check_scale
@@ -47,12 +48,13 @@ class Subject:
     kind: str
 
 
-def run(config: DescribeConfig) -> None:
+def run(call: Invocation[DescribeConfig]) -> None:
     """Print the description, and draw it where ``plot`` names a file.
 
     Raises:
         UserError: The network cannot be built, or the picture cannot be drawn.
     """
+    config = call.config
     plot = None if config.plot is None else Path(config.plot).expanduser()
     if plot is not None and plot.suffix.lower() != ".png":
         raise UserError(f"plot wants a file name that ends in .png, got {plot}")

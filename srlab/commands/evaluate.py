@@ -4,6 +4,7 @@ from pathlib import Path
 
 from srlab.assembly.network import load_network
 from srlab.assembly.testsets import build_testsets, judge, read_testsets
+from srlab.command_line.invocation import Invocation
 from srlab.config.check import check
 from srlab.config.schema import EvaluateConfig
 from srlab.evaluation.score import mean_score
@@ -15,8 +16,9 @@ from srlab.storage.folders import dated, make_folder
 from srlab.weights import shipped
 
 
-def run(config: EvaluateConfig) -> float:
+def run(call: Invocation[EvaluateConfig]) -> float:
     """Print a table, write it as JSON and CSV, and return the mean PSNR of the first test set."""
+    config = call.config
     keep_freed_memory()
     network = load_network(config, choose_device(config.device))
     check({"testset": config.testset})

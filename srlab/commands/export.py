@@ -13,6 +13,7 @@ from torch import Tensor
 
 from srlab.assembly.checkpoints import beside, checkpoint_file, load_checkpoint
 from srlab.assembly.network import check_asked
+from srlab.command_line.invocation import Invocation
 from srlab.config.build import build, without_warning
 from srlab.config.compose import option_node
 from srlab.config.schema import ExportConfig
@@ -70,12 +71,13 @@ class Export:
     sizes: Sequence[tuple[int, int]] = ((17, 23), (240, 320))
 
 
-def run(config: ExportConfig) -> float:
+def run(call: Invocation[ExportConfig]) -> float:
     """Write the file, and return the largest difference between it and the network.
 
     Raises:
         UserError: The network cannot be had, or cannot be exported so that it computes the same.
     """
+    config = call.config
     if config.checkpoint is None or config.model:
         raise UserError(f"give checkpoint=FILE, or model={'|'.join(shipped())}")
     program = config.format in (ExportFormat.onnx, ExportFormat.torch_export)

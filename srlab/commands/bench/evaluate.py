@@ -4,6 +4,7 @@ import torch
 
 from srlab.assembly.network import network_to_measure
 from srlab.assembly.testsets import build_testsets, judge, read_testsets
+from srlab.command_line.invocation import Invocation
 from srlab.config.check import check
 from srlab.config.plain import settings_of
 from srlab.config.schema import BenchEvaluateConfig
@@ -17,8 +18,9 @@ from srlab.measuring.measurement import Figure, Measurement, begin_measuring, re
 from srlab.measuring.timing import interleaved
 
 
-def run(config: BenchEvaluateConfig) -> float:
+def run(call: Invocation[BenchEvaluateConfig]) -> float:
     """Print what an evaluation costs, and return the ratio to the bare limit."""
+    config = call.config
     begin_measuring(config.repeats, config.threads, config.output)
     network = network_to_measure(config, choose_device(config.device))
     check({"testset": config.testset})

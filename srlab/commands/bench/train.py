@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from srlab.assembly.training_run import build_state
+from srlab.command_line.invocation import Invocation
 from srlab.commands.bench.bare_step import _bare_candidates, _seconds_a_step, _settled
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
@@ -30,8 +31,9 @@ from srlab.training.schedule import constant
 from srlab.training.step import Terms, learning_step
 
 
-def run(config: BenchTrainConfig) -> float:
+def run(call: Invocation[BenchTrainConfig]) -> float:
     """Print what a step costs, and return the ratio to the bare limit."""
+    config = call.config
     begin_measuring(config.repeats, config.threads, config.output)
     if not 0 < config.seconds < math.inf:
         raise UserError(f"seconds must be positive, got {config.seconds}")

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from srlab.assembly.network import Network, layers_for, network_to_measure, tile_size
+from srlab.command_line.invocation import Invocation
 from srlab.commands.upscale.pictures import upscale_files
 from srlab.config.plain import settings_of
 from srlab.config.schema import BenchUpscaleConfig
@@ -36,8 +37,9 @@ Run = Callable[[], object]
 PixelUpscaler = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 
-def run(config: BenchUpscaleConfig) -> float:
+def run(call: Invocation[BenchUpscaleConfig]) -> float:
     """Print what a picture costs, and return the ratio to the bare limit."""
+    config = call.config
     begin_measuring(config.repeats, config.threads, config.output)
     check_size(config.width, config.height)
     network = network_to_measure(config, choose_device(config.device))

@@ -5,7 +5,7 @@ With ``from=FILE``, see ``convert_from``.
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from srlab.assembly.checkpoints import beside, checkpoint_file, load_checkpoint
 from srlab.assembly.upsampler_family import name_of, nearest_option
+from srlab.command_line.invocation import Invocation
 from srlab.commands.convert import foreign as convert_from
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError, check, locate
@@ -34,19 +35,16 @@ _SIDE = 96  # low-resolution pixels of each photograph that the two networks are
 _EQUAL = 1e-5  # how far the networks may be apart, in float64, of the pixel range [0, 1]
 
 
-def run(
-    config: ConvertConfig, choice: str | None = None, overrides: Sequence[str] = ()
-) -> float | None:
+def run(call: Invocation[ConvertConfig]) -> float | None:
     """Write the converted checkpoint and return the largest difference that was found, if sought.
 
-    Args:
-        config: The composed config.
-        choice: The option of the group upsampler that was chosen; it names the output.
-        overrides: The command line's: an option of the upsampler that is among them is kept.
+    The option of the upsampler that was chosen names the output; what the command line says of it
+    is kept.
 
     Raises:
         UserError: The checkpoint cannot be read, or the upsampler cannot represent its kernels.
     """
+    config = call.config
     if config.source is not None:
         convert_from.run(config)
         return None
@@ -59,12 +57,15 @@ def run(
     source = checkpoint_file(config.checkpoint)
     before, made_with = load_checkpoint(source, config.trust)
     check({"upsampler": config.upsampler}, None)
-    kind = choice or nearest_option(config.upsampler, int(made_with["scale"]))[0]
+    kind = (
+        call.choices.get("upsampler")
+        or nearest_option(config.upsampler, int(made_with["scale"]))[0]
+    )
     name = f"{source.stem}-{kind}.pt"
     output = Path(config.output).expanduser() if config.output else beside(source, name)
     check_new_checkpoint(output)
 
-    keys = [override.lstrip("+").partition("=")[0] for override in overrides]
+    keys = [override.lstrip("+").partition("=")[0] for override in call.overrides]
     asked = {key.removeprefix("upsampler.") for key in keys if key.startswith("upsampler.")}
     after, node = _converted(before, made_with, config.upsampler, asked)
     for name, old, new in _paired(before, after):

@@ -10,6 +10,7 @@ import torch
 from omegaconf import OmegaConf
 
 from srlab import __version__
+from srlab.command_line.invocation import Invocation
 from srlab.commands.report.answer import answer, warnings_of
 from srlab.commands.report.costs import Cost, flat_ripples, measure_costs
 from srlab.commands.report.files import FILES, write_tables
@@ -50,12 +51,13 @@ _HOW = {
 }
 
 
-def run(config: ReportConfig) -> Path:
+def run(call: Invocation[ReportConfig]) -> Path:
     """Compare the runs of a sweep, write the page and its tables, and return their folder.
 
     Raises:
         UserError: There is nothing to compare, or the page cannot be written.
     """
+    config = call.config
     folder = Path(config.sweep).expanduser()
     sweep = read_sweep(folder)
     results = gather(folder, sweep)

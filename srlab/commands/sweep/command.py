@@ -1,34 +1,39 @@
-"""``srlab sweep``: a plan, and Hydra's multirun for what of it is missing."""
+"""``srlab sweep``: a training for every combination of what is to be compared, all else equal.
+
+The command line is read in two turns: the sweep is planned, then Hydra's multirun calls ``one_run``
+for each combination, by whichever launcher was chosen.
+"""
 
 import shlex
 import signal
 import statistics
 from collections.abc import Sequence
+from functools import partial
 from shlex import quote
 from typing import Any
 
 from srlab.command_line.application import run_application
-from srlab.commands.sweep.plan import Plan
+from srlab.command_line.verbs import Verb
+from srlab.commands.sweep.launchers import check_launcher
+from srlab.commands.sweep.plan import Plan, make_plan, split_axes
 from srlab.console.tables import aligned
 from srlab.errors import Interrupted, UserError
 from srlab.runs.results import is_finished, mean_scores
 from srlab.runs.sweep_plan import failures, read_sweep
 
+_ONE_RUN = Verb("", "sweep.one_run:run", "train")
 
-def run_sweep(arguments: list[str]) -> None:
+
+def run(arguments: list[str]) -> None:
     """Plan a sweep from its first run's config, then let Hydra's multirun make what is missing."""
-    from srlab.commands.sweep.launchers import check_launcher
-    from srlab.commands.sweep.plan import split_axes
-
     arguments = [a for a in arguments if a not in ("-m", "--multirun")]
     flags = [a for a in arguments if a.startswith("-") or ("=" not in a and a[:1] != "~")]
     fixed, axes = split_axes(a for a in arguments if a not in flags)
     check_launcher(fixed.get("hydra/launcher", "").partition("=")[2])
     first = [f"{key}={values[0]}" for key, values in axes.items()]
     command = shlex.join(["srlab", "sweep", *arguments])
-    plan = run_application(
-        "sweep", "sweep", [*flags, *fixed.values(), *first], fixed, axes, command
-    )
+    planning = partial(make_plan, fixed=fixed, axes=axes, command=command)
+    plan = run_application("sweep", "sweep", [*flags, *fixed.values(), *first], lambda: planning)
     if plan is None:  # asked for help, or for the config
         return
     if plan.missing:
@@ -46,7 +51,7 @@ def _multirun(arguments: list[str]) -> None:
 
     before = signal.signal(signal.SIGTERM, leave)
     try:
-        run_application("sweep_run", "train", arguments)
+        run_application("sweep run", _ONE_RUN.config, arguments, _ONE_RUN.function)
     except KeyboardInterrupt:
         said = "srlab: stopped; the same command goes on with the sweep"
         raise Interrupted(said, 128 + numbers[-1]) from None

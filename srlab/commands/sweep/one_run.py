@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from srlab.command_line.invocation import Invocation
 from srlab.commands.train.command import run as train
 from srlab.config.schema import TrainConfig
 from srlab.console.progress import clock
@@ -20,17 +21,13 @@ from srlab.storage.folders import make_way
 from srlab.training.record import record_hyperparameters
 
 
-def run(config: TrainConfig, overrides: list[str], folder: Path) -> float:
+def run(call: Invocation[TrainConfig]) -> float:
     """Bring a run of a sweep to its end, and return its score; not a number if it failed.
-
-    Args:
-        config: Its config.
-        overrides: The overrides that make it.
-        folder: The folder of the sweep.
 
     Raises:
         Interrupted: A signal asked to stop; everything is saved.
     """
+    folder, overrides = call.sweep_folder, call.overrides
     sweep = read_sweep(folder)
     name = _name(sweep, overrides)
     if is_finished(folder / name):
@@ -40,7 +37,7 @@ def run(config: TrainConfig, overrides: list[str], folder: Path) -> float:
     start = time.monotonic()
     try:
         with log_file(folder, name).open("a") as log, contextlib.redirect_stdout(log):
-            score = _trained(config, name, overrides, folder / name)
+            score = _trained(call.config, name, overrides, folder / name)
         scores = mean_scores(folder / name)
         metrics = [f"{metric}/{testset}" for testset, *_ in scores for metric in ("psnr", "ssim")]
         values = {key: _plain(value) for key, value in sweep.runs[name].axes.items()}
@@ -59,10 +56,11 @@ def run(config: TrainConfig, overrides: list[str], folder: Path) -> float:
 def _trained(config: TrainConfig, name: str, overrides: list[str], folder: Path) -> float:
     if not (folder / "config.yaml").exists():
         config.name, config.run_dir = name, str(folder)
-        return train(config, {}, overrides, None)
+        return train(Invocation(config, overrides=overrides))
     config.resume = str(folder)
     keys = {override: override.lstrip("+~").partition("=")[0] for override in overrides}
-    return train(config, {}, [o for o, key in keys.items() if key in RESUMABLE], None)
+    kept = [override for override, key in keys.items() if key in RESUMABLE]
+    return train(Invocation(config, overrides=kept))
 
 
 def _note_failure(folder: Path, name: str, error: Exception) -> None:

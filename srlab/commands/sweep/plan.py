@@ -1,9 +1,4 @@
-"""``srlab sweep``: a training for every combination of what is to be compared, all else equal.
-
-The command line is read in two turns. First the sweep is planned here: its axes, its folder, a
-check of every combination. Then Hydra's multirun calls ``sweep_run`` for each of them, by whichever
-launcher was chosen.
-"""
+"""The plan of a sweep: its axes, its folder, a check of every combination."""
 
 import itertools
 import re
@@ -22,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from srlab.assembly.training_run import check_run
 from srlab.command_line.complaints import explain
+from srlab.command_line.invocation import Invocation
 from srlab.config.check import ConfigError
 from srlab.config.plain import plain
 from srlab.config.ranges import SEED_RANGE
@@ -84,20 +80,13 @@ def _values(override: Override) -> list[str]:
     return list(dict.fromkeys(override.sweep_string_iterator()))
 
 
-def run(
-    config: SweepConfig,
-    sweeper: dict[str, Any],
-    choices: dict[str, Any],
-    fixed: dict[str, str],
-    axes: dict[str, list[str]],
-    command: str,
+def make_plan(
+    call: Invocation[SweepConfig], fixed: dict[str, str], axes: dict[str, list[str]], command: str
 ) -> Plan:
     """Plan a sweep: find its axes and its folder, check all its runs, and write the plan.
 
     Args:
-        config: The config with the first value of each axis.
-        sweeper: The parameters of Hydra's sweeper, which are the axes of the grid.
-        choices: Hydra's choice for each group.
+        call: With the config of the first value of each axis, and the axes of the grid.
         fixed: What the command line fixes, by key.
         axes: What it varies.
         command: The command line itself.
@@ -105,6 +94,7 @@ def run(
     Raises:
         UserError: A run cannot be made, or another process runs the sweep.
     """
+    config = call.config
     for key in ("run_dir", "resume", "name"):
         if getattr(config, key) is not None:
             raise UserError(f"a sweep names its runs itself: {key} goes with srlab train")
@@ -114,7 +104,7 @@ def run(
         for k, v in fixed.items()
         if k not in ("grid", "sweep_dir") and not k.startswith("hydra")
     }
-    grid_fixed, grid_axes = split_axes(f"{key}={value}" for key, value in sweeper.items())
+    grid_fixed, grid_axes = split_axes(f"{key}={value}" for key, value in call.sweeper.items())
     axes = {k: v for k, v in grid_axes.items() if k not in fixed} | axes
     fixed = {k: v for k, v in grid_fixed.items() if k not in axes} | fixed
     if "grid" in axes:
@@ -135,7 +125,9 @@ def run(
         for name, place in zip(run_names(places), places, strict=True)
     }
     configs = _check_all(runs)
-    folder = Path(config.sweep_dir or _folder_name(choices.get("grid"), fixed, axes)).expanduser()
+    folder = Path(
+        config.sweep_dir or _folder_name(call.choices.get("grid"), fixed, axes)
+    ).expanduser()
     _take_up(folder, runs, configs, command)
     plan = Plan(folder, list(runs), _multirun(folder, [*hydras, *fixed.values()], axes))
     done = len(runs) - len(plan.missing)

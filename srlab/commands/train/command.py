@@ -6,6 +6,7 @@ import json
 import math
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from srlab.assembly.checkpoints import checkpoint_file, trusted_roots
 from srlab.assembly.training_checks import check_devices
 from srlab.assembly.training_run import Job, check_run, prepare
+from srlab.command_line.invocation import Invocation
 from srlab.commands.train.monitor import Monitor, Onlooker
 from srlab.commands.train.workers import run_in_workers
 from srlab.config.plain import plain
@@ -36,48 +38,34 @@ _OF_GRADIENTS = re.compile(
 )
 
 
-def run(
-    config: TrainConfig, choices: dict[str, Any], overrides: list[str], output: str | None
-) -> float:
+def run(call: Invocation[TrainConfig]) -> float:
     """Train, or resume, and return the mean PSNR of the first test set at the end.
-
-    Args:
-        config: The composed config.
-        choices: Hydra's choice for each group; they name a run that has no name.
-        overrides: The command line's overrides.
-        output: The run folder if Hydra's multirun sets one.
 
     Raises:
         UserError: Something in the config, the data or on the disk must be mended.
         Interrupted: A signal asked to stop; everything is saved.
     """
-    resumed = None if config.resume is None else Path(config.resume).expanduser()
-    wanted = config if resumed is None else read_run(resumed, overrides, config)
-    if wanted.trainer.devices > 1 and ranks.asked() == 1:
-        return _in_workers(config, wanted, choices, overrides, output)
-    if ranks.asked() == 1:
-        return _run(config, wanted, choices, overrides, output)
-    device = choose_device(wanted.device)
-    check_devices(wanted, device)
-    ranks.join(device)
-    with _speaking_for_all():
-        score = _run(config, wanted, choices, overrides, output)
-    ranks.leave()  # after an error the others are not there to part from
-    return score
+    config = call.config
+    if config.resume is not None:
+        config = read_run(Path(config.resume).expanduser(), call.overrides, config)
+    if config.trainer.devices > 1 and ranks.asked() == 1:
+        return _in_workers(call, config)
+    with _joined(config):
+        job, folder = _begun(call) if call.config.resume is None else _resumed(call, config)
+        if job.done and (folder / "results.json").exists():
+            print(f"{folder} is finished: {job.state.step:,} steps are done")
+            return _last_score(job)
+        return _finish(job, folder, job.judge() if job.done else _train(job, folder))
 
 
-def _in_workers(
-    config: TrainConfig,
-    wanted: TrainConfig,
-    choices: dict[str, Any],
-    overrides: list[str],
-    output: str | None,
-) -> float:
+def _in_workers(call: Invocation[TrainConfig], wanted: TrainConfig) -> float:
     """Check what can be checked by one, then let ``trainer.devices`` workers train."""
+    config = call.config
     check_run(wanted, None if config.resume is None else trusted_roots(wanted.trust))
     if config.resume is None:
-        _give_name(config, choices)
-        config.run_dir = config.run_dir or output or str(dated(Path("runs") / str(config.name)))
+        _give_name(config, call.choices)
+        place = config.run_dir or call.folder or dated(Path("runs") / str(config.name))
+        config.run_dir = str(place)
     folder = Path(config.resume or str(config.run_dir)).expanduser()
 
     def advice() -> str:
@@ -85,50 +73,50 @@ def _in_workers(
             return "nothing was begun"
         return f"{_kept(folder)}; go on with: srlab train resume={quote(str(folder))}"
 
-    given = (config, choices, overrides, output)
     try:
-        return run_in_workers(wanted.trainer.devices, advice, run, *given)
+        return run_in_workers(wanted.trainer.devices, advice, run, call)
     finally:
         with contextlib.suppress(OSError):  # it is not empty, as it should be
             folder.rmdir()
 
 
 @contextlib.contextmanager
-def _speaking_for_all():
-    """Let rank 0 alone print and warn."""
-    if ranks.rank() == 0:
+def _joined(config: TrainConfig) -> Iterator[None]:
+    """Be one of the ranks that the environment speaks of, if it does; rank 0 alone prints."""
+    if ranks.asked() == 1:
         yield
         return
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
+    device = choose_device(config.device)
+    check_devices(config, device)
+    ranks.join(device)
+    with contextlib.ExitStack() as stack:
+        if ranks.rank() > 0:
+            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+            stack.enter_context(warnings.catch_warnings(action="ignore"))
         yield
+    ranks.leave()  # after an error the others are not there to part from
 
 
-def _run(
-    config: TrainConfig,
-    wanted: TrainConfig,
-    choices: dict[str, Any],
-    overrides: list[str],
-    output: str | None,
-) -> float:
-    """Train in this process, be it alone or one of several ranks."""
-    if config.resume is not None:
-        folder = Path(config.resume).expanduser()
-        job = prepare(wanted, trusted_roots(wanted.trust))
-        if ranks.rank() == 0:
-            lock(folder)
-        _take_up(job, folder)
-    else:
-        _give_name(config, choices)
-        make_paths_absolute(config)
-        job = prepare(config, None)
-        _refuse_ignored(job, overrides)
-        if config.start is not None:
-            _start_from(job, checkpoint_file(config.start))
-        folder = ranks.of_first(_new_folder(job, output) if ranks.rank() == 0 else Path())
-    if job.done and (folder / "results.json").exists():
-        print(f"{folder} is finished: {job.state.step:,} steps are done")
-        return _last_score(job)
-    return _finish(job, folder, job.judge() if job.done else _train(job, folder))
+def _begun(call: Invocation[TrainConfig]) -> tuple[Job, Path]:
+    """Build a new run, and make its folder."""
+    config = call.config
+    _give_name(config, call.choices)
+    make_paths_absolute(config)
+    job = prepare(config, None)
+    _refuse_ignored(job, call.overrides)
+    if config.start is not None:
+        _start_from(job, checkpoint_file(config.start))
+    return job, ranks.of_first(_new_folder(job, call.folder) if ranks.rank() == 0 else Path())
+
+
+def _resumed(call: Invocation[TrainConfig], config: TrainConfig) -> tuple[Job, Path]:
+    """Build a run that was stopped, by the config of its folder, as it was then."""
+    folder = Path(str(call.config.resume)).expanduser()
+    job = prepare(config, trusted_roots(config.trust))
+    if ranks.rank() == 0:
+        lock(folder)
+    _take_up(job, folder)
+    return job, folder
 
 
 def _give_name(config: TrainConfig, choices: dict[str, Any]) -> None:
@@ -142,7 +130,7 @@ def _give_name(config: TrainConfig, choices: dict[str, Any]) -> None:
         raise UserError(f"name must not hold folders, got {config.name}; use run_dir=FOLDER")
 
 
-def _new_folder(job: Job, output: str | None) -> Path:
+def _new_folder(job: Job, output: Path | None) -> Path:
     """Make the folder of a run, and keep others from it."""
     place = job.config.run_dir or output or dated(Path("runs") / job.name)
     return create_run(Path(place).expanduser(), plain(job.config), job.device)

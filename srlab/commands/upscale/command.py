@@ -5,6 +5,7 @@ from pathlib import Path
 from types import FrameType
 
 from srlab.assembly.network import load_network
+from srlab.command_line.invocation import Invocation
 from srlab.commands.upscale.pictures import upscale_files
 from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
@@ -19,12 +20,13 @@ from srlab.storage.folders import make_way
 from srlab.weights import default_for, shipped
 
 
-def run(config: UpscaleConfig) -> None:
+def run(call: Invocation[UpscaleConfig]) -> None:
     """Upscale what ``input`` names; a folder's pictures that exist in ``output`` are left alone.
 
     Raises:
         UserError: Input, output or network cannot be used.
     """
+    config = call.config
     keep_freed_memory()
     _leave_on_signals()
     if config.checkpoint is None and not config.model:
