@@ -7,7 +7,7 @@ from torch import nn
 
 from srlab.errors import WaitingWarning
 from srlab.imaging.resample import crop, mirror_pad
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.testing import check_model, check_upsampler, model_configs, upsampler_configs
 from srlab.upsamplers.simplify import upsamplers_of
 

@@ -21,7 +21,7 @@ from srlab.models.plain import Plain
 from srlab.models.srcnn import SRCNN
 from srlab.models.unet import UNet
 from srlab.testing import upsampler_configs
-from srlab.upsamplers import Upsampler
+from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.boxed import Boxed
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate

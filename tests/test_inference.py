@@ -11,7 +11,7 @@ from srlab.imaging.resample import crop, enlarge, mirror_pad
 from srlab.inference.colour import upscale_colour
 from srlab.inference.ensemble import self_ensemble
 from srlab.inference.tiles import upscale_tiled
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.models.espcn import ESPCN
 from srlab.models.plain import Plain
 from srlab.models.srcnn import SRCNN

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from srlab.imaging.resample import REACH, crop, enlarge, mirror_pad, reframe
-from srlab.models import MID_GREY
+from srlab.models.base import MID_GREY
 from srlab.models.espcn import ESPCN
 from srlab.models.plain import Plain
 from srlab.models.srcnn import SRCNN

@@ -10,7 +10,7 @@ from torch import nn
 
 from srlab.imaging.resample import crop, enlarge, mirror_pad
 from srlab.inference.tiles import upscale_tiled
-from srlab.models import MID_GREY
+from srlab.models.base import MID_GREY
 from srlab.models.edsr import EDSR
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN

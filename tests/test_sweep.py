@@ -36,7 +36,7 @@ from srlab.data.photos import training
 from srlab.errors import UserError
 from srlab.runs.names import run_names
 from srlab.storage.folders import lock
-from srlab.upsamplers import Upsampler
+from srlab.upsamplers.base import Upsampler
 
 HEADS = sorted(path.stem for path in (config_dir() / "upsampler").glob("*.yaml"))
 WITHOUT_WEIGHTS = {"bicubic", "bilinear", "nearest"}

@@ -17,7 +17,7 @@ from torch import nn
 from srlab.errors import UserError
 from srlab.imaging.resample import crop
 from srlab.machine.signals import Stopper
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.storage.atomic import write_atomically
 from srlab.storage.checkpoint import FORMAT, load, save
 from srlab.training.average import average_of

@@ -21,7 +21,7 @@ from srlab.evaluation.score import mean_score, score_images
 from srlab.inference.quick import quick
 from srlab.inference.tiles import upscale_tiled
 from srlab.machine.precision import autocast_to, cast_layers, layer_type
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.weights import shipped
 
 KINDS = ("fp32", "fp16", "bf16")

@@ -25,7 +25,7 @@ from srlab.data.patches import PatchBatches
 from srlab.data.photos import training
 from srlab.losses.objective import Objective
 from srlab.machine.memory import keep_freed_memory
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.models.edsr import EDSR
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN

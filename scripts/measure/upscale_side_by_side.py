@@ -40,7 +40,7 @@ from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import upscale_tiled
 from srlab.machine.memory import keep_freed_memory
 from srlab.measuring.timing import interleaved
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
 from srlab.upsamplers.deconv import Deconv

@@ -13,7 +13,7 @@ from srlab.config.ranges import check_scale
 from srlab.config.words import Colour
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.storage.checkpoint import load as read_checkpoint
 from srlab.weights import shipped
 

@@ -26,7 +26,7 @@ from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import device_of, upscale_tiled
 from srlab.machine.memory import enough_memory
 from srlab.machine.precision import layer_type
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.upsamplers.simplify import simplify
 from srlab.weights import shipped
 

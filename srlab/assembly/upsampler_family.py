@@ -19,7 +19,7 @@ from srlab.config.compose import option_node
 from srlab.config.plugins import option_files
 from srlab.errors import UserError
 from srlab.metrics.checkerboard import kernel_ripple
-from srlab.upsamplers import Upsampler
+from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.linear import NotLinear, SubPixel, shared_bias, subpixel_form, take_over
 
 

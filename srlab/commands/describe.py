@@ -28,11 +28,11 @@ from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.evaluation.network import costs_of
 from srlab.metrics.checkerboard import flat_ripple, kernel_ripple
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.reporting.drawing import draw_upsampler
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import check_new_file
-from srlab.upsamplers import Upsampler
+from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, transposed_form
 from srlab.upsamplers.simplify import last_upsampler, upsamplers_of
 
@@ -94,7 +94,9 @@ def _subject(config: DescribeConfig) -> Subject:
         raise UserError("give model=NAME scale=3, or checkpoint=FILE")
     head = last_upsampler(network)
     if head is None or "upsampler" not in model:
-        raise UserError("this network's upsampler is no srlab.upsamplers.Upsampler to describe")
+        raise UserError(
+            "this network's upsampler is no srlab.upsamplers.base.Upsampler to describe"
+        )
     if not all(p.isfinite().all() for p in network.parameters()):
         raise UserError("this network's weights are not finite: there is nothing to describe")
     kind = name_of(model["upsampler"], head.scale)

@@ -25,7 +25,7 @@ from srlab.imaging.resample import crop
 from srlab.inference.program import Program
 from srlab.interchange.programs import as_onnx, as_torch_export, run_onnx, run_torch_export
 from srlab.interchange.spandrel import run_srvgg, srvgg_weights, with_bilinear_chroma
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.storage.atomic import write_atomically
 from srlab.storage.checkpoint import load as read_checkpoint
 from srlab.storage.folders import check_new_file

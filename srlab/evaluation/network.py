@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from srlab.measuring.cost import multiply_adds
 from srlab.metrics.checkerboard import flat_ripple
-from srlab.models import Model
+from srlab.models.base import Model
 
 _BORDER = 64  # low-resolution pixels that count as border in flat pictures, at most
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from srlab.inference.tiles import upscale_tiled
-from srlab.models import Model
+from srlab.models.base import Model
 
 
 def self_ensemble(upscale: Callable[[Tensor], Tensor], lr: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from srlab.imaging.resample import REACH
 from srlab.inference.colour import enlarge_framed, upscale_colour
 from srlab.inference.tiles import upscale_rows
 from srlab.machine.precision import autocast_to, cast_layers
-from srlab.models import Model
+from srlab.models.base import Model
 
 
 class OnPixels(Model):

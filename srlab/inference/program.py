@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from srlab.imaging.colour import Colour
 from srlab.inference.colour import upscale_colour
-from srlab.models import Model
+from srlab.models.base import Model
 
 
 class Program(nn.Module):

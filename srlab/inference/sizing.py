@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srlab.models import Model
+from srlab.models.base import Model
 
 _PROBE = 24  # low-resolution pixels a side
 _AT_ONCE = 2**26  # bytes that a thread gets from glibc without asking the system

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from srlab.imaging.resample import fold, mirror_indices
-from srlab.models import Model
+from srlab.models.base import Model
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS, Colour, luma
 from srlab.imaging.resample import REACH, enlarge, phase_taps
-from srlab.models import MID_GREY, Model
+from srlab.models.base import MID_GREY, Model
 from srlab.models.compact import Compact
 from srlab.upsamplers.linear import NotLinear, subpixel_form
 

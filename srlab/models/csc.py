@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, interpolate, reframe
-from srlab.models import Model, UpsamplerFactory, misfit
+from srlab.models.base import Model, UpsamplerFactory, misfit
 from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
 from srlab.sparse_coding.operators import lipschitz, random_filters, transform
 from srlab.sparse_coding.shrinkage import soft_threshold

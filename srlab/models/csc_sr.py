@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from srlab.errors import UserError
 from srlab.imaging.resample import REACH, crop, fold, interpolate, reframe
-from srlab.models import Model, UpsamplerFactory
+from srlab.models.base import Model, UpsamplerFactory
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
 from srlab.sparse_coding.admm import code_by_admm
 from srlab.sparse_coding.contact_sheet import contact_sheet

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop, reframe
-from srlab.models import MID_GREY, Model, UpsamplerFactory
+from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
-from srlab.models import MID_GREY, Model, UpsamplerFactory
+from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import Start, check_features, check_start, start_as_identity
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
-from srlab.models import MID_GREY, Model, UpsamplerFactory
+from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import Start, check_start, prelu_stack
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample

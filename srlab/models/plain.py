@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from srlab.imaging.resample import reframe
-from srlab.models import Model, UpsamplerFactory
+from srlab.models.base import Model, UpsamplerFactory
 from srlab.models.upsampling import is_whole, picture_reach, upsample
 
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop, reframe
-from srlab.models import Model, UpsamplerFactory
+from srlab.models.base import Model, UpsamplerFactory
 from srlab.models.upsampling import is_whole, picture_reach, upsample
 from srlab.sparse_coding.shrinkage import soft_threshold
 

@@ -6,7 +6,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop, reframe
-from srlab.models import MID_GREY, Model, UpsamplerFactory
+from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import (
     Start,
     check_features,

@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from srlab.imaging.resample import reframe
-from srlab.models import MID_GREY, Model, UpsamplerFactory
+from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import Start, check_start
 from srlab.models.upsampling import is_whole, picture_reach, upsample
 

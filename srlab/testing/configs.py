@@ -7,7 +7,7 @@ from typing import Any
 from srlab.config.build import build
 from srlab.config.compose import option_node
 from srlab.config.plugins import option_files
-from srlab.models import Model, UpsamplerFactory
+from srlab.models.base import Model, UpsamplerFactory
 from srlab.testing.models import ModelFactory
 
 

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from srlab.models import UpsamplerFactory
+from srlab.models.base import UpsamplerFactory
 from srlab.models.upsampling import halo_of, is_guided, is_whole
 from srlab.testing.behaviour import (
     TOLERANCE,

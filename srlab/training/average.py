@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.models import Model
+from srlab.models.base import Model
 
 
 class Average:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.training.average import Average
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from srlab.machine.precision import Precision, autocast_to, layer_type
 from srlab.machine.ranks import parallel
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.training.parameters import begin_momentum, set_learning_rate
 from srlab.training.state import TrainingState
 

@@ -13,56 +13,6 @@ Two kinds ask for something else and say so:
   0) and cannot be computed in tiles.
 """
 
-from collections.abc import Callable
+from srlab.upsamplers.base import Factory, Upsampler, check_plain
 
-from torch import Tensor, nn
-
-from srlab.upsamplers.linear import SubPixel, take_over
-
-
-class Upsampler(nn.Module):
-    """What every upsampler says about itself.
-
-    Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        scale: The factor s.
-        halo: The frame, in low-resolution pixels, that it uses up on each side.
-    """
-
-    guided = False
-    whole = False
-
-    def __init__(self, in_channels: int, out_channels: int, scale: int, halo: int):
-        super().__init__()
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.scale = scale
-        self.halo = halo
-
-    def become(self, kernel: Tensor) -> None:
-        """Set the weights so that it computes a sub-pixel convolution without bias.
-
-        Where it cannot, its weights are lost.
-
-        Args:
-            kernel: ``(out s^2, in, k, k)``, k odd; see ``linear.SubPixel``.
-
-        Raises:
-            ValueError: It cannot represent the kernel.
-        """
-        exact = kernel.double().cpu()  # as forms are
-        take_over(self, SubPixel(exact, exact.new_zeros(len(exact)), self.scale))
-
-
-Factory = Callable[[int, int, int], Upsampler]
-
-
-def check_plain(upsampler: nn.Module, role: str) -> None:
-    """Check that an upsampler can be a part of another, which hands it a frame and nothing else.
-
-    Raises:
-        ValueError: It is guided or whole; ``role`` says what it cannot be.
-    """
-    if getattr(upsampler, "guided", False) or getattr(upsampler, "whole", False):
-        raise ValueError(f"{type(upsampler).__name__} cannot be {role}")
+__all__ = ["Factory", "Upsampler", "check_plain"]

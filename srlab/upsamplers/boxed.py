@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from srlab.imaging.resample import crop
-from srlab.upsamplers import Factory, Upsampler, check_plain
+from srlab.upsamplers.base import Factory, Upsampler, check_plain
 from srlab.upsamplers.kernels import box_line, deconv_to_subpixel, subpixel_to_deconv
 from srlab.upsamplers.linear import SubPixel, shared_bias, take_over
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.errors import CheckerboardWarning
-from srlab.upsamplers import Upsampler
+from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.kernels import Init, deconv_to_subpixel, initial_deconv, projection
 from srlab.upsamplers.linear import SubPixel, shared_bias, transposed_form
 from srlab.upsamplers.shuffle import pixel_shuffle

@@ -14,7 +14,7 @@ from srlab.imaging.resample import (
     phase_taps,
     stretch,
 )
-from srlab.upsamplers import Upsampler
+from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.kernels import projection
 from srlab.upsamplers.linear import SubPixel, fit_separable, shared_bias
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from srlab.upsamplers import Upsampler
+from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.kernels import Init, initial_kernel
 from srlab.upsamplers.linear import SubPixel
 from srlab.upsamplers.shuffle import pixel_shuffle

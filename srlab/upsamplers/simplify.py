@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from srlab.measuring.cost import multiply_adds
-from srlab.upsamplers import Upsampler
+from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.linear import subpixel_form, take_over

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop
-from srlab.upsamplers import Factory, Upsampler, check_plain
+from srlab.upsamplers.base import Factory, Upsampler, check_plain
 from srlab.upsamplers.linear import SubPixel, take_over
 
 

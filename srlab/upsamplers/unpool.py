@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop
-from srlab.upsamplers import Upsampler
+from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.kernels import channel_match
 
 

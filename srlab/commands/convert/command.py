@@ -25,7 +25,7 @@ from srlab.data.pairs import read_pairs
 from srlab.errors import UserError
 from srlab.evaluation.score import smallest_side
 from srlab.imaging.files import to_tensor
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.storage.checkpoint import check_new_checkpoint, load, save
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, take_over
 from srlab.upsamplers.simplify import upsamplers_of

@@ -12,8 +12,9 @@ from srlab.config.schema import ConvertConfig
 from srlab.config.words import Colour
 from srlab.errors import UserError
 from srlab.interchange.foreign import read_weights
-from srlab.interchange.layouts import Foreign, recognise
-from srlab.models import MID_GREY, Model
+from srlab.interchange.layouts.known import recognise
+from srlab.interchange.layouts.parts import Foreign
+from srlab.models.base import MID_GREY, Model
 from srlab.storage.checkpoint import check_new_checkpoint, save
 
 

@@ -15,7 +15,7 @@ from srlab.inference.quick import quick
 from srlab.machine.device import wait_for
 from srlab.measuring.cost import tensor_memory
 from srlab.measuring.timing import interleaved
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.upsamplers.simplify import simplify
 
 

@@ -18,7 +18,7 @@ from srlab.commands.report.results import Choice, Run
 from srlab.config.schema import NetworkConfig
 from srlab.imaging.colour import luma
 from srlab.metrics.checkerboard import ripple_map
-from srlab.models import Model
+from srlab.models.base import Model
 from srlab.reporting.plots import draw_artefacts
 from srlab.reporting.responses import deviation, flat_response
 from srlab.upsamplers.linear import NotLinear, subpixel_form, transposed_form

@@ -1,0 +1,1 @@
+"""Files of others: one for each network, and how they are told apart."""

@@ -1,0 +1,42 @@
+"""ESPCN's weights as others keep them."""
+
+import math
+
+from srlab.interchange.layouts.parts import (
+    _MIRRORED,
+    Foreign,
+    Weights,
+    _conv,
+    _kernel,
+    _shifted,
+    _take,
+)
+
+
+def espcn(theirs: Weights, grey: float) -> Foreign | None:
+    """``first_part.0``, ``first_part.2`` and ``last_part.0`` with tanh (yjn870/ESPCN-pytorch)."""
+    if not {"first_part.2.weight", "last_part.0.weight"} <= theirs.keys():
+        return None
+    wide, channels, _ = _kernel(theirs, "first_part.0.weight")
+    narrow = _kernel(theirs, "first_part.2.weight")[0]
+    phases = _kernel(theirs, "last_part.0.weight")[0]
+    scale = math.isqrt(phases // channels)
+    if scale < 2 or scale**2 * channels != phases:
+        raise ValueError(f"its {phases} output channels are no square of a scale")
+    weights = _take(
+        theirs,
+        _conv("first_part.0", "body.0", wide, channels, 5)
+        | _conv("first_part.2", "body.2", narrow, wide, 3)
+        | _conv("last_part.0", "upsampler.conv", phases, narrow, 3),
+    )
+    return Foreign(
+        title="ESPCN",
+        model="espcn",
+        options={"activation": "tanh", "features": [wide, narrow], "init": "default"},
+        upsampler="pixel_shuffle",
+        upsampler_options={"kernel_size": 3, "init": "default"},
+        scale=scale,
+        channels=channels,
+        border=_MIRRORED,
+        weights=_shifted(weights, "body.0", "upsampler.conv", grey),
+    )

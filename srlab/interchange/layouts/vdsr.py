@@ -1,0 +1,35 @@
+"""VDSR's weights as others keep them."""
+
+from srlab.interchange.layouts.parts import Foreign, Wanted, Weights, _count, _kernel, _take
+
+
+def vdsr(theirs: Weights, grey: float) -> Foreign | None:
+    """``input``, ``residual_layer`` and ``output``, no biases (twtygqyy/pytorch-vdsr); any scale.
+
+    The output is added to the enlarged picture, from which it takes the grey.
+    """
+    if not any(key.startswith("residual_layer.") for key in theirs):
+        return None
+    features, channels, _ = _kernel(theirs, "input.weight")
+    inner = _count(theirs, r"residual_layer\.\d+\.conv\.weight")
+    names = ["input", *(f"residual_layer.{i}.conv" for i in range(inner)), "output"]
+    widths = [channels, *[features] * (inner + 1), channels]
+    wanted: Wanted = {
+        f"{name}.weight": (f"body.{2 * i}.weight", (widths[i + 1], widths[i], 3, 3))
+        for i, name in enumerate(names)
+    }
+    weights = _take(theirs, wanted)
+    for key, kernel in list(weights.items()):
+        weights[key.replace("weight", "bias")] = kernel.new_zeros(len(kernel))
+    weights["body.0.bias"] += grey * weights["body.0.weight"].sum((1, 2, 3))
+    return Foreign(
+        title=f"VDSR of {len(names)} layers",
+        model="vdsr",
+        options={"depth": len(names), "features": features, "init": "default"},
+        upsampler="bicubic",
+        upsampler_options={},
+        scale=None,
+        channels=channels,
+        border="they pad the picture with black, and here it is padded with grey",
+        weights=weights,
+    )
