@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from srlab.assembly.training_checks import _TRAINING_PARTS
+from srlab.assembly.training_checks import TRAINING_PARTS
 from srlab.config.build import build
 from srlab.config.check import check
 from srlab.config.schema import TrainConfig
@@ -82,5 +82,5 @@ def find_testsets(config: TrainConfig, roots: tuple[str, ...]) -> list[ImageSet]
     Raises:
         UserError: It names what is not trusted, or they are missing.
     """
-    check({"testset": config.testset}, (*roots, *_TRAINING_PARTS))
+    check({"testset": config.testset}, (*roots, *TRAINING_PARTS))
     return build_testsets(config.testset)

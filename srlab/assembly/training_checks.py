@@ -14,7 +14,7 @@ from srlab.errors import UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
 
-_TRAINING_PARTS = (
+TRAINING_PARTS = (
     "srlab.losses",
     "srlab.training.schedule",
     "srlab.data.images",
@@ -24,7 +24,7 @@ _TRAINING_PARTS = (
 )
 
 
-def _check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> torch.device:
+def check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> torch.device:
     """Return the device; tell all faults of the config at once.
 
     Raises:
@@ -80,7 +80,7 @@ def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> Non
     if empty:
         raise ConfigError(f"{', '.join(empty)} left empty: choose an option, as in {empty[0]}=...")
     check_upsampler_used(config.model, config.upsampler)
-    allowed = None if roots is None else (*roots, *_TRAINING_PARTS)
+    allowed = None if roots is None else (*roots, *TRAINING_PARTS)
     parts = {key: getattr(config, key) for key in ("upsampler", *keys)}
     if config.upsampler:
         shared = {key: config.upsampler.get(key) for key in ("_target_", "_partial_")}

@@ -12,7 +12,7 @@ from srlab import __version__
 from srlab.assembly.checkpoints import check_network
 from srlab.assembly.example_picture import Showcase, open_showcase
 from srlab.assembly.testsets import build_testsets, judge, read_testsets
-from srlab.assembly.training_checks import _check_everything
+from srlab.assembly.training_checks import check_everything
 from srlab.config.build import build, without_warning
 from srlab.config.check import ConfigError
 from srlab.config.plain import plain
@@ -140,7 +140,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
         UserError: Something must be mended; nothing was written but packs in the cache.
     """
     keep_freed_memory()
-    device = _check_everything(config, roots)
+    device = check_everything(config, roots)
     trainer = config.trainer
     if trainer.threads:
         torch.set_num_threads(trainer.threads)
@@ -170,7 +170,7 @@ def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None
     Raises:
         UserError: It cannot.
     """
-    _check_everything(config, roots)
+    check_everything(config, roots)
     with without_warning():
         build_state(config, torch.device("cpu"))
     build(config.schedule, "schedule")

@@ -11,7 +11,8 @@ import torch
 from srlab.machine.facts import gpu_facts
 
 
-def _environment(device: torch.device) -> dict[str, Any]:
+def environment_of(device: torch.device) -> dict[str, Any]:
+    """Return what this process is: command, revision, machine, versions of packages."""
     from importlib.metadata import version
 
     return {

@@ -12,7 +12,7 @@ from yaml import YAMLError
 
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
-from srlab.runs.environment import _environment
+from srlab.runs.environment import environment_of
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import lock, make_folder
 
@@ -41,7 +41,7 @@ def create_run(folder: Path, config: dict[str, Any], device: torch.device) -> Pa
     make_folder(folder)
     lock(folder)
     make_folder(folder)  # still empty, now that nobody else can be writing to it
-    environment = json.dumps(_environment(device), indent=2) + "\n"
+    environment = json.dumps(environment_of(device), indent=2) + "\n"
     write_atomically(folder / "environment.json", environment.encode())
     text = OmegaConf.to_yaml(OmegaConf.create(config))
     write_atomically(folder / "config.yaml", text.encode())

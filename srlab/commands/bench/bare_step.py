@@ -16,7 +16,7 @@ from srlab.training.recording import CannotRecord, record
 from srlab.training.step import learning_step, make_advance
 
 
-def _bare_candidates(
+def bare_candidates(
     lr: Tensor, hr: Tensor, training: TrainConfig, device: torch.device
 ) -> dict[str, tuple[Callable[[], object], int]]:
     """Return the ways to step on one batch, each with its number of threads.
@@ -85,7 +85,7 @@ def _recorded(
     return record(advance, state, lr, hr).replay
 
 
-def _seconds_a_step(step: Callable[[], object], device: torch.device, steps: int) -> float:
+def seconds_a_step(step: Callable[[], object], device: torch.device, steps: int) -> float:
     """Return the seconds of a step, the mean of ``steps``."""
     wait_for(device)
     start = time.perf_counter()
@@ -95,13 +95,13 @@ def _seconds_a_step(step: Callable[[], object], device: torch.device, steps: int
     return (time.perf_counter() - start) / steps
 
 
-def _settled(
+def settled(
     step: Callable[[], object], device: torch.device, at_least: float, threads: int
 ) -> float:
     """Return the seconds of a step after a warm-up, of as many as take ``at_least`` seconds."""
     torch.set_num_threads(threads)
-    _seconds_a_step(step, device, 3)
+    seconds_a_step(step, device, 3)
     steps = 1
-    while (seconds := _seconds_a_step(step, device, steps)) * steps < at_least:
+    while (seconds := seconds_a_step(step, device, steps)) * steps < at_least:
         steps *= 2
     return seconds

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from srlab.assembly.training_run import build_state
 from srlab.command_line.invocation import Invocation
-from srlab.commands.bench.bare_step import _bare_candidates, _seconds_a_step, _settled
+from srlab.commands.bench.bare_step import bare_candidates, seconds_a_step, settled
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.plain import settings_of
@@ -82,8 +82,8 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
     lr, hr = next(feed(batches, 0, 1, device))
 
     brief = min(0.3, config.seconds)
-    limits = _bare_candidates(lr, hr, training, device)
-    seconds = {name: _settled(step, device, brief, n) for name, (step, n) in limits.items()}
+    limits = bare_candidates(lr, hr, training, device)
+    seconds = {name: settled(step, device, brief, n) for name, (step, n) in limits.items()}
     best = min(seconds, key=lambda name: seconds[name])
     bare, bare_threads = limits[best]
     steps = max(1, round(config.seconds / seconds[best]))
@@ -96,7 +96,7 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
         nonlocal start
         ours = (time.perf_counter() - start) / steps
         torch.set_num_threads(bare_threads)
-        alone = _seconds_a_step(bare, device, steps)
+        alone = seconds_a_step(bare, device, steps)
         if step > steps:  # the first repetition is a warm-up
             taken["srlab train"].append(ours)
             taken["bare limit"].append(alone)
@@ -165,7 +165,7 @@ def _split(
 
     threads = torch.get_num_threads()
     brief = min(0.3, config.seconds)
-    measure = partial(_settled, device=device, at_least=brief, threads=threads)
+    measure = partial(settled, device=device, at_least=brief, threads=threads)
     stream: Iterator[Any] = feed(batches, 0, 10**9, device, config.workers)
     batch = {"batch": measure(lambda: next(stream))}
     if model.learns:

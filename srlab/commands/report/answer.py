@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from srlab.commands.report.costs import Cost
 from srlab.commands.report.results import Choice, Results
-from srlab.commands.report.tables import _signed
+from srlab.commands.report.tables import with_sign
 from srlab.reporting.statistics import Comparison, Place, Ranking, not_told_from_best
 
 _VISIBLE = 0.5  # grey levels of checkerboard that count as an artefact
@@ -85,7 +85,7 @@ def _headline(ranking: Ranking, leading: list[str]) -> str:
         )
     behind = others[0].against_best
     assert behind is not None
-    gap = f"{_signed(behind.difference, 2)} dB{_interval_in_words(behind)}"
+    gap = f"{with_sign(behind.difference, 2)} dB{_interval_in_words(behind)}"
     if not with_best:
         return f"{best.name} is best, {best.mean:.2f} dB; {others[0].name} follows, {gap}."
     return (
@@ -112,7 +112,7 @@ def _quickest(leading: list[str], costs: dict[str, Cost]) -> str:
 def _with_difference(place: Place) -> str:
     by = place.against_best
     assert by is not None
-    return f"{place.name} ({_signed(by.difference, 2)})"
+    return f"{place.name} ({with_sign(by.difference, 2)})"
 
 
 def _left_open(ranking: Ranking, leading: list[str]) -> list[str]:
@@ -145,7 +145,7 @@ def _taken_alone(ranking: Ranking, leading: list[str], images: int) -> list[str]
 def _interval_in_words(by: Comparison) -> str:
     if by.low is None or by.high is None:
         return ""
-    return f" (95 % interval {_signed(by.low, 2)} to {_signed(by.high, 2)})"
+    return f" (95 % interval {with_sign(by.low, 2)} to {with_sign(by.high, 2)})"
 
 
 def _checkerboards(ripples: dict[str, list[float]]) -> list[str]:

@@ -75,7 +75,7 @@ def ranking_rows(results: Results, ranking: Ranking, metric: str) -> list[dict[s
 def _interval(by: Comparison | None, digits: int) -> Cell:
     if by is None or by.low is None or by.high is None:
         return text_cell("")
-    low, high = (_signed(v, digits) for v in (by.low, by.high))
+    low, high = (with_sign(v, digits) for v in (by.low, by.high))
     return {"text": f"{low} to {high}", "value": float(by.low)}
 
 
@@ -146,10 +146,11 @@ def number(value: float | None, digits: int, signed: bool = False) -> Cell:
     """Return a cell of a table that holds a number, or nothing."""
     if value is None:
         return text_cell("")
-    said = _signed(value, digits) if signed else f"{value:,.{digits}f}".replace("-", MINUS)
+    said = with_sign(value, digits) if signed else f"{value:,.{digits}f}".replace("-", MINUS)
     return {"text": said, "value": float(value)}
 
 
-def _signed(value: float, digits: int) -> str:
+def with_sign(value: float, digits: int) -> str:
+    """Return a number with its sign, also where it is positive; zero has none."""
     said = f"{value:+.{digits}f}"
     return said.replace("-", MINUS) if float(said) else f"{0:.{digits}f}"

@@ -6,11 +6,11 @@ from srlab.interchange.layouts.parts import (
     Foreign,
     Wanted,
     Weights,
-    _conv,
-    _count,
-    _kernel,
-    _shifted,
-    _take,
+    absorb_shift,
+    convolution_names,
+    count_keys,
+    kernel_shape,
+    take_weights,
 )
 
 _DIV2K = (0.4488, 0.4371, 0.4040)  # the mean colour that EDSR subtracts
@@ -20,10 +20,12 @@ def edsr(theirs: Weights, grey: float) -> Foreign | None:
     """``sub_mean``, ``head``, ``body``, ``tail`` and ``add_mean`` (sanghyun-son/EDSR-PyTorch)."""
     if not {"head.0.weight", "tail.1.weight"} <= theirs.keys():
         return None
-    blocks = _count(theirs, r"body\.\d+\.body\.0\.weight")
+    blocks = count_keys(theirs, r"body\.\d+\.body\.0\.weight")
     names = {"head": "head.0", "join": f"body.{blocks}", "tail": "tail.1", "stage": "tail.0.{}"}
     names |= {"first": "body.{}.body.0", "second": "body.{}.body.2"}
-    shifts = _conv("sub_mean", "sub_mean", 3, 3, 1) | _conv("add_mean", "add_mean", 3, 3, 1)
+    shifts = convolution_names("sub_mean", "sub_mean", 3, 3, 1) | convolution_names(
+        "add_mean", "add_mean", 3, 3, 1
+    )
     return _edsr(theirs, blocks, names, shifts, grey)
 
 
@@ -34,7 +36,7 @@ def edsr_basicsr(theirs: Weights, grey: float) -> Foreign | None:
     """
     if not {"conv_first.weight", "conv_after_body.weight", "upsample.0.weight"} <= theirs.keys():
         return None
-    blocks = _count(theirs, r"body\.\d+\.conv1\.weight")
+    blocks = count_keys(theirs, r"body\.\d+\.conv1\.weight")
     names = {"head": "conv_first", "join": "conv_after_body", "tail": "conv_last"}
     names |= {"first": "body.{}.conv1", "second": "body.{}.conv2", "stage": "upsample.{}"}
     return _edsr(theirs, blocks, names, {}, grey)
@@ -44,19 +46,23 @@ def _edsr(
     theirs: Weights, blocks: int, names: dict[str, str], shifts: Wanted, grey: float
 ) -> Foreign:
     """Return EDSR's network, given what its layers are called."""
-    features = _kernel(theirs, f"{names['head']}.weight")[0]
-    stages = _count(theirs, names["stage"].format(r"\d+").replace(".", r"\.") + r"\.weight")
-    first_stage = _kernel(theirs, f"{names['stage'].format(0)}.weight")[0]
+    features = kernel_shape(theirs, f"{names['head']}.weight")[0]
+    stages = count_keys(theirs, names["stage"].format(r"\d+").replace(".", r"\.") + r"\.weight")
+    first_stage = kernel_shape(theirs, f"{names['stage'].format(0)}.weight")[0]
     factor = 3 if stages == 1 and first_stage == 9 * features else 2
-    wanted = _conv(names["head"], "head", features, 3, 3) | shifts
+    wanted = convolution_names(names["head"], "head", features, 3, 3) | shifts
     for i in range(blocks):
         for half in ("first", "second"):
-            wanted |= _conv(names[half].format(i), f"blocks.{i}.{half}", features, features, 3)
-    wanted |= _conv(names["join"], "join", features, features, 3)
+            wanted |= convolution_names(
+                names[half].format(i), f"blocks.{i}.{half}", features, features, 3
+            )
+    wanted |= convolution_names(names["join"], "join", features, features, 3)
     for i in range(stages):
         name, outs = names["stage"].format(2 * i), features * factor**2
-        wanted |= _conv(name, f"upsampler.stages.{i}.conv", outs, features, 3)
-    weights = _take(theirs, wanted | _conv(names["tail"], "tail", 3, features, 3))
+        wanted |= convolution_names(name, f"upsampler.stages.{i}.conv", outs, features, 3)
+    weights = take_weights(
+        theirs, wanted | convolution_names(names["tail"], "tail", 3, features, 3)
+    )
 
     mean = torch.tensor(_DIV2K, dtype=torch.float64)
     unit, peak = torch.eye(3, dtype=torch.float64)[..., None, None], 255.0
@@ -84,5 +90,5 @@ def _edsr(
         scale=factor**stages,
         channels=3,
         border="they pad the picture with its mean colour, and here it is padded with grey",
-        weights=_shifted(weights, "head", "tail", grey),
+        weights=absorb_shift(weights, "head", "tail", grey),
     )

@@ -3,13 +3,13 @@
 import math
 
 from srlab.interchange.layouts.parts import (
-    _MIRRORED,
+    MIRRORED,
     Foreign,
     Weights,
-    _conv,
-    _kernel,
-    _shifted,
-    _take,
+    absorb_shift,
+    convolution_names,
+    kernel_shape,
+    take_weights,
 )
 
 
@@ -17,17 +17,17 @@ def espcn(theirs: Weights, grey: float) -> Foreign | None:
     """``first_part.0``, ``first_part.2`` and ``last_part.0`` with tanh (yjn870/ESPCN-pytorch)."""
     if not {"first_part.2.weight", "last_part.0.weight"} <= theirs.keys():
         return None
-    wide, channels, _ = _kernel(theirs, "first_part.0.weight")
-    narrow = _kernel(theirs, "first_part.2.weight")[0]
-    phases = _kernel(theirs, "last_part.0.weight")[0]
+    wide, channels, _ = kernel_shape(theirs, "first_part.0.weight")
+    narrow = kernel_shape(theirs, "first_part.2.weight")[0]
+    phases = kernel_shape(theirs, "last_part.0.weight")[0]
     scale = math.isqrt(phases // channels)
     if scale < 2 or scale**2 * channels != phases:
         raise ValueError(f"its {phases} output channels are no square of a scale")
-    weights = _take(
+    weights = take_weights(
         theirs,
-        _conv("first_part.0", "body.0", wide, channels, 5)
-        | _conv("first_part.2", "body.2", narrow, wide, 3)
-        | _conv("last_part.0", "upsampler.conv", phases, narrow, 3),
+        convolution_names("first_part.0", "body.0", wide, channels, 5)
+        | convolution_names("first_part.2", "body.2", narrow, wide, 3)
+        | convolution_names("last_part.0", "upsampler.conv", phases, narrow, 3),
     )
     return Foreign(
         title="ESPCN",
@@ -37,6 +37,6 @@ def espcn(theirs: Weights, grey: float) -> Foreign | None:
         upsampler_options={"kernel_size": 3, "init": "default"},
         scale=scale,
         channels=channels,
-        border=_MIRRORED,
-        weights=_shifted(weights, "body.0", "upsampler.conv", grey),
+        border=MIRRORED,
+        weights=absorb_shift(weights, "body.0", "upsampler.conv", grey),
     )

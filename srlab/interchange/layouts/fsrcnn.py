@@ -1,15 +1,15 @@
 """FSRCNN's weights as others keep them."""
 
 from srlab.interchange.layouts.parts import (
-    _MIRRORED,
+    MIRRORED,
     Foreign,
     Weights,
-    _conv,
-    _count,
-    _kernel,
-    _shifted,
-    _slope,
-    _take,
+    absorb_shift,
+    convolution_names,
+    count_keys,
+    kernel_shape,
+    slope_names,
+    take_weights,
 )
 
 
@@ -20,16 +20,18 @@ def fsrcnn(theirs: Weights, grey: float) -> Foreign | None:
     """
     if not any(key.startswith("mid_part.") for key in theirs):
         return None
-    d, channels, _ = _kernel(theirs, "first_part.0.weight")
-    s = _kernel(theirs, "mid_part.0.weight")[0]
-    depth = _count(theirs, r"mid_part\.\d+\.bias") - 2
+    d, channels, _ = kernel_shape(theirs, "first_part.0.weight")
+    s = kernel_shape(theirs, "mid_part.0.weight")[0]
+    depth = count_keys(theirs, r"mid_part\.\d+\.bias") - 2
     if depth < 0:
         raise ValueError("its mid_part has less than two convolutions")
-    wanted = _conv("first_part.0", "body.0", d, channels, 5) | _slope("first_part.1", "body.1", d)
+    wanted = convolution_names("first_part.0", "body.0", d, channels, 5) | slope_names(
+        "first_part.1", "body.1", d
+    )
     layers = [(s, d, 1), *[(s, s, 3)] * depth, (d, s, 1)]
     for i, (outs, ins, size) in enumerate(layers):
-        wanted |= _conv(f"mid_part.{2 * i}", f"body.{2 * i + 2}", outs, ins, size)
-        wanted |= _slope(f"mid_part.{2 * i + 1}", f"body.{2 * i + 3}", outs)
+        wanted |= convolution_names(f"mid_part.{2 * i}", f"body.{2 * i + 2}", outs, ins, size)
+        wanted |= slope_names(f"mid_part.{2 * i + 1}", f"body.{2 * i + 3}", outs)
     wanted["last_part.weight"] = ("upsampler.deconv.weight", (d, channels, 9, 9))
     wanted["last_part.bias"] = ("upsampler.deconv.bias", (channels,))
     return Foreign(
@@ -40,6 +42,6 @@ def fsrcnn(theirs: Weights, grey: float) -> Foreign | None:
         upsampler_options={"padding": 4, "init": "default"},
         scale=None,
         channels=channels,
-        border=_MIRRORED,
-        weights=_shifted(_take(theirs, wanted), "body.0", "upsampler.deconv", grey),
+        border=MIRRORED,
+        weights=absorb_shift(take_weights(theirs, wanted), "body.0", "upsampler.deconv", grey),
     )

@@ -20,7 +20,7 @@ from torch import Tensor
 Weights = dict[str, Tensor]
 Wanted = dict[str, tuple[str, tuple[int, ...]]]  # by their key: our key and the shape
 
-_MIRRORED = "they pad every layer with zeros, and here the picture is mirrored once"
+MIRRORED = "they pad every layer with zeros, and here the picture is mirrored once"
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,23 @@ class Foreign:
     weights: Weights
 
 
-def _conv(their: str, our: str, outs: int, ins: int, size: int) -> Wanted:
+def convolution_names(their: str, our: str, outs: int, ins: int, size: int) -> Wanted:
     """Return what a convolution consists of."""
     kernel, bias = (outs, ins, size, size), (outs,)
     return {f"{their}.weight": (f"{our}.weight", kernel), f"{their}.bias": (f"{our}.bias", bias)}
 
 
-def _slope(their: str, our: str, channels: int) -> Wanted:
+def slope_names(their: str, our: str, channels: int) -> Wanted:
     """Return what a PReLU consists of."""
     return {f"{their}.weight": (f"{our}.weight", (channels,))}
 
 
-def _count(theirs: Weights, pattern: str) -> int:
+def count_keys(theirs: Weights, pattern: str) -> int:
+    """Return how many keys a pattern fits."""
     return sum(re.fullmatch(pattern, key) is not None for key in theirs)
 
 
-def _kernel(theirs: Weights, key: str) -> tuple[int, int, int]:
+def kernel_shape(theirs: Weights, key: str) -> tuple[int, int, int]:
     """Return output channels, input channels and size of a convolution.
 
     Raises:
@@ -79,7 +80,7 @@ def _kernel(theirs: Weights, key: str) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def _check_keys(theirs: Weights, names: list[str]) -> None:
+def check_keys(theirs: Weights, names: list[str]) -> None:
     """Raise ValueError unless there are just these weights."""
     missing = [name for name in names if name not in theirs]
     if missing:
@@ -89,13 +90,13 @@ def _check_keys(theirs: Weights, names: list[str]) -> None:
         raise ValueError(f"it has {extra[0][:60]}, too, which this layout has not")
 
 
-def _take(theirs: Weights, wanted: Wanted) -> Weights:
+def take_weights(theirs: Weights, wanted: Wanted) -> Weights:
     """Return copies of the weights by our names.
 
     Raises:
         ValueError: One is missing, misshapen, or too many.
     """
-    _check_keys(theirs, list(wanted))
+    check_keys(theirs, list(wanted))
     for key, (_, shape) in wanted.items():
         got = tuple(theirs[key].shape)
         if got != shape:
@@ -107,7 +108,7 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "of a single number"
 
 
-def _shifted(weights: Weights, first: str, last: str, grey: float) -> Weights:
+def absorb_shift(weights: Weights, first: str, last: str, grey: float) -> Weights:
     """Return the weights of a network that sees pixels less a grey and is added to that grey."""
     seen = weights[f"{first}.bias"] + grey * weights[f"{first}.weight"].sum((1, 2, 3))
     return weights | {f"{first}.bias": seen, f"{last}.bias": weights[f"{last}.bias"] - grey}

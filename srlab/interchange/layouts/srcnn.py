@@ -4,14 +4,14 @@ import math
 from dataclasses import replace
 
 from srlab.interchange.layouts.parts import (
-    _MIRRORED,
+    MIRRORED,
     Foreign,
     Weights,
-    _check_keys,
-    _conv,
-    _kernel,
-    _shifted,
-    _take,
+    absorb_shift,
+    check_keys,
+    convolution_names,
+    kernel_shape,
+    take_weights,
 )
 
 _KERNELS = ("9-1-5", "9-3-5", "9-5-5")  # of SRCNN
@@ -21,17 +21,17 @@ def srcnn(theirs: Weights, grey: float) -> Foreign | None:
     """Three convolutions ``conv1`` to ``conv3`` (yjn870/SRCNN-pytorch); of any scale."""
     if not {"conv1.weight", "conv2.weight", "conv3.weight"} <= theirs.keys():
         return None
-    wide, channels, extract = _kernel(theirs, "conv1.weight")
-    narrow, _, combine = _kernel(theirs, "conv2.weight")
-    reconstruct = _kernel(theirs, "conv3.weight")[2]
+    wide, channels, extract = kernel_shape(theirs, "conv1.weight")
+    narrow, _, combine = kernel_shape(theirs, "conv2.weight")
+    reconstruct = kernel_shape(theirs, "conv3.weight")[2]
     kernels = f"{extract}-{combine}-{reconstruct}"
     if kernels not in _KERNELS:
         raise ValueError(f"its kernels are {kernels}, and {' or '.join(_KERNELS)} are wanted")
-    weights = _take(
+    weights = take_weights(
         theirs,
-        _conv("conv1", "body.0", wide, channels, extract)
-        | _conv("conv2", "body.2", narrow, wide, combine)
-        | _conv("conv3", "body.4", channels, narrow, reconstruct),
+        convolution_names("conv1", "body.0", wide, channels, extract)
+        | convolution_names("conv2", "body.2", narrow, wide, combine)
+        | convolution_names("conv3", "body.4", channels, narrow, reconstruct),
     )
     options = {"kernels": kernels, "features": [wide, narrow], "init": "default"}
     return Foreign(
@@ -42,8 +42,8 @@ def srcnn(theirs: Weights, grey: float) -> Foreign | None:
         upsampler_options={},
         scale=None,
         channels=channels,
-        border=_MIRRORED,
-        weights=_shifted(weights, "body.0", "body.4", grey),
+        border=MIRRORED,
+        weights=absorb_shift(weights, "body.0", "body.4", grey),
     )
 
 
@@ -53,10 +53,10 @@ def srcnn_matlab(theirs: Weights, grey: float) -> Foreign | None:
     ``(k k, 64)``, ``(64, k k, 32)`` and ``(32, k k)``: each kernel is a column of MATLAB's, and is
     applied by ``imfilter``, which correlates as ``nn.Conv2d`` does.
     """
-    names = [f"{kind}_conv{n}" for n in (1, 2, 3) for kind in ("weights", "biases")]
+    names = [f"{kind}convolution_names{n}" for n in (1, 2, 3) for kind in ("weights", "biases")]
     if "weights_conv1" not in theirs:
         return None
-    _check_keys(theirs, names)
+    check_keys(theirs, names)
     shapes = [theirs[f"weights_conv{n}"].shape for n in (1, 2, 3)]
     if [len(shape) for shape in shapes] != [2, 3, 2]:
         raise ValueError("its weights have not 2, 3 and 2 dimensions")

@@ -1,6 +1,13 @@
 """VDSR's weights as others keep them."""
 
-from srlab.interchange.layouts.parts import Foreign, Wanted, Weights, _count, _kernel, _take
+from srlab.interchange.layouts.parts import (
+    Foreign,
+    Wanted,
+    Weights,
+    count_keys,
+    kernel_shape,
+    take_weights,
+)
 
 
 def vdsr(theirs: Weights, grey: float) -> Foreign | None:
@@ -10,15 +17,15 @@ def vdsr(theirs: Weights, grey: float) -> Foreign | None:
     """
     if not any(key.startswith("residual_layer.") for key in theirs):
         return None
-    features, channels, _ = _kernel(theirs, "input.weight")
-    inner = _count(theirs, r"residual_layer\.\d+\.conv\.weight")
+    features, channels, _ = kernel_shape(theirs, "input.weight")
+    inner = count_keys(theirs, r"residual_layer\.\d+\.conv\.weight")
     names = ["input", *(f"residual_layer.{i}.conv" for i in range(inner)), "output"]
     widths = [channels, *[features] * (inner + 1), channels]
     wanted: Wanted = {
         f"{name}.weight": (f"body.{2 * i}.weight", (widths[i + 1], widths[i], 3, 3))
         for i, name in enumerate(names)
     }
-    weights = _take(theirs, wanted)
+    weights = take_weights(theirs, wanted)
     for key, kernel in list(weights.items()):
         weights[key.replace("weight", "bias")] = kernel.new_zeros(len(kernel))
     weights["body.0.bias"] += grey * weights["body.0.weight"].sum((1, 2, 3))
