@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from srlab.imaging.resample import fold, mirror_indices
+from srlab.inference.copies import DeviceCopies
+from srlab.inference.cuts import Cut, cut_side, up_to
 from srlab.models.base import Model
 
 
@@ -78,42 +79,12 @@ def upscale_rows(
     yield from _Tiling(model, height, width, tile, at_once).run(read, strip)
 
 
-class _Cut(NamedTuple):
-    """Along one side: a tile's first and last pixel, and those of its context."""
-
-    first: int
-    last: int
-    start: int
-    end: int
-
-    @property
-    def own(self) -> int:
-        """Pixels without the context."""
-        return self.last - self.first
-
-
-def _cuts(size: int, tile: int, grid: int, context: int, at_once: int = 1) -> list[_Cut]:
-    """Cut a side into as few tiles as the largest allows, as equal as the grid allows.
-
-    More than ``at_once`` become a multiple of it, so that none is left to be computed alone.
-    """
-    count = -(-size // _up_to(tile, grid))
-    count = _up_to(count, at_once) if count > at_once else count
-    step = _up_to(-(-size // count), grid)
-    firsts = range(0, size, step)
-    lasts = [min(first + step, size) for first in firsts]
-    return [
-        _Cut(first, last, max(first - context, 0), min(last + context, size))
-        for first, last in zip(firsts, lasts, strict=True)
-    ]
-
-
 @dataclass(frozen=True)
 class _Row:
     """A row of tiles: what it sees of the picture, where it lies, and where its pixels go."""
 
     band: Tensor
-    down: _Cut
+    down: Cut
     out: Tensor
 
 
@@ -121,11 +92,11 @@ class _Tiling:
     """How a picture is cut for a network."""
 
     def __init__(self, model: Model, height: int, width: int, tile: int, at_once: int):
-        context = _up_to(model.halo - model.frame, model.grid)  # beyond the frame
+        context = up_to(model.halo - model.frame, model.grid)  # beyond the frame
         self.model = model
         self.height, self.width = height, width
-        self.down = _cuts(height, tile, model.grid, context)
-        self.across = _cuts(width, tile, model.grid, context, at_once)
+        self.down = cut_side(height, tile, model.grid, context)
+        self.across = cut_side(width, tile, model.grid, context, at_once)
         self.at_once = at_once
 
     def run(
@@ -156,7 +127,7 @@ class _Tiling:
 
         While a row is copied from the device, and used, the next one is computed.
         """
-        copies, waiting = _Copies(), None
+        copies, waiting = DeviceCopies(), None
         for row in self.rows(read, place):
             made = self.computed(row)
             done = copies.start(made, row.out)
@@ -213,7 +184,7 @@ class _Tiling:
                     task.cancel()
 
     @torch.inference_mode()
-    def make(self, row: _Row, cut: _Cut) -> None:
+    def make(self, row: _Row, cut: Cut) -> None:
         """Make a tile."""
         self.put(row, cut, self.model(self.piece(row, cut), halo=self.model.frame))
 
@@ -226,43 +197,17 @@ class _Tiling:
             if not task.cancelled():
                 task.result()
 
-    def piece(self, row: _Row, cut: _Cut) -> Tensor:
+    def piece(self, row: _Row, cut: Cut) -> Tensor:
         """Cut what a tile sees."""
         return row.band[..., cut.start : cut.end + 2 * self.model.frame]
 
-    def put(self, row: _Row, cut: _Cut, done: Tensor) -> None:
+    def put(self, row: _Row, cut: Cut, done: Tensor) -> None:
         """Put a tile's own pixels, of what was made of it and its context, in their place."""
         scale = self.model.scale
         rows, columns = (
             slice((c.first - c.start) * scale, (c.last - c.start) * scale) for c in (row.down, cut)
         )
         row.out[..., cut.first * scale : cut.last * scale] = done[..., rows, columns]
-
-
-class _Copies:
-    """Copies from a device beside what it computes, on a stream of their own."""
-
-    def __init__(self) -> None:
-        self.stream: torch.cuda.Stream | None = None
-
-    def start(self, source: Tensor, target: Tensor) -> Callable[[], Tensor]:
-        """Begin to copy; return what waits until ``target`` is there, and returns it."""
-        if not source.is_cuda:
-            return lambda: target.copy_(source) if source is not target else target
-        with torch.cuda.device(source.device):
-            if self.stream is None:
-                self.stream = torch.cuda.Stream()
-            self.stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self.stream):
-                target.copy_(source, non_blocking=target.is_pinned())
-                source.record_stream(self.stream)
-                arrived = self.stream.record_event()
-
-        def wait() -> Tensor:
-            arrived.synchronize()
-            return target
-
-        return wait
 
 
 @contextmanager
@@ -293,8 +238,3 @@ def _whole(model: Model, height: int, width: int, tile: int) -> bool:
 
 def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
-
-
-def _up_to(size: int, grid: int) -> int:
-    """Return the next multiple of ``grid``."""
-    return -(-size // grid) * grid

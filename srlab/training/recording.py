@@ -6,16 +6,14 @@ of the weights. What it computes is what was recorded, on the memory that it was
 batch, the learning rates and the share of the average are written into tensors that it reads.
 """
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from srlab.training.cuda_graph import capture, on_device, stream_beside, waiting_is_an_error
 from srlab.training.parameters import begin_momentum, learning_rates
 from srlab.training.state import TrainingState
 from srlab.training.step import Advance, Step, Terms
@@ -111,7 +109,7 @@ def record(advance: Advance, state: TrainingState, lr: Tensor, hr: Tensor) -> Re
     _check_recordable(state)
     device = lr.device
     names: list[str] = []
-    with _on(device):
+    with on_device(device):
         controls = _prepare(state, device)
         before = _snapshot(state)
 
@@ -124,9 +122,9 @@ def record(advance: Advance, state: TrainingState, lr: Tensor, hr: Tensor) -> Re
 
         fault: str | None = None  # raised at the end: an error keeps alive what it came from
         try:
-            with _beside(device):
+            with stream_beside(device):
                 expected = _try_out(work, state, controls)
-                with _waiting_is_an_error(device):
+                with waiting_is_an_error(device):
                     work()
             _restore(state, before)
             state.optimizer.zero_grad(set_to_none=True)
@@ -153,66 +151,6 @@ def record(advance: Advance, state: TrainingState, lr: Tensor, hr: Tensor) -> Re
             _forget_the_step(state, device)
             raise CannotRecord(fault)
     return Recording(replay, names, losses, controls)
-
-
-def capture(work: Callable[[], Tensor], device: torch.device) -> tuple[Callable[[], None], Tensor]:
-    """Record what ``work`` launches on a CUDA device, without computing it.
-
-    Returns:
-        What launches it again, which keeps alive all that ``work`` holds: a graph knows no more
-        than addresses. And the tensor that ``work`` returned, which each replay writes.
-    """
-    graph = torch.cuda.CUDAGraph()
-    # On a stream of this device: torch's own would be of the first one that recorded. A loader's
-    # thread may take pinned memory meanwhile, which "global" would not allow.
-    with (
-        torch.cuda.stream(torch.cuda.current_stream()),
-        torch.cuda.graph(graph, stream=torch.cuda.Stream(), capture_error_mode="thread_local"),
-    ):
-        result = work()
-    return partial(_launch, graph, work), result
-
-
-def _launch(graph: torch.cuda.CUDAGraph, kept: object) -> None:
-    graph.replay()
-
-
-def _on(device: torch.device) -> AbstractContextManager[object]:
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
-
-
-@contextmanager
-def _beside(device: torch.device) -> Iterator[None]:
-    """Work on a stream of its own, as CUDA wants it before a recording."""
-    if device.type != "cuda":
-        yield
-        return
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    try:
-        with torch.cuda.stream(stream):
-            yield
-    finally:
-        torch.cuda.current_stream().wait_stream(stream)
-
-
-@contextmanager
-def _waiting_is_an_error(device: torch.device) -> Iterator[None]:
-    """Let what waits for the device fail, as it would in a recording.
-
-    But a recording that fails is never ended by torch before 2.13: its allocator would take it for
-    running from then on.
-    """
-    if device.type != "cuda":
-        yield
-        return
-    usual = torch.cuda.get_sync_debug_mode()
-    with warnings.catch_warnings(action="ignore"):  # that the mode is a prototype
-        torch.cuda.set_sync_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode(usual)
 
 
 def _check_recordable(state: TrainingState) -> None:

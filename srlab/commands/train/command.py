@@ -2,8 +2,6 @@
 
 import contextlib
 import io
-import json
-import math
 import re
 import warnings
 from collections.abc import Iterator
@@ -15,22 +13,17 @@ from srlab.assembly.checkpoints import checkpoint_file, trusted_roots
 from srlab.assembly.training_checks import check_devices
 from srlab.assembly.training_run import Job, check_run, prepare
 from srlab.command_line.invocation import Invocation
-from srlab.commands.train.monitor import Monitor, Onlooker
+from srlab.commands.train.results import finish, last_score
+from srlab.commands.train.training import train_on, what_is_kept
 from srlab.commands.train.workers import run_in_workers
 from srlab.config.plain import plain
 from srlab.config.schema import TrainConfig
-from srlab.data.feed import feed
-from srlab.errors import Interrupted, OutOfMemory, UserError
-from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
+from srlab.errors import UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
-from srlab.machine.memory import enough_memory
-from srlab.machine.signals import Stopper
 from srlab.runs.folder import create_run, make_paths_absolute, read_run
-from srlab.storage.atomic import write_atomically
-from srlab.storage.checkpoint import load, save
+from srlab.storage.checkpoint import load
 from srlab.storage.folders import dated, lock
-from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 
 # What only a training by gradients reads.
 _OF_GRADIENTS = re.compile(
@@ -54,8 +47,8 @@ def run(call: Invocation[TrainConfig]) -> float:
         job, folder = _begun(call) if call.config.resume is None else _resumed(call, config)
         if job.done and (folder / "results.json").exists():
             print(f"{folder} is finished: {job.state.step:,} steps are done")
-            return _last_score(job)
-        return _finish(job, folder, job.judge() if job.done else _train(job, folder))
+            return last_score(job)
+        return finish(job, folder, job.judge() if job.done else train_on(job, folder))
 
 
 def _in_workers(call: Invocation[TrainConfig], wanted: TrainConfig) -> float:
@@ -71,7 +64,7 @@ def _in_workers(call: Invocation[TrainConfig], wanted: TrainConfig) -> float:
     def advice() -> str:
         if not (folder / "config.yaml").exists():
             return "nothing was begun"
-        return f"{_kept(folder)}; go on with: srlab train resume={quote(str(folder))}"
+        return f"{what_is_kept(folder)}; go on with: srlab train resume={quote(str(folder))}"
 
     try:
         return run_in_workers(wanted.trainer.devices, advice, run, call)
@@ -192,101 +185,3 @@ def _take_up(job: Job, folder: Path) -> None:
             for key in changed
         )
         print(f"the bits may differ from here on: {'; '.join(told)}")
-
-
-def _train(job: Job, folder: Path) -> list[Result]:
-    """Train to the end and return the scores of the final weights."""
-    state, trainer = job.state, job.config.trainer
-    settings = LoopSettings(
-        trainer.steps, trainer.log_every, trainer.eval_every, trainer.save_every, trainer.clip,
-        trainer.patience, trainer.precision.value, trainer.compile, trainer.graph,
-    )  # fmt: skip
-    batches = feed(job.batches, state.step, trainer.steps, job.device, trainer.workers)
-    monitor = Monitor(job, folder) if ranks.rank() == 0 else Onlooker(job)
-    try:
-        with Stopper() as stopper, enough_memory("trainer.batch_size or trainer.patch_size"):
-            callbacks = Callbacks(
-                log=monitor.log,
-                evaluate=monitor.evaluate,
-                save_last=lambda: _save(job, folder / "last.pt", resumable=True),
-                save_best=lambda: _save(job, folder / "best.pt", resumable=False),
-                stop=ranks.Leaving(stopper),
-                note=monitor.note,
-            )
-            ending = fit(
-                state, job.objective, batches, job.schedule, settings, callbacks, job.device,
-                state.model.frame,
-            )  # fmt: skip
-    except RuntimeError as error:
-        if "finished reduction" not in str(error):
-            raise
-        raise UserError(
-            "the model has weights that a step does not use, and several workers wait for their "
-            "gradients: trainer.devices must be 1"
-        ) from None
-    except OutOfMemory as error:
-        if all(p.isfinite().all() for p in state.model.parameters()):
-            _save(job, folder / "last.pt", resumable=True)
-        raise UserError(
-            f"{error} in a run of its own; {_kept(folder)} and, where there is more memory, this "
-            f"one goes on with: srlab train resume={quote(str(folder))}"
-        ) from None
-    except Diverged as error:
-        raise UserError(
-            f"{error}; {_kept(folder)}; try a lower optim.lr, trainer.clip=1, a longer "
-            f"schedule.warmup or fp32"
-        ) from None
-    finally:
-        batches.close()  # or its workers would be ended by the end of the process, with a traceback
-        monitor.close()
-    if ending == "signal" and not job.done:
-        ranks.wait_for_first()  # which saves
-        raise Interrupted(
-            f"stopped at step {state.step:,} and saved; "
-            f"go on with: srlab train resume={quote(str(folder))}",
-            128 + int(stopper.signal or 0),
-        )
-    if ending == "patience":
-        print(f"stopped early: no better score in {trainer.patience} evaluations")
-    return monitor.results
-
-
-def _save(job: Job, path: Path, resumable: bool) -> None:
-    if ranks.rank() == 0:
-        save(path, job.checkpoint(resumable))
-
-
-def _kept(folder: Path) -> str:
-    """Say which checkpoint a run that failed has left."""
-    kept = folder / "last.pt"
-    if not kept.exists():
-        return "no checkpoint was saved before"
-    return f"the last good checkpoint is {kept} (step {load(kept)['step']:,})"
-
-
-def _finish(job: Job, folder: Path, ours: list[Result]) -> float:
-    """Write the tables of the final weights beside bicubic, and the picture."""
-    results = [r for pair in zip(job.judge_bicubic(), ours, strict=True) for r in pair]
-    if ranks.rank() > 0:
-        return _last_score(job)
-    write_atomically(folder / "results.csv", as_csv(results).encode())
-    history = [record | {"psnr": finite(record["psnr"])} for record in job.state.history]
-    summary = {"step": job.state.step, "seconds": job.seconds, "history": history}
-    metrics = json.dumps(summary, indent=2) + "\n"
-    write_atomically(folder / "metrics.json", metrics.encode())
-    drawn = io.BytesIO()
-    captions = [f"{r.label} {r.scores[0].psnr:.2f} dB" for r in results[:2]]
-    job.showcase.sheet(job.upscaler(), *captions).save(drawn, format="PNG")
-    write_atomically(folder / "comparison.png", drawn.getbuffer())
-    # Last: it is the mark of a run that is finished.
-    write_atomically(folder / "results.json", as_json(results).encode())
-    print(f"\n{console_table(results, per_image=False)}\n")
-    print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
-    checkpoint = quote(f"checkpoint={folder}/last.pt")
-    print(f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png")
-    return _last_score(job)
-
-
-def _last_score(job: Job) -> float:
-    history = job.state.history
-    return history[-1]["psnr"] if history else math.nan

@@ -1,0 +1,41 @@
+"""What a run leaves when it is finished: tables and a picture."""
+
+import io
+import json
+import math
+from pathlib import Path
+from shlex import quote
+
+from srlab.assembly.training_run import Job
+from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
+from srlab.machine import ranks
+from srlab.storage.atomic import write_atomically
+
+
+def finish(job: Job, folder: Path, ours: list[Result]) -> float:
+    """Write the tables of the final weights beside bicubic, and the picture."""
+    results = [r for pair in zip(job.judge_bicubic(), ours, strict=True) for r in pair]
+    if ranks.rank() > 0:
+        return last_score(job)
+    write_atomically(folder / "results.csv", as_csv(results).encode())
+    history = [record | {"psnr": finite(record["psnr"])} for record in job.state.history]
+    summary = {"step": job.state.step, "seconds": job.seconds, "history": history}
+    metrics = json.dumps(summary, indent=2) + "\n"
+    write_atomically(folder / "metrics.json", metrics.encode())
+    drawn = io.BytesIO()
+    captions = [f"{r.label} {r.scores[0].psnr:.2f} dB" for r in results[:2]]
+    job.showcase.sheet(job.upscaler(), *captions).save(drawn, format="PNG")
+    write_atomically(folder / "comparison.png", drawn.getbuffer())
+    # Last: it is the mark of a run that is finished.
+    write_atomically(folder / "results.json", as_json(results).encode())
+    print(f"\n{console_table(results, per_image=False)}\n")
+    print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
+    checkpoint = quote(f"checkpoint={folder}/last.pt")
+    print(f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png")
+    return last_score(job)
+
+
+def last_score(job: Job) -> float:
+    """Return the mean PSNR of the first test set at the latest evaluation; nan without one."""
+    history = job.state.history
+    return history[-1]["psnr"] if history else math.nan

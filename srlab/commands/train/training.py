@@ -1,0 +1,85 @@
+"""The part of a run in which it trains."""
+
+from pathlib import Path
+from shlex import quote
+
+from srlab.assembly.training_run import Job
+from srlab.commands.train.monitor import Monitor, Onlooker
+from srlab.data.feed import feed
+from srlab.errors import Interrupted, OutOfMemory, UserError
+from srlab.evaluation.tables import Result
+from srlab.machine import ranks
+from srlab.machine.memory import enough_memory
+from srlab.machine.signals import Stopper
+from srlab.storage.checkpoint import load, save
+from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
+
+
+def train_on(job: Job, folder: Path) -> list[Result]:
+    """Train to the end and return the scores of the final weights."""
+    state, trainer = job.state, job.config.trainer
+    settings = LoopSettings(
+        trainer.steps, trainer.log_every, trainer.eval_every, trainer.save_every, trainer.clip,
+        trainer.patience, trainer.precision.value, trainer.compile, trainer.graph,
+    )  # fmt: skip
+    batches = feed(job.batches, state.step, trainer.steps, job.device, trainer.workers)
+    monitor = Monitor(job, folder) if ranks.rank() == 0 else Onlooker(job)
+    try:
+        with Stopper() as stopper, enough_memory("trainer.batch_size or trainer.patch_size"):
+            callbacks = Callbacks(
+                log=monitor.log,
+                evaluate=monitor.evaluate,
+                save_last=lambda: _save(job, folder / "last.pt", resumable=True),
+                save_best=lambda: _save(job, folder / "best.pt", resumable=False),
+                stop=ranks.Leaving(stopper),
+                note=monitor.note,
+            )
+            ending = fit(
+                state, job.objective, batches, job.schedule, settings, callbacks, job.device,
+                state.model.frame,
+            )  # fmt: skip
+    except RuntimeError as error:
+        if "finished reduction" not in str(error):
+            raise
+        raise UserError(
+            "the model has weights that a step does not use, and several workers wait for their "
+            "gradients: trainer.devices must be 1"
+        ) from None
+    except OutOfMemory as error:
+        if all(p.isfinite().all() for p in state.model.parameters()):
+            _save(job, folder / "last.pt", resumable=True)
+        raise UserError(
+            f"{error} in a run of its own; {what_is_kept(folder)} and, where there is more "
+            f"memory, this one goes on with: srlab train resume={quote(str(folder))}"
+        ) from None
+    except Diverged as error:
+        raise UserError(
+            f"{error}; {what_is_kept(folder)}; try a lower optim.lr, trainer.clip=1, a longer "
+            f"schedule.warmup or fp32"
+        ) from None
+    finally:
+        batches.close()  # or its workers would be ended by the end of the process, with a traceback
+        monitor.close()
+    if ending == "signal" and not job.done:
+        ranks.wait_for_first()  # which saves
+        raise Interrupted(
+            f"stopped at step {state.step:,} and saved; "
+            f"go on with: srlab train resume={quote(str(folder))}",
+            128 + int(stopper.signal or 0),
+        )
+    if ending == "patience":
+        print(f"stopped early: no better score in {trainer.patience} evaluations")
+    return monitor.results
+
+
+def _save(job: Job, path: Path, resumable: bool) -> None:
+    if ranks.rank() == 0:
+        save(path, job.checkpoint(resumable))
+
+
+def what_is_kept(folder: Path) -> str:
+    """Say which checkpoint a run that failed has left."""
+    kept = folder / "last.pt"
+    if not kept.exists():
+        return "no checkpoint was saved before"
+    return f"the last good checkpoint is {kept} (step {load(kept)['step']:,})"
