@@ -9,46 +9,37 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Twice, by subject: for editors and type checkers, and to be imported when first used.
+# Twice: for editors and type checkers, and by subject, to be imported when first used.
 if TYPE_CHECKING:
-    # Networks from files
     from srlab.assembly.checkpoints import load as load
     from srlab.assembly.checkpoints import load_checkpoint as load_checkpoint
-
-    # Networks
-    from srlab.models.espcn import ESPCN as ESPCN
-    from srlab.models.compact import Compact as Compact
-    from srlab.models.srcnn import SRCNN as SRCNN
-    from srlab.models.fsrcnn import FSRCNN as FSRCNN
-    from srlab.models.vdsr import VDSR as VDSR
-    from srlab.models.edsr import EDSR as EDSR
-    from srlab.models.unet import UNet as UNet
-
-    # Upsamplers, and what they compute
-    from srlab.upsamplers.pixel_shuffle import PixelShuffle as PixelShuffle
-    from srlab.upsamplers.deconv import Deconv as Deconv
-    from srlab.upsamplers.resize_conv import ResizeConv as ResizeConv
-    from srlab.upsamplers.interpolation import Interpolate as Interpolate
-    from srlab.upsamplers.staged import Staged as Staged
-    from srlab.upsamplers.boxed import Boxed as Boxed
-    from srlab.upsamplers.unpool import Unpool as Unpool
-    from srlab.upsamplers.carafe import CARAFE as CARAFE
-    from srlab.upsamplers.linear import subpixel_form as subpixel_form
-    from srlab.upsamplers.linear import transposed_form as transposed_form
-    from srlab.upsamplers.simplify import simplify as simplify
-
-    # Pictures
     from srlab.imaging.colour import luma as luma
     from srlab.imaging.resample import enlarge as enlarge
     from srlab.imaging.resample import shrink as shrink
     from srlab.imaging.resample import stretch as stretch
-
-    # Measures
-    from srlab.metrics.psnr import psnr as psnr
-    from srlab.metrics.ssim import ssim as ssim
     from srlab.metrics.checkerboard import kernel_ripple as kernel_ripple
     from srlab.metrics.checkerboard import picture_ripple as picture_ripple
     from srlab.metrics.checkerboard import spectral_ratio as spectral_ratio
+    from srlab.metrics.psnr import psnr as psnr
+    from srlab.metrics.ssim import ssim as ssim
+    from srlab.models.compact import Compact as Compact
+    from srlab.models.edsr import EDSR as EDSR
+    from srlab.models.espcn import ESPCN as ESPCN
+    from srlab.models.fsrcnn import FSRCNN as FSRCNN
+    from srlab.models.srcnn import SRCNN as SRCNN
+    from srlab.models.unet import UNet as UNet
+    from srlab.models.vdsr import VDSR as VDSR
+    from srlab.upsamplers.boxed import Boxed as Boxed
+    from srlab.upsamplers.carafe import CARAFE as CARAFE
+    from srlab.upsamplers.deconv import Deconv as Deconv
+    from srlab.upsamplers.interpolation import Interpolate as Interpolate
+    from srlab.upsamplers.linear import subpixel_form as subpixel_form
+    from srlab.upsamplers.linear import transposed_form as transposed_form
+    from srlab.upsamplers.pixel_shuffle import PixelShuffle as PixelShuffle
+    from srlab.upsamplers.resize_conv import ResizeConv as ResizeConv
+    from srlab.upsamplers.simplify import simplify as simplify
+    from srlab.upsamplers.staged import Staged as Staged
+    from srlab.upsamplers.unpool import Unpool as Unpool
 
 _NAMES = {
     # Networks from files

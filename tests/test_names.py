@@ -19,14 +19,14 @@ training.schedule.constant training.schedule.cosine training.schedule.step_decay
 upsamplers.boxed.Boxed upsamplers.carafe.CARAFE upsamplers.deconv.Deconv
 upsamplers.interpolation.Interpolate upsamplers.pixel_shuffle.PixelShuffle
 upsamplers.resize_conv.ResizeConv upsamplers.staged.Staged upsamplers.unpool.Unpool
-""".split()
+""".split()  # noqa: SIM905
 
 # What the documentation tells packages of others to import.
 TOLD = """
 upsamplers.Upsampler models.Model models.UpsamplerFactory imaging.colour.luma cli.main
 testing.check_upsampler testing.check_model testing.upsampler_configs testing.model_configs
 upsamplers.linear.SubPixel upsamplers.linear.subpixel_form upsamplers.linear.take_over
-""".split()
+""".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("names", [TARGETS, TOLD], ids=["targets", "told"])
