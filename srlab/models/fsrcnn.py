@@ -1,15 +1,14 @@
 """FSRCNN (Dong et al., ECCV 2016, arXiv 1608.00367): extract, shrink, map, expand, upsample."""
 
-from torch import Tensor, nn
+from torch import nn
 
-from srlab.imaging.resample import reframe
-from srlab.models.base import MID_GREY, Model, UpsamplerFactory
+from srlab.models.base import UpsamplerFactory
 from srlab.models.identity import Start, check_start, prelu_stack
-from srlab.models.residual import Residual, add_residual, residual_reach
-from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
+from srlab.models.residual import Residual
+from srlab.models.shallow import Shallow
 
 
-class FSRCNN(Model):
+class FSRCNN(Shallow):
     """5x5 to d features, 1x1 to s, m times 3x3, 1x1 back to d, each with PReLU; the upsampler last.
 
     The paper's FSRCNN(56, 12, 4) has 12,464 weights, FSRCNN-s (32, 5, 1) has 3,937, biases and
@@ -39,7 +38,6 @@ class FSRCNN(Model):
         residual: Residual = "none",
         init: Start = "default",
     ):
-        super().__init__()
         if min(features, shrunk) < channels:
             raise ValueError(
                 f"features and shrunk must be at least the {channels} channels of the picture, "
@@ -48,26 +46,12 @@ class FSRCNN(Model):
         if depth < 0:
             raise ValueError(f"depth must not be negative, got {depth}")
         check_start(init)
-        self.scale = scale
-        self.channels = channels
-        self.residual: Residual = residual
         convolutions = [
             nn.Conv2d(channels, features, 5),
             nn.Conv2d(features, shrunk, 1),
             *(nn.Conv2d(shrunk, shrunk, 3) for _ in range(depth)),
             nn.Conv2d(shrunk, features, 1),
         ]
-        self.body = prelu_stack(convolutions, channels, init)
-        self.upsampler = upsampler(features, channels, scale)
-        self.whole = is_whole(self.upsampler)
-        self._left = halo_of(self.upsampler)
-        self._context = 2 + depth + self._left
-        self.halo = max(self._context, picture_reach(self.upsampler), residual_reach(residual))
-        self.frame = self.halo
-
-    def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
-        """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        framed = reframe(lr, halo, self.halo) - MID_GREY
-        features = self.body(reframe(framed, self.halo, self._context))
-        sr = upsample(self.upsampler, features, self._left, framed, self.halo, self.scale)
-        return add_residual(sr, framed, self.halo, self.scale, self.residual) + MID_GREY
+        body = prelu_stack(convolutions, channels, init)
+        head = upsampler(features, channels, scale)
+        super().__init__(body, 2 + depth, head, scale, channels, residual)

@@ -1,0 +1,52 @@
+"""What shallow networks share: convolutions at low resolution that pad nothing, upsampler last."""
+
+from torch import Tensor, nn
+
+from srlab.imaging.resample import reframe
+from srlab.models.base import MID_GREY, Model
+from srlab.models.residual import Residual, add_residual, residual_reach
+from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
+
+
+class Shallow(Model):
+    """A body of convolutions without padding, and an upsampler.
+
+    Args:
+        body: Maps ``(N, C, H + 2 reach, W + 2 reach)`` to features ``(N, F, H, W)``.
+        reach: How many pixels its convolutions use up on each side.
+        upsampler: The upsampler, of F features.
+        scale: The factor s.
+        channels: 1 for Y, 3 for RGB.
+        residual: What is interpolated from the input and added to the output.
+        mean: What is subtracted from the picture and added again.
+    """
+
+    def __init__(
+        self,
+        body: nn.Sequential,
+        reach: int,
+        upsampler: nn.Module,
+        scale: int,
+        channels: int,
+        residual: Residual,
+        mean: float = MID_GREY,
+    ):
+        super().__init__()
+        self.scale = scale
+        self.channels = channels
+        self.residual: Residual = residual
+        self.mean = mean
+        self.body = body
+        self.upsampler = upsampler
+        self.whole = is_whole(upsampler)
+        self._left = halo_of(upsampler)
+        self._context = reach + self._left
+        self.halo = max(self._context, picture_reach(upsampler), residual_reach(residual))
+        self.frame = self.halo
+
+    def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
+        """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
+        framed = reframe(lr, halo, self.halo) - self.mean
+        features = self.body(reframe(framed, self.halo, self._context))
+        sr = upsample(self.upsampler, features, self._left, framed, self.halo, self.scale)
+        return add_residual(sr, framed, self.halo, self.scale, self.residual) + self.mean
