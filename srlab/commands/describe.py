@@ -27,6 +27,7 @@ from srlab.config.words import Colour
 from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.evaluation.network import costs_of
+from srlab.measuring.cost import parameter_count
 from srlab.metrics.checkerboard import flat_ripple, kernel_ripple
 from srlab.models.base import Model
 from srlab.reporting.drawing import draw_upsampler
@@ -112,7 +113,7 @@ def _layers(network: Model, costs: dict[str, float]) -> Iterator[str]:
         cost = f"{costs.get(name, 0):,.1f}" if costs else "cannot be counted"
         cost = "by the picture's size" if whole else cost
         kind = "" if layer is network else _kind(layer)
-        rows.append((name or "total", kind, f"{_count(layer):,}", cost))
+        rows.append((name or "total", kind, f"{parameter_count(layer):,}", cost))
     yield from aligned(rows)
 
 
@@ -120,7 +121,7 @@ def _parts(network: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Modul
     """Yield the upsamplers and, elsewhere, the innermost layers that have parameters."""
     for name, child in network.named_children():
         if isinstance(child, Upsampler) or not list(child.children()):
-            if isinstance(child, Upsampler) or _count(child):
+            if isinstance(child, Upsampler) or parameter_count(child):
                 yield prefix + name, child
         else:
             yield from _parts(child, f"{prefix}{name}.")
@@ -134,10 +135,6 @@ def _kind(layer: nn.Module) -> str:
         size = "x".join(map(str, layer.kernel_size))
         return f"{name} {layer.in_channels} -> {layer.out_channels}, {size}"
     return name
-
-
-def _count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
 
 
 def _form(head: Upsampler) -> SubPixel | str:
@@ -189,7 +186,9 @@ def _family(subject: Subject, form: SubPixel | str) -> Iterator[str]:
     size = _structure(subject).size
     yield f"\nsettings that read the same {size}x{size} low-resolution pixels:"
     alike = matched(size, *channels)
-    yield from aligned([(f"  {choice}", f"{_count(m):,} parameters") for choice, m in alike])
+    yield from aligned(
+        [(f"  {choice}", f"{parameter_count(m):,} parameters") for choice, m in alike]
+    )
     can, by = relatives(subject.node, *channels)
     both = [name for name in can if name in by]
     for text, names in (
@@ -204,7 +203,7 @@ def _family(subject: Subject, form: SubPixel | str) -> Iterator[str]:
 def _drawn(subject: Subject, form: SubPixel | str, costs: dict[str, float]) -> bytes:
     network, head = subject.network, subject.head
     deconv = None if isinstance(form, str) else transposed_form(form)
-    numbers = f"{_count(network):,} parameters, {_count(head):,} of them in the upsampler"
+    numbers = f"{parameter_count(network):,} parameters, {parameter_count(head):,} of them in the upsampler"
     if costs and not network.whole:
         own = next(costs.get(name, 0) for name, module in upsamplers_of(network) if module is head)
         numbers += f"; {costs['']:,.0f} multiply-adds per SR pixel, {own:,.0f} in the upsampler"

@@ -1,30 +1,60 @@
-"""Which papers have a network."""
+"""Which papers have a network, so that published figures can stand beside ours."""
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
+
+
+class Method(NamedTuple):
+    """A network of a paper.
+
+    Args:
+        name: What the paper calls it; ``{key}`` stands for a value of its config.
+        config: The values, by dotted keys, that make it that network; of ``_target_`` the class.
+    """
+
+    name: str
+    config: dict[str, Any]
+
+
+METHODS = (
+    Method("{upsampler.mode}", {
+        "_target_": "Plain", "channels": 1, "upsampler._target_": "Interpolate",
+    }),
+    Method("SRCNN {kernels}", {
+        "_target_": "SRCNN", "channels": 1,
+        "upsampler._target_": "Interpolate", "upsampler.mode": "bicubic",
+    }),
+    Method("ESPCN {activation}", {
+        "_target_": "ESPCN", "channels": 1,
+        "upsampler._target_": "PixelShuffle", "upsampler.kernel_size": 3,
+    }),
+    Method("FSRCNN", {
+        "_target_": "FSRCNN", "channels": 1, "features": 56, "shrunk": 12, "depth": 4,
+        "upsampler._target_": "Deconv", "upsampler.kernel_size": 9,
+    }),
+    Method("VDSR", {
+        "_target_": "VDSR", "channels": 1, "depth": 20, "features": 64,
+        "upsampler._target_": "Interpolate", "upsampler.mode": "bicubic",
+    }),
+    Method("EDSR-baseline", {
+        "_target_": "EDSR", "channels": 3, "blocks": 16, "features": 64, "block_scale": 1.0,
+        "upsampler._target_": "Staged", "upsampler.stage._target_": "PixelShuffle",
+    }),
+)  # fmt: skip
 
 
 def method_of(model: dict[str, Any]) -> str | None:
     """Return the paper's name for a model config, or None if no paper has just this network."""
-    upsampler = model.get("upsampler") or {}
-    kind = str(model.get("_target_", "")).rpartition(".")[2]
-    head = str(upsampler.get("_target_", "")).rpartition(".")[2]
     if model.get("residual", "none") != "none":
         return None
-    if kind == "EDSR" and head == "Staged" and model.get("channels") == 3:
-        size = [model.get(key) for key in ("blocks", "features", "block_scale")]
-        stage = str(upsampler.get("stage", {}).get("_target_", "")).rpartition(".")[2]
-        return "EDSR-baseline" if size == [16, 64, 1.0] and stage == "PixelShuffle" else None
-    if model.get("channels") != 1:
-        return None
-    if kind == "Plain" and head == "Interpolate":
-        return str(upsampler.get("mode"))
-    if kind == "SRCNN" and head == "Interpolate" and upsampler.get("mode") == "bicubic":
-        return f"SRCNN {model.get('kernels')}"
-    if kind == "ESPCN" and head == "PixelShuffle" and upsampler.get("kernel_size") == 3:
-        return f"ESPCN {model.get('activation')}"
-    if kind == "FSRCNN" and head == "Deconv" and upsampler.get("kernel_size") == 9:
-        size = [model.get(key) for key in ("features", "shrunk", "depth")]
-        return "FSRCNN" if size == [56, 12, 4] else None
-    if kind == "VDSR" and head == "Interpolate" and upsampler.get("mode") == "bicubic":
-        return "VDSR" if [model.get("depth"), model.get("features")] == [20, 64] else None
+    for method in METHODS:
+        if all(_value(model, key) == wanted for key, wanted in method.config.items()):
+            return re.sub(r"{(.+?)}", lambda key: str(_value(model, key[1])), method.name)
     return None
+
+
+def _value(node: Any, key: str) -> Any:
+    """Return the value of a dotted key, None if there is none."""
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return str(node).rpartition(".")[2] if key.endswith("_target_") else node

@@ -93,3 +93,8 @@ def _count(
         if name or path == "Global":
             counts[name] = sum(operations.values()) / 2
     return counts
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Return how many parameters a module has, frozen ones too."""
+    return sum(parameter.numel() for parameter in module.parameters())

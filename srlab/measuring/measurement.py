@@ -1,6 +1,5 @@
 """What a measurement found: a table for the console, and JSON with the machine it was made on."""
 
-import json
 import os
 import statistics
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from srlab.errors import UserError
 from srlab.machine.facts import machine
 from srlab.machine.memory import keep_freed_memory
 from srlab.measuring.timing import median_ratio
-from srlab.storage.atomic import write_atomically
+from srlab.storage.atomic import write_json
 from srlab.storage.folders import check_new_file
 
 
@@ -123,5 +122,5 @@ def report(measurement: Measurement, output: str | None, device: torch.device) -
     print(table(measurement))
     if output is not None:
         content = asdict(measurement) | {"ratio": measurement.ratio, "machine": machine(device)}
-        write_atomically(Path(output).expanduser(), (json.dumps(content, indent=2) + "\n").encode())
+        write_json(Path(output).expanduser(), content)
         print(f"written: {output}")

@@ -1,6 +1,5 @@
 """The folder of a run: it explains itself, and two processes never train in it at once."""
 
-import json
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -13,7 +12,7 @@ from yaml import YAMLError
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
 from srlab.runs.environment import environment_of
-from srlab.storage.atomic import write_atomically
+from srlab.storage.atomic import write_atomically, write_json
 from srlab.storage.folders import lock, make_folder
 
 _TEMPORARY = (".environment.json-", ".config.yaml-")  # names of files that are being written
@@ -41,8 +40,7 @@ def create_run(folder: Path, config: dict[str, Any], device: torch.device) -> Pa
     make_folder(folder)
     lock(folder)
     make_folder(folder)  # still empty, now that nobody else can be writing to it
-    environment = json.dumps(environment_of(device), indent=2) + "\n"
-    write_atomically(folder / "environment.json", environment.encode())
+    write_json(folder / "environment.json", environment_of(device))
     text = OmegaConf.to_yaml(OmegaConf.create(config))
     write_atomically(folder / "config.yaml", text.encode())
     return folder

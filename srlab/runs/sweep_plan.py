@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from srlab.errors import UserError
-from srlab.storage.atomic import write_atomically
+from srlab.storage.atomic import write_json
 
 _PLAN = "sweep.json"
 
@@ -66,7 +66,7 @@ def is_sweep(folder: Path) -> bool:
 
 def write_sweep(folder: Path, sweep: Sweep) -> None:
     """Write the plan of a sweep."""
-    write_atomically(folder / _PLAN, (json.dumps(asdict(sweep), indent=2) + "\n").encode())
+    write_json(folder / _PLAN, asdict(sweep))
 
 
 def log_file(sweep: Path, name: str) -> Path:

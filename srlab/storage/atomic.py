@@ -1,12 +1,13 @@
 """Files that are whole or not there."""
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from srlab.errors import UserError
 
@@ -73,3 +74,12 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """
     with atomic_file(path) as file:
         file.write(data)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain data as JSON, as ``write_atomically`` writes.
+
+    Raises:
+        UserError: The disk is full or the folder cannot be written; ``path`` is as it was.
+    """
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())

@@ -25,6 +25,7 @@ from srlab.machine.device import choose_device
 from srlab.machine.facts import described
 from srlab.machine.memory import enough_memory, peak_on
 from srlab.machine.precision import autocast_to, layer_type, training_arithmetic
+from srlab.measuring.cost import parameter_count
 from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.schedule import constant
@@ -122,7 +123,7 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
         raise UserError(f"{error}; try a lower optim.lr") from None
     memory = peak_on(device)
     split = _split(training, batches, lr, hr, config, device)
-    count = sum(p.numel() for p in state.model.parameters())
+    count = parameter_count(state.model)
     title = (
         f"training {type(state.model).__name__} with {type(state.model.upsampler).__name__} "
         f"x{config.scale}, {count:,} parameters, batches of {config.batch_size} low-resolution "

@@ -29,6 +29,7 @@ from srlab.machine.device import choose_device, wait_for
 from srlab.machine.facts import described
 from srlab.machine.memory import enough_memory, peak_on
 from srlab.machine.precision import autocast_to, cast_layers
+from srlab.measuring.cost import parameter_count
 from srlab.measuring.measurement import Figure, Measurement, begin_measuring, check_size, report
 from srlab.measuring.timing import interleaved
 from srlab.upsamplers.simplify import simplify
@@ -85,7 +86,7 @@ def _measure(network: Network, config: BenchUpscaleConfig, folder: Path) -> Meas
         "colour": max(0.0, colours - median[ours]),
         "encode, as far as it does not overlap": max(0.0, files - colours - median["decode"]),
     }
-    count = sum(p.numel() for p in network.module.parameters())
+    count = parameter_count(network.module)
     title = (
         f"upscaling {width}x{height} to {width * scale}x{height * scale} by {network.label}, "
         f"{count:,} parameters, on {described(device)}, torch {torch.__version__}"

@@ -25,6 +25,7 @@ from srlab.data.pairs import read_pairs
 from srlab.errors import UserError
 from srlab.evaluation.score import smallest_side
 from srlab.imaging.files import to_tensor
+from srlab.measuring.cost import parameter_count
 from srlab.models.base import Model
 from srlab.storage.checkpoint import check_new_checkpoint, load, save
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, take_over
@@ -114,7 +115,7 @@ def _renamed(name: str, kind: str) -> str:
 
 
 def _layer(module: Any) -> str:
-    weights = sum(p.numel() for p in module.parameters())
+    weights = parameter_count(module)
     channels = f"{module.in_channels} -> {module.out_channels}"
     return f"{type(module).__name__} {channels} x{module.scale}, {weights:,} parameters"
 

@@ -14,6 +14,7 @@ from srlab.errors import UserError
 from srlab.interchange.foreign import read_weights
 from srlab.interchange.layouts.known import recognise
 from srlab.interchange.layouts.parts import Foreign
+from srlab.measuring.cost import parameter_count
 from srlab.models.base import MID_GREY, Model
 from srlab.storage.checkpoint import check_new_checkpoint, save
 
@@ -47,7 +48,7 @@ def run(config: ConvertConfig) -> None:
         raise UserError(f"{source} looks like {layout}, but {error}") from None
     save(output, {"config": made_with | {"name": source.stem}, "weights": network.state_dict()})
 
-    size = sum(p.numel() for p in network.parameters())
+    size = parameter_count(network)
     colour = "Y" if found.channels == 1 else "RGB"
     print(f"recognised: {layout}")
     print(f"network: {found.title} x{scale}, {colour}, {size:,} parameters")

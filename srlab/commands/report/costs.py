@@ -13,7 +13,7 @@ from srlab.commands.report.results import Choice
 from srlab.evaluation.network import costs_of, ripple_on_flats
 from srlab.inference.quick import quick
 from srlab.machine.device import wait_for
-from srlab.measuring.cost import tensor_memory
+from srlab.measuring.cost import parameter_count, tensor_memory
 from srlab.measuring.timing import interleaved
 from srlab.models.base import Model
 from srlab.upsamplers.simplify import simplify
@@ -60,7 +60,7 @@ def measure_costs(
         module = firsts[choice.label].module
         known = [run.seconds for run in choice.runs if run.seconds is not None]
         costs[choice.label] = Cost(
-            sum(p.numel() for p in module.parameters()),
+            parameter_count(module),
             None if module.whole else costs_of(module).get(""),
             statistics.median(seconds[choice.label]),
             memory[choice.label],

@@ -1,7 +1,6 @@
 """What a run leaves when it is finished: tables and a picture."""
 
 import io
-import json
 import math
 from pathlib import Path
 from shlex import quote
@@ -9,7 +8,7 @@ from shlex import quote
 from srlab.assembly.training_run import Job
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
 from srlab.machine import ranks
-from srlab.storage.atomic import write_atomically
+from srlab.storage.atomic import write_atomically, write_json
 
 
 def finish(job: Job, folder: Path, ours: list[Result]) -> float:
@@ -20,8 +19,7 @@ def finish(job: Job, folder: Path, ours: list[Result]) -> float:
     write_atomically(folder / "results.csv", as_csv(results).encode())
     history = [record | {"psnr": finite(record["psnr"])} for record in job.state.history]
     summary = {"step": job.state.step, "seconds": job.seconds, "history": history}
-    metrics = json.dumps(summary, indent=2) + "\n"
-    write_atomically(folder / "metrics.json", metrics.encode())
+    write_json(folder / "metrics.json", summary)
     drawn = io.BytesIO()
     captions = [f"{r.label} {r.scores[0].psnr:.2f} dB" for r in results[:2]]
     job.showcase.sheet(job.upscaler(), *captions).save(drawn, format="PNG")
