@@ -203,7 +203,8 @@ def _family(subject: Subject, form: SubPixel | str) -> Iterator[str]:
 def _drawn(subject: Subject, form: SubPixel | str, costs: dict[str, float]) -> bytes:
     network, head = subject.network, subject.head
     deconv = None if isinstance(form, str) else transposed_form(form)
-    numbers = f"{parameter_count(network):,} parameters, {parameter_count(head):,} of them in the upsampler"
+    whole, of_head = parameter_count(network), parameter_count(head)
+    numbers = f"{whole:,} parameters, {of_head:,} of them in the upsampler"
     if costs and not network.whole:
         own = next(costs.get(name, 0) for name, module in upsamplers_of(network) if module is head)
         numbers += f"; {costs['']:,.0f} multiply-adds per SR pixel, {own:,.0f} in the upsampler"
