@@ -1,8 +1,33 @@
-"""The exceptions that are meant for the user."""
+"""The exceptions that are meant for the user.
+
+UserError, each a mistake that can be mended
+  ConfigError        a config does not fit the code
+  CheckpointError    a file is no checkpoint, is damaged, or is not what it says
+  DataMissing        images are not where they are looked for
+  OutputExists       something would be overwritten
+  OutOfMemory        the computer's memory, or a GPU's, is too small
+Interrupted          a signal ended what is saved
+"""
 
 
 class UserError(Exception):
     """A mistake the user can mend, told in one sentence; the command line exits with status 2."""
+
+
+class ConfigError(UserError):
+    """A config that does not fit the code."""
+
+
+class CheckpointError(UserError):
+    """A file that is no checkpoint, is damaged or cannot be built."""
+
+
+class DataMissing(UserError):
+    """Images that are not where they are looked for, or not all of them."""
+
+
+class OutputExists(UserError):
+    """An output that is there already; nothing is overwritten."""
 
 
 class OutOfMemory(UserError):

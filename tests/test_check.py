@@ -12,12 +12,12 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from srlab.config.build import build
-from srlab.config.check import TRUSTED, ConfigError, check, locate
+from srlab.config.check import TRUSTED, check, locate
 from srlab.config.paths import config_dir
 from srlab.config.ranges import check_ranges, check_scale
 from srlab.config.register import register
 from srlab.config.schema import TrainConfig, TrainerConfig
-from srlab.errors import UserError
+from srlab.errors import ConfigError, UserError
 from srlab.models.espcn import ESPCN
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 

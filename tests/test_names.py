@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 import srlab
+from srlab.data.named import named
+from srlab.errors import CheckpointError, DataMissing, OutputExists, UserError
+from srlab.storage.folders import make_folder
 
 # What checkpoints, configs of runs and YAML files of others name by ``_target_``.
 TARGETS = """
@@ -58,3 +61,17 @@ def test_an_editor_is_told_the_same_names_as_python():
     assert all(getattr(srlab, name) is not None for name in told)
     assert {*told, "__version__"} == set(dir(srlab))
     assert (Path(srlab.__file__).parent / "py.typed").exists()
+
+
+def test_a_notebook_can_tell_mistakes_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file.pt").write_bytes(b"no checkpoint")
+    for error, make in (
+        (CheckpointError, lambda: srlab.load(tmp_path / "gone.pt")),
+        (CheckpointError, lambda: srlab.load(tmp_path / "file.pt")),
+        (DataMissing, lambda: named("T91", str(tmp_path))),
+        (OutputExists, lambda: make_folder(tmp_path)),
+    ):
+        with pytest.raises(error) as caught:
+            make()
+        assert isinstance(caught.value, UserError)

@@ -25,7 +25,6 @@ from srlab.assembly.training_run import build_state
 from srlab.commands.sweep import plan as module
 from srlab.commands.sweep.launchers import check_launcher
 from srlab.commands.sweep.plan import split_axes
-from srlab.config.check import ConfigError
 from srlab.config.compose import option_node
 from srlab.config.paths import config_dir
 from srlab.config.register import register
@@ -33,7 +32,7 @@ from srlab.config.schema import TrainConfig
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.data.photos import training
-from srlab.errors import UserError
+from srlab.errors import ConfigError, UserError
 from srlab.runs.names import run_names
 from srlab.storage.folders import lock
 from srlab.upsamplers.base import Upsampler

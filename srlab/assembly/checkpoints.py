@@ -8,10 +8,10 @@ import torch
 
 from srlab.assembly.bounded_memory import AtMost
 from srlab.config.build import build, without_warning
-from srlab.config.check import TRUSTED, ConfigError, check
+from srlab.config.check import TRUSTED, check
 from srlab.config.ranges import check_scale
 from srlab.config.words import Colour
-from srlab.errors import UserError
+from srlab.errors import CheckpointError, ConfigError, UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.models.base import Model
 from srlab.storage.checkpoint import load as read_checkpoint
@@ -108,8 +108,8 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
         check_network(module, check_scale(config["scale"]), Colour(config["colour"]))
         module.load_state_dict(checkpoint["weights"])
     except ConfigError as error:
-        raise UserError(f"{path} cannot be built: {error}") from None
+        raise CheckpointError(f"{path} cannot be built: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is damaged, weights and config differ: {reason}") from None
+        raise CheckpointError(f"{path} is damaged, weights and config differ: {reason}") from None
     return module.eval(), config

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from srlab.config.check import ConfigError, check, check_upsampler_used
+from srlab.config.check import check, check_upsampler_used
 from srlab.config.ranges import check_ranges, check_scale
 from srlab.config.schema import TrainConfig
 from srlab.config.words import Precision
-from srlab.errors import UserError
+from srlab.errors import ConfigError, UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
 

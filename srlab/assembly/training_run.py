@@ -14,13 +14,13 @@ from srlab.assembly.example_picture import Showcase, open_showcase
 from srlab.assembly.testsets import build_testsets, judge, read_testsets
 from srlab.assembly.training_checks import check_everything
 from srlab.config.build import build, without_warning
-from srlab.config.check import ConfigError
 from srlab.config.plain import plain
 from srlab.config.schema import TrainConfig
 from srlab.config.words import Precision
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
+from srlab.errors import ConfigError
 from srlab.evaluation.methods import method_of
 from srlab.evaluation.network import ripple_on_flats
 from srlab.evaluation.score import mean_score

@@ -16,12 +16,11 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from srlab.command_line.complaints import unknown_key
 from srlab.command_line.invocation import Invocation
-from srlab.config.check import ConfigError
 from srlab.config.paths import config_dir
 from srlab.config.plugins import option_files
 from srlab.config.register import prepare_process
 from srlab.config.schema import TrainerConfig
-from srlab.errors import Interrupted, UserError
+from srlab.errors import ConfigError, Interrupted, UserError
 
 Verbs = Callable[[Invocation[Any]], Any]
 

@@ -6,8 +6,7 @@ from typing import Any
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 
-from srlab.config.check import ConfigError
-from srlab.errors import CheckerboardWarning, UserError
+from srlab.errors import CheckerboardWarning, ConfigError, UserError
 
 
 def without_warning() -> warnings.catch_warnings:

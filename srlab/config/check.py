@@ -11,17 +11,13 @@ import typing
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
-from srlab.errors import UserError
+from srlab.errors import ConfigError
 
 # What a config that came inside a file may name.
 TRUSTED = ("srlab.models", "srlab.upsamplers", "torch.nn")
 
 # What a config that came inside a file may consist of: whatever else Hydra might make of it.
 _PLAIN = (dict, list, str, int, float, bool, type(None))
-
-
-class ConfigError(UserError):
-    """A config that does not fit the code."""
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

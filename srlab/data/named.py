@@ -6,7 +6,7 @@ from pathlib import Path
 from srlab.data.images import ImageSet
 from srlab.data.manifest import read_manifests
 from srlab.data.places import SETS, find_set
-from srlab.errors import UserError
+from srlab.errors import DataMissing, UserError
 from srlab.imaging.files import list_images
 
 
@@ -24,13 +24,13 @@ def named(name: str, root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
     folder = find_set(name, roots)
     if folder is None:
         looked = " and ".join(str(place.resolve()) for place in roots)
-        raise UserError(
+        raise DataMissing(
             f"data set {name} is not under {looked}: {_remedy(name)}, or set SRLAB_DATA to the "
             f"folder that holds {name}"
         )
     paths, count = list_images(folder), SETS[name][0]
     if len(paths) != count:
-        raise UserError(f"{folder} holds {len(paths)} images, but {name} has {count}")
+        raise DataMissing(f"{folder} holds {len(paths)} images, but {name} has {count}")
     return ImageSet(name, tuple(paths), tuple(shrink))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from srlab.errors import UserError
+from srlab.errors import CheckpointError, UserError
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import check_new_file
 from srlab.storage.model_file import read_model
@@ -42,11 +42,11 @@ def load(path: Path) -> dict[str, Any]:
         UserError: The file is missing, cut off, not a checkpoint, or of another layout.
     """
     if not path.is_file():
-        raise UserError(f"checkpoint {path} does not exist")
+        raise CheckpointError(f"checkpoint {path} does not exist")
     try:
         path.open("rb").close()
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
     if path.suffix == ".safetensors":
         return read_model(path)
     try:
@@ -63,14 +63,14 @@ def load(path: Path) -> dict[str, Any]:
         TypeError,
         AttributeError,
     ):  # what torch raises depends on where the file stops making sense
-        raise UserError(f"{path} is not a checkpoint of srlab, or it is cut off") from None
+        raise CheckpointError(f"{path} is not a checkpoint of srlab, or it is cut off") from None
     if not isinstance(checkpoint, dict) or not {"format", "config", "weights"} <= set(checkpoint):
-        raise UserError(
+        raise CheckpointError(
             f"{path} is not a checkpoint of srlab: it has no config and weights; srlab convert "
             f"from=FILE reads those of others"
         )
     if checkpoint["format"] != FORMAT:
-        raise UserError(
+        raise CheckpointError(
             f"{path} has checkpoint layout {checkpoint['format']}; this srlab reads {FORMAT}"
         )
     return checkpoint

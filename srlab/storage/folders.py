@@ -5,7 +5,7 @@ import itertools
 import os
 from pathlib import Path
 
-from srlab.errors import UserError
+from srlab.errors import OutputExists, UserError
 
 
 def make_folder(path: Path) -> Path:
@@ -18,9 +18,9 @@ def make_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         occupied = any(path.iterdir())
     except OSError as error:
-        raise UserError(f"cannot make the folder {path}: {error.strerror}") from None
+        raise OutputExists(f"cannot make the folder {path}: {error.strerror}") from None
     if occupied:
-        raise UserError(f"{path} is not empty: name another folder, nothing is overwritten")
+        raise OutputExists(f"{path} is not empty: name another folder, nothing is overwritten")
     return path
 
 
@@ -64,7 +64,7 @@ def check_new_file(path: Path, key: str) -> None:
         UserError: It is there, or its folder is not, or may not be written to.
     """
     if path.exists():
-        raise UserError(f"{path} exists: name another file by {key}")
+        raise OutputExists(f"{path} exists: name another file by {key}")
     if not path.absolute().parent.is_dir():
         raise UserError(f"the folder {path.parent} does not exist: make it, or give another {key}")
     if not os.access(path.absolute().parent, os.W_OK):

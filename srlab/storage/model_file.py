@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from srlab.errors import UserError
+from srlab.errors import CheckpointError
 
 LAYOUT = "1"
 NORMALISATION = {
@@ -63,16 +63,18 @@ def read_model(path: Path) -> dict[str, Any]:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is not a safetensors file, or it is cut off: {error}") from None
+        raise CheckpointError(
+            f"{path} is not a safetensors file, or it is cut off: {error}"
+        ) from None
     if metadata.get("srlab") != LAYOUT:
-        raise UserError(
+        raise CheckpointError(
             f"{path} is not a model that srlab exported as safetensors; srlab convert from=FILE "
             f"reads some of others"
         )
     try:
         config, scores = (json.loads(metadata[key]) for key in ("config", "scores"))
     except (KeyError, ValueError, RecursionError):
-        raise UserError(f"{path} is damaged: config and scores cannot be read") from None
+        raise CheckpointError(f"{path} is damaged: config and scores cannot be read") from None
     return {"config": config, "weights": weights, "scores": scores}
 
 

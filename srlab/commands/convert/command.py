@@ -17,12 +17,12 @@ from srlab.assembly.upsampler_family import name_of, nearest_option
 from srlab.command_line.invocation import Invocation
 from srlab.commands.convert import foreign as convert_from
 from srlab.config.build import build, without_warning
-from srlab.config.check import ConfigError, check, locate
+from srlab.config.check import check, locate
 from srlab.config.schema import ConvertConfig
 from srlab.config.words import Colour
 from srlab.data import photos
 from srlab.data.pairs import read_pairs
-from srlab.errors import UserError
+from srlab.errors import ConfigError, UserError
 from srlab.evaluation.score import smallest_side
 from srlab.imaging.files import to_tensor
 from srlab.measuring.cost import parameter_count

@@ -5,12 +5,11 @@ from typing import Any
 
 from srlab.assembly.checkpoints import check_network
 from srlab.config.build import build, without_warning
-from srlab.config.check import ConfigError
 from srlab.config.compose import option_node
 from srlab.config.ranges import check_scale
 from srlab.config.schema import ConvertConfig
 from srlab.config.words import Colour
-from srlab.errors import UserError
+from srlab.errors import ConfigError, UserError
 from srlab.interchange.foreign import read_weights
 from srlab.interchange.layouts.known import recognise
 from srlab.interchange.layouts.parts import Foreign

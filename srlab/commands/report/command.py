@@ -26,7 +26,7 @@ from srlab.commands.report.tables import (
     text_cell,
 )
 from srlab.config.schema import ReportConfig
-from srlab.errors import UserError
+from srlab.errors import OutputExists
 from srlab.evaluation.score import protocol
 from srlab.machine.device import choose_device
 from srlab.machine.facts import described, machine
@@ -112,7 +112,7 @@ def _output(folder: Path, asked: str | None) -> Path:
     if asked is not None:
         path = Path(asked).expanduser()
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UserError(f"{path} is not empty: name another output, nothing is overwritten")
+            raise OutputExists(f"{path} is not empty: name another output, nothing is overwritten")
         return path
     number = 1
     while (path := folder / ("report" if number == 1 else f"report-{number}")).exists():

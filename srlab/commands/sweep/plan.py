@@ -18,11 +18,10 @@ from omegaconf.errors import OmegaConfBaseException
 from srlab.assembly.training_run import check_run
 from srlab.command_line.complaints import explain
 from srlab.command_line.invocation import Invocation
-from srlab.config.check import ConfigError
 from srlab.config.plain import plain
 from srlab.config.ranges import SEED_RANGE
 from srlab.config.schema import SweepConfig, TrainConfig
-from srlab.errors import UserError
+from srlab.errors import ConfigError, UserError
 from srlab.runs.folder import RESUMABLE, check_unchanged, make_paths_absolute
 from srlab.runs.names import digest, run_names
 from srlab.runs.results import is_finished

@@ -10,7 +10,7 @@ from srlab.commands.upscale.pictures import upscale_files
 from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
 from srlab.config.words import Colour
-from srlab.errors import Interrupted, UserError
+from srlab.errors import Interrupted, OutputExists, UserError
 from srlab.imaging.files import list_images
 from srlab.imaging.video import is_video
 from srlab.imaging.writing import output_format
@@ -118,10 +118,14 @@ def _jobs(source: Path, target: Path, scale: int) -> list[tuple[Path, Path]]:
         if target.is_dir():
             target = target / f"{source.stem}_x{scale}.png"
         elif not target.suffix:
-            raise UserError(f"output {target} has no suffix that says its type, as in {target}.png")
+            raise OutputExists(
+                f"output {target} has no suffix that says its type, as in {target}.png"
+            )
         output_format(target.suffix)
         if target.exists():
-            raise UserError(f"{target} exists already: name another output, nothing is overwritten")
+            raise OutputExists(
+                f"{target} exists already: name another output, nothing is overwritten"
+            )
         jobs, folder = [(source, target)], target.parent
     make_way(folder)
     return jobs

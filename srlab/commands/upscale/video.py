@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from srlab.errors import UserError
+from srlab.errors import OutputExists
 from srlab.imaging.chroma import enlarge_chroma
 from srlab.imaging.video import Clip, blank, plane
 from srlab.imaging.video_writing import can_write, check_output, clip_writer
@@ -154,7 +154,7 @@ def _target(source: Path, target: Path, scale: int) -> Path:
         target = target / f"{source.stem}_x{scale}{kind}"
     check_output(target.suffix, 2, 2)
     if target.exists():
-        raise UserError(f"{target} exists already: name another output, nothing is overwritten")
+        raise OutputExists(f"{target} exists already: name another output, nothing is overwritten")
     make_way(target.parent)
     return target
 
