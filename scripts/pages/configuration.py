@@ -304,15 +304,42 @@ def groups() -> list[str]:
     return sorted(names, key=lambda name: (order.index(name) if name in order else 99, name))
 
 
+def link(title: str) -> str:
+    """Return a link to a section, as GitHub names what it leads to."""
+    place = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+    return f"[{title.partition('=')[2] or title}](#{place})"
+
+
+def contents() -> str:
+    """Return the table of contents: the verbs, and the groups with their options."""
+    verbs = [
+        (link(f"srlab {verb}".replace("_", " ")), described(schema)[0].partition("\n")[0])
+        for verb, schema in SCHEMAS.items()
+    ]
+    parts = [
+        (link(group), ", ".join(link(f"{group}={path.stem}") for path in options(group)))
+        for group in groups()
+    ]
+    return "\n".join([table(("verb", ""), verbs), "", table(("group", "options"), parts), ""])
+
+
+def options(group: str) -> list[Path]:
+    """Return the files of a group's options, by name."""
+    return sorted((config_dir() / group).glob("*.yaml"))
+
+
+def meaning_of(group: str) -> str:
+    """Return what a group chooses."""
+    return GROUPS.get(group) or described(SCHEMAS["train"])[1].get(group, "")
+
+
 def page() -> str:
     """Return the page."""
-    parts = [TITLE, "## Verbs\n"]
+    parts = [TITLE, contents(), "## Verbs\n"]
     parts += [verb_section(verb, schema) for verb, schema in SCHEMAS.items()]
-    _, meanings = described(SCHEMAS["train"])
     for group in groups():
-        parts.append(f"## {group}\n\n{GROUPS.get(group) or meanings.get(group, '')}\n")
-        files = sorted((config_dir() / group).glob("*.yaml"))
-        parts += [option_section(group, path) for path in files]
+        parts.append(f"## {group}\n\n{meaning_of(group)}\n")
+        parts += [option_section(group, path) for path in options(group)]
     return "\n".join(parts)
 
 

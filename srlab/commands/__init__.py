@@ -1,1 +1,1 @@
-"""One file per verb: read the typed config, wire the parts together, call the floors below."""
+"""The verbs: ``VERB.py``, or a folder of that name whose ``command.py`` has ``run``."""
