@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from srlab.assembly.checkpoints import load_checkpoint
+from srlab.command_line.invocation import Invocation
 from srlab.commands import describe
 from srlab.commands.convert import command as convert
 from srlab.config.build import build
@@ -42,7 +43,7 @@ def trained(folder, model="espcn", upsampler="pixel_shuffle", scale=3, colour="y
 
 def to(upsampler, path, output=None, scale=3, **options):
     head = option_node("upsampler", upsampler, "upsampler", scale) | options
-    return convert.run(ConvertConfig(str(path), output and str(output), [], head))
+    return convert.run(Invocation(ConvertConfig(str(path), output and str(output), [], head)))
 
 
 def outputs(path, channels=1):
@@ -171,12 +172,12 @@ def test_a_description_refuses_what_the_checkpoint_is_not(tmp_path):
         ({"colour": Colour.rgb}, "trained for colour y, but colour=rgb is asked"),
     ):
         with pytest.raises(UserError, match=sentence):
-            describe.run(DescribeConfig(checkpoint=source, **asked))
+            describe.run(Invocation(DescribeConfig(checkpoint=source, **asked)))
     checkpoint = load(tmp_path / "last.pt")
     checkpoint["weights"]["body.0.weight"][0] = torch.nan
     save(tmp_path / "last.pt", checkpoint)
     with pytest.raises(UserError, match="weights are not finite"):
-        describe.run(DescribeConfig(checkpoint=source))
+        describe.run(Invocation(DescribeConfig(checkpoint=source)))
 
 
 def test_an_aligned_interpolation_is_refused(tmp_path):

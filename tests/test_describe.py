@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from srlab.assembly.upsampler_family import can_represent, name_of, relatives, some_form
+from srlab.command_line.invocation import Invocation
 from srlab.commands import describe
 from srlab.config.compose import option_node
 from srlab.config.schema import DescribeConfig
@@ -41,7 +42,7 @@ def described(model, upsampler=None, scale=3, colour="y", plot=None, **options):
         scale=scale, colour=Colour(colour), model=node, plot=plot and str(plot),
         upsampler=node["upsampler"],
     )  # fmt: skip
-    describe.run(config)
+    describe.run(Invocation(config))
 
 
 # Multiply-adds

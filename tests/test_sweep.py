@@ -22,13 +22,13 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from srlab.assembly.training_run import build_state
-from srlab.commands.sweep import plan as module
+from srlab.command_line.invocation import Invocation
 from srlab.commands.sweep.launchers import check_launcher
-from srlab.commands.sweep.plan import split_axes
+from srlab.commands.sweep.plan import make_plan, split_axes
 from srlab.config.compose import option_node
 from srlab.config.paths import config_dir
 from srlab.config.register import register
-from srlab.config.schema import TrainConfig
+from srlab.config.schema import SweepConfig, TrainConfig
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.data.photos import training
@@ -397,8 +397,7 @@ def test_every_grid_can_be_made(grid, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        plan = module.run(
-            module.SweepConfig(sweep_dir="there"), {}, {"grid": grid}, fixed, axes, "srlab sweep"
-        )
+        call = Invocation(SweepConfig(sweep_dir="there"), {"grid": grid})
+        plan = make_plan(call, fixed, axes, "srlab sweep")
     assert len(plan.names) == np.prod([len(values) for values in axes.values()])
     assert plan.missing == plan.names

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from srlab.assembly.network import Network
+from srlab.command_line.invocation import Invocation
 from srlab.commands.upscale import command as upscale_command
 from srlab.commands.upscale import video as video_command
 from srlab.commands.upscale.video import upscale_video
@@ -383,7 +384,7 @@ def test_pictures_and_videos_are_not_mixed(tmp_path):
     for source in (picture, tmp_path):
         config = UpscaleConfig(scale=2, model=model, input=str(source), output="clip.mp4")
         with pytest.raises(UserError, match=r"clip\.mp4 is a video, but input .* is none"):
-            upscale_command.run(config)
+            upscale_command.run(Invocation(config))
 
 
 # --- the command

@@ -22,7 +22,7 @@ import sys, time
 start = time.perf_counter()
 import torch
 imported = time.perf_counter()
-import srlab.commands.train.command as train
+import srlab.commands.train.training as train
 from srlab.cli import main
 
 real = train.fit

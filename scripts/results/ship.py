@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import srlab
+from srlab.command_line.invocation import Invocation
 from srlab.commands.export import run as export
 from srlab.config.schema import ExportConfig
 from srlab.config.words import ExportFormat
@@ -28,12 +29,11 @@ def main() -> None:
     parser.add_argument("name", help="what the model is called, as compact_x3")
     options = parser.parse_args()
     place = WEIGHTS / f"{options.name}.safetensors"
-    export(
-        ExportConfig(
-            checkpoint=str(options.run), format=ExportFormat.safetensors, name=options.name,
-            output=str(place),
-        )
+    config = ExportConfig(
+        checkpoint=str(options.run), format=ExportFormat.safetensors, name=options.name,
+        output=str(place),
     )  # fmt: skip
+    export(Invocation(config))
     place.with_suffix(".md").write_text(card(place, options.run))
 
 
