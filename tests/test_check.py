@@ -240,9 +240,9 @@ def test_what_lives_elsewhere_is_not_trusted(target):
         "srlab.models.identity.torch.load",
         "srlab.models.espcn.ESPCN.load_state_dict",
         "srlab.models.espcn.ESPCN.__init__.__globals__",
-        "srlab.models.espcn.reframe",
+        "srlab.models.shallow.reframe",
         "srlab.models.residual.interpolate",
-        "srlab.models.Callable",
+        "srlab.models.base.Callable",
         "srlab.models.identity.Literal",
         "srlab.modelsandmore.Thing",
         "torch.nnapi.Thing",
@@ -266,6 +266,12 @@ def test_what_lives_elsewhere_is_not_trusted(target):
 def test_no_detour_through_a_trusted_module_leads_out_of_it(target):
     with pytest.raises(ConfigError):
         locate(target, TRUSTED)
+
+
+@pytest.mark.parametrize("target", ["models.shallow.reframe", "models.base.Callable"])
+def test_what_a_trusted_module_has_imported_is_not_trusted(target):
+    with pytest.raises(ConfigError, match="not trusted: it is defined in"):
+        locate(f"srlab.{target}", TRUSTED)
 
 
 def test_a_name_that_begins_like_a_root_is_not_within_it(monkeypatch):

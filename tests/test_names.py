@@ -28,6 +28,7 @@ upsamplers.resize_conv.ResizeConv upsamplers.staged.Staged upsamplers.unpool.Unp
 TOLD = """
 upsamplers.Upsampler models.Model models.UpsamplerFactory imaging.colour.luma cli.main
 testing.check_upsampler testing.check_model testing.upsampler_configs testing.model_configs
+upsamplers.Factory upsamplers.check_plain models.misfit models.MID_GREY
 upsamplers.linear.SubPixel upsamplers.linear.subpixel_form upsamplers.linear.take_over
 """.split()  # noqa: SIM905
 

@@ -14,6 +14,7 @@ from srlab.errors import ConfigError, UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
 
+# What the config of a run may name besides networks, if it comes from a file.
 TRAINING_PARTS = (
     "srlab.losses",
     "srlab.training.schedule",

@@ -22,11 +22,11 @@ from srlab.config.register import prepare_process
 from srlab.config.schema import TrainerConfig
 from srlab.errors import ConfigError, Interrupted, UserError
 
-Verbs = Callable[[Invocation[Any]], Any]
+Run = Callable[[Invocation[Any]], Any]
 
 
 def run_application(
-    name: str, primary: str, arguments: list[str], function: Callable[[], Verbs]
+    name: str, primary: str, arguments: list[str], function: Callable[[], Run]
 ) -> Any:
     """Run a verb as a Hydra app, and return what it returns; None if Hydra only prints.
 
@@ -86,15 +86,13 @@ def _invocation(config: DictConfig, hydra: Any) -> Invocation[Any]:
     overrides = list(hydra.overrides.task)
     _refuse_lists(overrides)
     _refuse_additions(hydra.job.config_name, config, type(typed))
-    several = hydra.mode == RunMode.MULTIRUN
-    return Invocation(
-        typed,
-        dict(hydra.runtime.choices),
-        overrides,
-        Path(hydra.runtime.output_dir) if several else None,
-        Path(hydra.sweep.dir),
-        dict(hydra.sweeper.params or {}),
-    )
+    choices = dict(hydra.runtime.choices)
+    if hydra.mode == RunMode.MULTIRUN:
+        folder, together = Path(hydra.runtime.output_dir), Path(hydra.sweep.dir)
+        return Invocation(typed, choices, overrides, folder, together)
+    # Hydra's own sweeper: others have no such axes.
+    grid = hydra.sweeper.params if hydra.job.config_name == "sweep" else None
+    return Invocation(typed, choices, overrides, sweeper=dict(grid or {}))
 
 
 def _refuse_lists(overrides: Iterable[str]) -> None:

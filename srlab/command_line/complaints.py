@@ -1,4 +1,4 @@
-"""Plain sentences for what Hydra finds wrong with names."""
+"""Plain sentences for what Hydra finds wrong, and for warnings."""
 
 import re
 import sys

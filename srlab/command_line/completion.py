@@ -53,6 +53,7 @@ def _answer_query(line: str, point: str) -> None:
         verb = BENCHES.get(name)
         if not space:
             print(" ".join(BENCHES))
+        if not space or verb is None:
             return
     if name == "completion":
         print("bash zsh")

@@ -1,1 +1,1 @@
-"""The verbs: ``VERB.py``, or a folder of that name whose ``command.py`` has ``run``."""
+"""The verbs: ``VERB.py``, or a folder of that name; ``command_line.verbs`` says what runs each."""

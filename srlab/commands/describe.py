@@ -95,9 +95,7 @@ def _subject(config: DescribeConfig) -> Subject:
         raise UserError("give model=NAME scale=3, or checkpoint=FILE")
     head = last_upsampler(network)
     if head is None or "upsampler" not in model:
-        raise UserError(
-            "this network's upsampler is no srlab.upsamplers.base.Upsampler to describe"
-        )
+        raise UserError("this network's upsampler is no srlab.upsamplers.Upsampler to describe")
     if not all(p.isfinite().all() for p in network.parameters()):
         raise UserError("this network's weights are not finite: there is nothing to describe")
     kind = name_of(model["upsampler"], head.scale)

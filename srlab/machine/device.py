@@ -1,4 +1,4 @@
-"""Choosing the device."""
+"""Choosing the device, and waiting for it."""
 
 import torch
 

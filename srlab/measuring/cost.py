@@ -1,4 +1,4 @@
-"""What a module costs: multiply-adds, counted as torch runs it."""
+"""What a module costs: multiply-adds, counted as torch runs it, memory and parameters."""
 
 import copy
 import weakref

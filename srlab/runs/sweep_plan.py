@@ -1,4 +1,4 @@
-"""The folder of a sweep: which runs it has, and how far they are.
+"""The folder of a sweep: which runs it has, and which of them failed.
 
 ``sweep.json`` is the plan, each run has a folder of its name, ``logs/`` holds what they print, and
 ``failures/`` a text for each that failed when it was last tried.

@@ -8,7 +8,7 @@ A checkpoint is a dict of plain data and tensors:
 - ``step``, ``info``: when, and with which versions, it was made;
 - ``training``: what resuming wants besides; only in ``last.pt``.
 
-A model that was exported as safetensors (``training.model_file``) is read as one, too.
+A model that was exported as safetensors (``storage.model_file``) is read as one, too.
 """
 
 import io

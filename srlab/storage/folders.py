@@ -18,7 +18,7 @@ def make_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         occupied = any(path.iterdir())
     except OSError as error:
-        raise OutputExists(f"cannot make the folder {path}: {error.strerror}") from None
+        raise UserError(f"cannot make the folder {path}: {error.strerror}") from None
     if occupied:
         raise OutputExists(f"{path} is not empty: name another folder, nothing is overwritten")
     return path

@@ -77,7 +77,7 @@ def _check_words(name: str, model: Any, scale: int, channels: int) -> None:
     for key in ("scale", "channels", "halo", "frame", "grid", "whole"):
         require(
             isinstance(getattr(model, key, None), int),
-            f"{name} does not say its {key}: see srlab.models.base.Model",
+            f"{name} does not say its {key}: see srlab.models.Model",
         )
     require(model.scale == scale, f"{name} says scale = {model.scale}")
     require(model.channels == channels, f"{name} says channels = {model.channels}")

@@ -1,6 +1,6 @@
 """``srlab convert``: give a checkpoint another upsampler that computes the same.
 
-With ``from=FILE``, see ``convert_from``.
+With ``from=FILE``, see ``commands.convert.foreign``.
 """
 
 import copy
@@ -15,7 +15,7 @@ from torch import Tensor
 from srlab.assembly.checkpoints import beside, checkpoint_file, load_checkpoint
 from srlab.assembly.upsampler_family import name_of, nearest_option
 from srlab.command_line.invocation import Invocation
-from srlab.commands.convert import foreign as convert_from
+from srlab.commands.convert import foreign
 from srlab.config.build import build, without_warning
 from srlab.config.check import check, locate
 from srlab.config.schema import ConvertConfig
@@ -47,7 +47,7 @@ def run(call: Invocation[ConvertConfig]) -> float | None:
     """
     config = call.config
     if config.source is not None:
-        convert_from.run(config)
+        foreign.run(config)
         return None
     if config.scale is not None:
         raise UserError("a checkpoint has its scale: scale= goes with from=FILE")

@@ -1,4 +1,4 @@
-"""What the networks of a sweep cost, what they make of pictures, and what their kernels are."""
+"""The networks of a sweep: what they make of pictures, and what their kernels are."""
 
 import base64
 import copy

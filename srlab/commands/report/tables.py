@@ -1,4 +1,4 @@
-"""What a report says in words and in tables."""
+"""The tables of a report, and how its numbers are written."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

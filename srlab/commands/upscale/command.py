@@ -118,9 +118,7 @@ def _jobs(source: Path, target: Path, scale: int) -> list[tuple[Path, Path]]:
         if target.is_dir():
             target = target / f"{source.stem}_x{scale}.png"
         elif not target.suffix:
-            raise OutputExists(
-                f"output {target} has no suffix that says its type, as in {target}.png"
-            )
+            raise UserError(f"output {target} has no suffix that says its type, as in {target}.png")
         output_format(target.suffix)
         if target.exists():
             raise OutputExists(

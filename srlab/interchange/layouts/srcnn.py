@@ -53,7 +53,7 @@ def srcnn_matlab(theirs: Weights, grey: float) -> Foreign | None:
     ``(k k, 64)``, ``(64, k k, 32)`` and ``(32, k k)``: each kernel is a column of MATLAB's, and is
     applied by ``imfilter``, which correlates as ``nn.Conv2d`` does.
     """
-    names = [f"{kind}convolution_names{n}" for n in (1, 2, 3) for kind in ("weights", "biases")]
+    names = [f"{kind}_conv{n}" for n in (1, 2, 3) for kind in ("weights", "biases")]
     if "weights_conv1" not in theirs:
         return None
     check_keys(theirs, names)
