@@ -64,6 +64,9 @@ def test_onnx_of_every_kind_of_network_agrees_on_any_size(srlab, trained, model)
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     run = trained(f"model={model}", *MODELS[model])
     status, printed = srlab("export", f"checkpoint={run}", "format=onnx", "output=it.onnx")
+    if model == "unet" and torch.__version__ < "2.14" and status == 2:
+        assert "this network cannot be exported to ONNX" in printed.err
+        pytest.skip("this torch cannot trace a network that pools for any size, and it is told")
     assert status == 0, printed.err
     assert len(differences(printed)) == 2
     assert max(differences(printed)) < 1e-5

@@ -31,7 +31,9 @@ def as_torch_export(program: nn.Module, channels: int, metadata: dict[str, str])
     """
     file = io.BytesIO()
     with _quietly(), _telling("torch.export"):
-        traced = torch.export.export(program, (_example(channels),), dynamic_shapes=_sizes())
+        # Without names: torch 2.11 cannot prove of named sizes what it finds true of any.
+        sizes = {"lr": dict.fromkeys((0, 2, 3), Dim.DYNAMIC)}
+        traced = torch.export.export(program, (_example(channels),), dynamic_shapes=sizes)
         for node in traced.graph.nodes:  # where the sources lie on this machine
             node.meta.pop("stack_trace", None)
         torch.export.save(traced, file, extra_files={"srlab.json": json.dumps(metadata)})
