@@ -32,7 +32,9 @@ def save(path: Path, checkpoint: dict[str, Any]) -> None:
     """Write a checkpoint to ``path``, whole or not at all."""
     buffer = io.BytesIO()
     torch.save({"format": FORMAT} | checkpoint, buffer)
-    write_atomically(path, buffer.getbuffer())
+    # Let go of before an error leaves: CPython 3.12 may crash at its end on one that is held.
+    with buffer.getbuffer() as content:
+        write_atomically(path, content)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def finish(job: Job, folder: Path, ours: list[Result]) -> float:
     drawn = io.BytesIO()
     captions = [f"{r.label} {r.scores[0].psnr:.2f} dB" for r in results[:2]]
     job.showcase.sheet(job.upscaler(), *captions).save(drawn, format="PNG")
-    write_atomically(folder / "comparison.png", drawn.getbuffer())
+    write_atomically(folder / "comparison.png", drawn.getvalue())
     # Last: it is the mark of a run that is finished.
     write_atomically(folder / "results.json", as_json(results).encode())
     print(f"\n{console_table(results, per_image=False)}\n")
