@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from srlab.commands.bench import bare_step
 from srlab.commands.bench import train as bench_train
 from srlab.losses.objective import Objective
 from srlab.machine.precision import single_precision, training_arithmetic
@@ -358,10 +359,10 @@ def test_the_recorded_bare_step_of_a_measurement_keeps_its_network(monkeypatch, 
         made.extend(weakref.ref(x) for x in (state.model, state.optimizer))
         return state, OBJECTIVE
 
-    monkeypatch.setattr(bench_train, "build_state", build_state)
+    monkeypatch.setattr(bare_step, "build_state", build_state)
     monkeypatch.setattr(recording, "_check_alike", lambda *_: None)  # this graph does nothing
     training = bench_train._as_training(bench_train.BenchTrainConfig(model=MODEL, **PARTS))
-    replay = bench_train._recorded(training, CPU, *batches(new(), 1)[0])
+    replay = bare_step._recorded(training, CPU, *batches(new(), 1)[0])
     gc.collect()
     assert made
     assert all(x() is not None for x in made)
