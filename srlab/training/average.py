@@ -31,8 +31,7 @@ class Average:
     def update(self, count: int) -> None:
         """Move towards the weights; ``count`` updates were made before."""
         torch._foreach_lerp_(self._averages, self._weights, self.share(count))
-        for ours, theirs in self._buffers:
-            ours.copy_(theirs)
+        self._copy_buffers()
 
     def share(self, count: int) -> float:
         """Return which share of the way an update goes after ``count`` others."""
@@ -44,6 +43,9 @@ class Average:
         gaps = torch._foreach_sub(self._weights, self._averages)
         torch._foreach_mul_(gaps, share)
         torch._foreach_add_(self._averages, gaps)
+        self._copy_buffers()
+
+    def _copy_buffers(self) -> None:
         for ours, theirs in self._buffers:
             ours.copy_(theirs)
 
