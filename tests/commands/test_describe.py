@@ -202,7 +202,7 @@ def test_an_upsampler_is_called_by_its_option_and_by_what_differs():
 
 
 def test_the_page_of_every_upsampler_is_that_of_the_options_there_are():
-    page = Path(__file__).parent.parent / "docs" / "upsampler_table.md"
+    page = Path(__file__).parents[2] / "docs" / "upsampler_table.md"
     scale, found = 0, {}
     for line in page.read_text().splitlines():
         if line.startswith("## x"):

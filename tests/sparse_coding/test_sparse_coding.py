@@ -39,7 +39,7 @@ from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
 
-SCRIPTS = Path(__file__).parent.parent / "scripts/results"
+SCRIPTS = Path(__file__).parents[2] / "scripts/results"
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch.autograd import DeviceType
 
-SCRIPTS = Path(__file__).parent.parent / "scripts/measure"
+SCRIPTS = Path(__file__).parents[2] / "scripts/measure"
 
 
 @pytest.fixture
