@@ -10,7 +10,7 @@ import srlab
 
 PACKAGE = Path(srlab.__file__).parent
 
-# Which room stands on which floor. ``errors`` and ``weights`` are the ground.
+# Which room stands on which floor. ``errors``, ``words`` and ``weights`` are the ground.
 FLOORS = {
     "__main__": 7,
     "cli": 6,
@@ -38,6 +38,7 @@ FLOORS = {
     "console": -1,
     "weights": -2,
     "errors": -2,
+    "words": -2,
 }
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import srlab
 from srlab.assembly.testsets import read_testsets
-from srlab.config.words import Colour
+from srlab.words import Colour
 from srlab.data.named import named
 from srlab.evaluation.score import mean_score, score_images
 from srlab.inference.quick import quick

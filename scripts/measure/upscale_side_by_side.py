@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from srlab.assembly.network import Network
 from srlab.commands.upscale.pictures import upscale_files
-from srlab.config.words import Colour, UpscalePrecision
+from srlab.words import Colour, UpscalePrecision
 from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import upscale_tiled

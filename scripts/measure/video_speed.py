@@ -28,7 +28,7 @@ import torch
 from srlab.assembly.network import Network
 from srlab.commands.bench.upscale import photograph
 from srlab.commands.upscale.video import upscale_video
-from srlab.config.words import Colour, UpscalePrecision
+from srlab.words import Colour, UpscalePrecision
 from srlab.imaging.video import Clip, plane
 from srlab.imaging.video_writing import clip_writer
 from srlab.machine.memory import keep_freed_memory, peak_memory

@@ -10,12 +10,12 @@ from srlab.assembly.bounded_memory import AtMost
 from srlab.config.build import build, without_warning
 from srlab.config.check import TRUSTED, check
 from srlab.config.ranges import check_scale
-from srlab.config.words import Colour
 from srlab.errors import CheckpointError, ConfigError, UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.models.base import Model
 from srlab.storage.checkpoint import load as read_checkpoint
 from srlab.weights import shipped
+from srlab.words import Colour
 
 
 def trusted_roots(trust: Sequence[str]) -> tuple[str, ...]:
@@ -34,8 +34,8 @@ def check_network(module: Any, scale: int, colour: Colour) -> None:
         raise ConfigError(f"model: {type(module).__name__} has no {', '.join(missing)}")
     if module.scale != scale:
         raise ConfigError(f"model.scale is {module.scale}, but scale={scale}")
-    if module.channels != CHANNELS[colour.value]:
-        raise ConfigError(f"model.channels is {module.channels}, but colour={colour.value}")
+    if module.channels != CHANNELS[colour]:
+        raise ConfigError(f"model.channels is {module.channels}, but colour={colour}")
     wanted = (1, module.channels, 9 * scale, 10 * scale)
     try:
         with torch.inference_mode():

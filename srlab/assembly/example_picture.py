@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from srlab.config.words import Colour
 from srlab.evaluation.comparison import comparison
 from srlab.imaging.colour import quantise
 from srlab.imaging.files import read_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, enlarge, shrink
 from srlab.inference.colour import upscale_colour
+from srlab.words import Colour
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Showcase:
     @torch.inference_mode()
     def upscaled(self, upscale: Callable[[Tensor], Tensor]) -> Tensor:
         """Return the image as ``upscale`` makes it."""
-        return upscale_colour(self.lr, upscale, self.colour.value, self.scale)
+        return upscale_colour(self.lr, upscale, self.colour, self.scale)
 
     def pictures(self, upscale: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         """Return bicubic, SR and HR of the middle of the image, 192 pixels a side or less."""

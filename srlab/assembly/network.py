@@ -16,7 +16,6 @@ from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.ranges import SEED_RANGE, check_scale
 from srlab.config.schema import BenchUseConfig, NetworkConfig
-from srlab.config.words import Colour, UpscalePrecision
 from srlab.errors import UserError
 from srlab.evaluation.methods import method_of
 from srlab.inference.ensemble import SelfEnsemble, self_ensemble
@@ -29,6 +28,7 @@ from srlab.machine.precision import layer_type
 from srlab.models.base import Model
 from srlab.upsamplers.simplify import simplify
 from srlab.weights import shipped
+from srlab.words import Colour, UpscalePrecision
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Network:
         @lru_cache
         def on_pixels(kind: torch.dtype) -> OnPixels:
             once = copy.deepcopy(module)
-            return OnPixels(SelfEnsemble(once, size) if ensemble else once, self.colour.value, kind)
+            return OnPixels(SelfEnsemble(once, size) if ensemble else once, self.colour, kind)
 
         def upscale(pixels: np.ndarray) -> Iterator[np.ndarray]:
             model = on_pixels(layers_for(precision, device, pixels.dtype))
@@ -95,7 +95,7 @@ def layers_for(precision: UpscalePrecision, device: torch.device, levels: np.dty
     Half precision has too few digits for the 65,536 levels of 16-bit pictures.
     """
     if precision != UpscalePrecision.auto:
-        return layer_type(precision.value)
+        return layer_type(precision)
     return layer_type("fp16" if device.type == "cuda" and levels == np.uint8 else "fp32")
 
 
@@ -175,8 +175,7 @@ def check_asked(config: NetworkConfig, made_with: dict[str, Any], path: Path) ->
         raise UserError(f"{what} was trained for scale {scale}, but scale={config.scale} is asked")
     if config.colour is not None and config.colour != colour:
         raise UserError(
-            f"{what} was trained for colour {colour.value}, "
-            f"but colour={config.colour.value} is asked"
+            f"{what} was trained for colour {colour}, but colour={config.colour} is asked"
         )
     if config.upsampler:
         raise UserError("a checkpoint has its upsampler; srlab convert gives it another")

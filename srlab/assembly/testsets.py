@@ -11,13 +11,13 @@ from srlab.assembly.training_checks import TRAINING_PARTS
 from srlab.config.build import build
 from srlab.config.check import check
 from srlab.config.schema import TrainConfig
-from srlab.config.words import Colour
 from srlab.data.images import ImageSet
 from srlab.data.pairs import Pair, read_pairs
 from srlab.errors import UserError
 from srlab.evaluation.score import Score, scores, smallest_side
 from srlab.evaluation.tables import Result
 from srlab.machine import ranks
+from srlab.words import Colour
 
 
 def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
@@ -39,7 +39,7 @@ def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
 def read_testsets(testsets: list[ImageSet], scale: int, colour: Colour) -> dict[str, list[Pair]]:
     """Decode and degrade the images of each test set, by its name."""
     side = smallest_side(scale)
-    return {t.name: read_pairs(t, scale, colour.value, side) for t in testsets}
+    return {t.name: read_pairs(t, scale, colour, side) for t in testsets}
 
 
 def judge(
@@ -59,7 +59,7 @@ def judge(
     mine = list(_counted(ranks.dealt(names), scores(upscale, ranks.dealt(images), scale)))
     done = iter(ranks.collected(mine, len(images)))
     return [
-        Result(label, method, name, scale, colour.value, list(islice(done, len(testset))))
+        Result(label, method, name, scale, colour, list(islice(done, len(testset))))
         for name, testset in pairs.items()
     ]
 

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 
 from srlab.config.check import check, check_upsampler_used
-from srlab.config.ranges import check_ranges, check_scale
+from srlab.config.ranges import check_training_numbers
 from srlab.config.schema import TrainConfig
-from srlab.config.words import Precision
 from srlab.errors import ConfigError, UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
+from srlab.words import Precision
 
 # What the config of a run may name besides networks, if it comes from a file.
 TRAINING_PARTS = (
@@ -39,15 +39,14 @@ def check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> torc
         except UserError as error:
             faults.append(str(error))
 
-    attempt(check_scale, config.scale)
-    attempt(check_ranges, config)
+    attempt(check_training_numbers, config)
     attempt(_check_components, config, roots)
     device = attempt(choose_device, config.device)
     if device is not None:
         attempt(check_devices, config, device)
     precision = config.trainer.precision
     if precision != Precision.fp32 and device is not None and device.type != "cuda":
-        faults.append(f"trainer.precision={precision.value} needs CUDA, not {device}")
+        faults.append(f"trainer.precision={precision} needs CUDA, not {device}")
     if faults:
         raise ConfigError("\n".join(faults))
     return device

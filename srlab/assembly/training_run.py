@@ -16,7 +16,6 @@ from srlab.assembly.training_checks import check_everything
 from srlab.config.build import build, without_warning
 from srlab.config.plain import plain
 from srlab.config.schema import TrainConfig
-from srlab.config.words import Precision
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
@@ -35,6 +34,7 @@ from srlab.training.average import average_of
 from srlab.training.parameters import parameter_groups
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
+from srlab.words import Precision
 
 
 @dataclass
@@ -151,7 +151,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
     testsets = build_testsets(config.testset)
     if ranks.rank() > 0:  # or all ranks would decode all images at once
         ranks.wait_for_first()
-    pack = open_pack(images, config.scale, config.colour.value, trainer.patch_size)
+    pack = open_pack(images, config.scale, config.colour, trainer.patch_size)
     if ranks.rank() == 0:
         ranks.wait_for_first()
     pairs = read_testsets(testsets, config.scale, config.colour)

@@ -18,6 +18,7 @@ from srlab.command_line.complaints import unknown_key
 from srlab.command_line.invocation import Invocation
 from srlab.config.paths import config_dir
 from srlab.config.plugins import option_files
+from srlab.config.ranges import check_numbers_alone
 from srlab.config.register import prepare_process
 from srlab.config.schema import TrainerConfig
 from srlab.errors import ConfigError, Interrupted, UserError
@@ -49,6 +50,8 @@ def run_application(
         multirun = hydra_config.mode == RunMode.MULTIRUN
         try:
             call = _invocation(config, hydra_config)
+            if primary == "train":
+                check_numbers_alone(call.config, call.overrides)  # before torch is imported
             answer = function()(call)
             answers.append(answer)
             return answer

@@ -23,7 +23,6 @@ from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.ranges import SEED_RANGE, check_scale
 from srlab.config.schema import DescribeConfig
-from srlab.config.words import Colour
 from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.evaluation.network import costs_of
@@ -36,6 +35,7 @@ from srlab.storage.folders import check_new_file
 from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, transposed_form
 from srlab.upsamplers.simplify import last_upsampler, upsamplers_of
+from srlab.words import Colour
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _subject(config: DescribeConfig) -> Subject:
         model, colour = made_with["model"], made_with["colour"]
         name = f"{made_with.get('name') or 'run'}: "
     elif config.model:
-        scale, colour = check_scale(config.scale), (config.colour or Colour.y).value
+        scale, colour = check_scale(config.scale), config.colour or Colour.y
         check_upsampler_used(config.model, config.upsampler)
         check({"model": config.model})
         if not 0 <= config.seed < 2**63:

@@ -17,10 +17,8 @@ from srlab.command_line.invocation import Invocation
 from srlab.config.build import build, without_warning
 from srlab.config.compose import option_node
 from srlab.config.schema import ExportConfig
-from srlab.config.words import ExportFormat, ExportPrecision, Picture
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
-from srlab.imaging.colour import Colour as SeenColour
 from srlab.imaging.resample import crop
 from srlab.inference.program import Program
 from srlab.interchange.programs import as_onnx, as_torch_export, run_onnx, run_torch_export
@@ -33,6 +31,7 @@ from srlab.storage.model_file import NORMALISATION, as_model, describe
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.simplify import simplify, upsamplers_of
 from srlab.weights import shipped
+from srlab.words import Colour, ExportFormat, ExportPrecision, Picture
 
 _EQUAL = {ExportPrecision.fp32: 1e-4, ExportPrecision.fp16: 5e-3}  # of [0, 1]
 _SUFFIX = {
@@ -82,16 +81,14 @@ def run(call: Invocation[ExportConfig]) -> float:
         raise UserError(f"give checkpoint=FILE, or model={'|'.join(shipped())}")
     program = config.format in (ExportFormat.onnx, ExportFormat.torch_export)
     if not program and config.picture != Picture.rgb:
-        raise UserError(f"format={config.format.value} is no program: leave picture out")
+        raise UserError(f"format={config.format} is no program: leave picture out")
     source = checkpoint_file(config.checkpoint)
     network, made_with = load_checkpoint(source, config.trust)
     check_asked(config, made_with, source)
     name = Path(f"{source.stem}{_SUFFIX[config.format]}")
     output = Path(config.output).expanduser() if config.output else beside(source, str(name))
     if output.suffix != name.suffix:
-        raise UserError(
-            f"format={config.format.value} is written to {name.suffix} files, not {output}"
-        )
+        raise UserError(f"format={config.format} is written to {name.suffix} files, not {output}")
     check_new_file(output, "output=FILE")
     about = _recipe(made_with) | ({"name": config.name} if config.name else {})
     scores = _scores(source) if config.precision == ExportPrecision.fp32 else []
@@ -140,7 +137,7 @@ def _as_program(
     config: ExportConfig, network: Model, about: dict[str, Any], scores: list[dict[str, Any]]
 ) -> Export:
     half = config.precision == ExportPrecision.fp16
-    face: SeenColour = "rgb" if config.picture == Picture.rgb else about["colour"]
+    face = Colour.rgb if config.picture == Picture.rgb else Colour(about["colour"])
     program = Program(simplify(network), about["colour"], face, half).eval()
     ours = Program(network, about["colour"], face).eval()
     channels = CHANNELS[face]

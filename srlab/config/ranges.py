@@ -2,9 +2,11 @@
 
 import math
 import os
+from collections.abc import Iterable
+from functools import partial
 
 from srlab.config.schema import TrainConfig
-from srlab.errors import UserError
+from srlab.errors import ConfigError, UserError
 
 LARGEST_SCALE = 64
 
@@ -36,6 +38,42 @@ def check_ranges(config: TrainConfig) -> None:
                for k, v in trainer.lr_factors.items() if v < 0]  # fmt: skip
     if faults:
         raise UserError("; ".join(faults))
+
+
+# What is judged by looking at more than its number.
+_NOT_ALONE = {"trainer.precision", "trainer.devices"}
+
+
+def check_numbers_alone(config: TrainConfig, overrides: Iterable[str]) -> None:
+    """Check the numbers where nothing else can be at fault, which needs no torch.
+
+    Otherwise all faults of a config are told at once, of which most are found by importing what it
+    names.
+
+    Raises:
+        UserError: One is out of range.
+    """
+    keys = {override.lstrip("+").partition("=")[0] for override in overrides}
+    if all(
+        k in ("scale", "seed") or (k.startswith("trainer.") and k not in _NOT_ALONE) for k in keys
+    ):
+        check_training_numbers(config)
+
+
+def check_training_numbers(config: TrainConfig) -> None:
+    """Check the scale and the ranges of a training.
+
+    Raises:
+        UserError: With a line for each fault.
+    """
+    faults = []
+    for check in (partial(check_scale, config.scale), partial(check_ranges, config)):
+        try:
+            check()
+        except UserError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def check_scale(scale: int | None) -> int:

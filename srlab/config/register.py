@@ -24,7 +24,7 @@ from srlab.config.schema import (
     TrainConfig,
     UpscaleConfig,
 )
-from srlab.config.words import Colour
+from srlab.words import Colour
 
 # The primary configs, by their names, and what each consists of.
 SCHEMAS: dict[str, type] = {
@@ -53,7 +53,7 @@ def register() -> None:
     for name, schema in SCHEMAS.items():
         store.store(name=f"{name}_schema", node=schema)
     OmegaConf.register_new_resolver(
-        "channels", lambda colour: 3 if colour in (Colour.rgb, "rgb") else 1, replace=True
+        "channels", lambda colour: 3 if colour == Colour.rgb else 1, replace=True
     )
     OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from srlab.config.words import (
+from srlab.words import (
     Colour,
     ExportFormat,
     ExportPrecision,

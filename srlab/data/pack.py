@@ -21,10 +21,11 @@ from torch import Tensor
 
 from srlab.data.images import ImageSet
 from srlab.errors import UserError
-from srlab.imaging.colour import CHANNELS, Colour, quantise, to_channels
+from srlab.imaging.colour import CHANNELS, quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, resize, shrink
 from srlab.storage.atomic import atomic_folder
+from srlab.words import Colour
 
 _LAYOUT = 1  # raise it when the same source would give other pixels
 
@@ -116,7 +117,7 @@ def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
 
 
 def _key(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> str:
-    digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, colour, min_patch)).encode())
+    digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, str(colour), min_patch)).encode())
     for path in images.paths:
         status = path.stat()
         digest.update(repr((str(path.resolve()), status.st_size, status.st_mtime_ns)).encode())

@@ -7,10 +7,11 @@ import numpy as np
 
 from srlab.data.images import ImageSet
 from srlab.errors import UserError
-from srlab.imaging.colour import Colour, quantise, to_channels
+from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, shrink
 from srlab.imaging.threads import each
+from srlab.words import Colour
 
 
 @dataclass(frozen=True)

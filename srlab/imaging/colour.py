@@ -4,13 +4,12 @@ Y spans 16 to 235 and the chroma planes 16 to 240 on the scale of 0 to 255. Publ
 computed on this Y with a peak of 255; full-range luma gives 20 log10(255/219) = 1.32 dB less.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Colour = Literal["y", "rgb"]
-CHANNELS: dict[Colour, int] = {"y": 1, "rgb": 3}
+from srlab.words import Colour
+
+CHANNELS = {Colour.y: 1, Colour.rgb: 3}
 
 _FORWARD = torch.tensor(
     [

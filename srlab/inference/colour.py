@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from srlab.imaging.colour import Colour, luma
+from srlab.imaging.colour import luma
 from srlab.imaging.resample import REACH, interpolate, reframe
+from srlab.words import Colour
 
 
 def upscale_colour(

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srlab.imaging.colour import Colour
 from srlab.imaging.resample import REACH
 from srlab.inference.colour import enlarge_framed, upscale_colour
 from srlab.inference.tiles import upscale_rows
 from srlab.machine.precision import autocast_to, cast_layers
 from srlab.models.base import Model
+from srlab.words import Colour
 
 
 class OnPixels(Model):

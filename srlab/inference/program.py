@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from srlab.imaging.colour import Colour
 from srlab.inference.colour import upscale_colour
 from srlab.models.base import Model
+from srlab.words import Colour
 
 
 class Program(nn.Module):

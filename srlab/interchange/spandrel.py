@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.errors import UserError
-from srlab.imaging.colour import CHANNELS, Colour, luma
+from srlab.imaging.colour import CHANNELS, luma
 from srlab.imaging.resample import REACH, enlarge, phase_taps
 from srlab.models.base import MID_GREY, Model
 from srlab.models.compact import Compact
 from srlab.upsamplers.linear import NotLinear, subpixel_form
+from srlab.words import Colour
 
 _SAME = torch.eye(3, dtype=torch.float64)
 
@@ -85,7 +86,7 @@ def run_srvgg(weights: dict[str, Tensor], scale: int) -> Callable[[Tensor], Tens
 
 def with_bilinear_chroma(network: Model) -> Callable[[Tensor], Tensor]:
     """Return a network of luma as one of RGB, not clamped, whose chroma goes by bilinear."""
-    _, mixes, dark = _colours("y")
+    _, mixes, dark = _colours(Colour.y)
 
     def run(rgb: Tensor) -> Tensor:
         y = luma(rgb)

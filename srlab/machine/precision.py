@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import nn
 
-Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+from srlab.words import Precision
 
 
 class _Float32(NamedTuple):

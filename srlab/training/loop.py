@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from srlab.machine import ranks
-from srlab.machine.precision import Precision, single_precision, training_arithmetic
+from srlab.machine.precision import single_precision, training_arithmetic
 from srlab.training.recording import CannotRecord, recorded_step
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
 from srlab.training.step import Advance, Step, Terms, eager_step, learning_step, make_advance
+from srlab.words import Precision
 
 Ending = Literal["finished", "patience", "signal"]
 
@@ -43,7 +44,7 @@ class LoopSettings:
     save_every: int
     clip: float = 0.0
     patience: int = 0
-    precision: Precision = "fp32"
+    precision: Precision = Precision.fp32
     compile: bool = False
     graph: bool = True
 

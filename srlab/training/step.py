@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srlab.machine.precision import Precision, autocast_to, layer_type
+from srlab.machine.precision import autocast_to, layer_type
 from srlab.machine.ranks import parallel
 from srlab.models.base import Model
 from srlab.training.parameters import begin_momentum, set_learning_rate
 from srlab.training.state import TrainingState
+from srlab.words import Precision
 
 Terms = dict[str, Tensor]
 Advance = Callable[[Tensor, Tensor], Terms]
@@ -27,7 +28,7 @@ def make_advance(
     halo: int,
     device: torch.device,
     clip: float = 0.0,
-    precision: Precision = "fp32",
+    precision: Precision = Precision.fp32,
     compiled: bool = False,
 ) -> Advance:
     """Return the function that takes a step on a batch, at the optimizer's present rate.

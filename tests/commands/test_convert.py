@@ -13,7 +13,7 @@ from srlab.commands.convert import command as convert
 from srlab.config.build import build
 from srlab.config.compose import option_node
 from srlab.config.schema import ConvertConfig, DescribeConfig
-from srlab.config.words import Colour
+from srlab.words import Colour
 from srlab.errors import UserError
 from srlab.storage.checkpoint import load, save
 

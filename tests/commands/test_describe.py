@@ -12,7 +12,7 @@ from srlab.command_line.invocation import Invocation
 from srlab.commands import describe
 from srlab.config.compose import option_node
 from srlab.config.schema import DescribeConfig
-from srlab.config.words import Colour
+from srlab.words import Colour
 from srlab.errors import UserError
 from srlab.measuring.cost import multiply_adds
 from srlab.models.edsr import EDSR

@@ -17,7 +17,7 @@ from srlab.commands.upscale import command as upscale_command
 from srlab.commands.upscale import video as video_command
 from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
-from srlab.config.words import Colour, UpscalePrecision
+from srlab.words import Colour, UpscalePrecision
 from srlab.errors import UserError
 from srlab.imaging.chroma import enlarge_chroma
 from srlab.imaging.video import Clip, plane

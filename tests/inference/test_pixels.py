@@ -13,7 +13,7 @@ from torch import nn
 from srlab.assembly import network as handle
 from srlab.assembly.network import Network, layers_for
 from srlab.commands.upscale.pictures import upscale_files
-from srlab.config.words import Colour, UpscalePrecision
+from srlab.words import Colour, UpscalePrecision
 from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.colour import luma, rgb_to_ycbcr, ycbcr_to_rgb
 from srlab.imaging.resample import enlarge

@@ -51,7 +51,7 @@ def _bare(
     if model.learns:
         return partial(learning_step(model), lr, hr, 0)
     forward = torch.compile(model) if training.trainer.compile else model
-    layers = layer_type(training.trainer.precision.value)
+    layers = layer_type(training.trainer.precision)
 
     def step() -> None:
         with autocast_to(layers, device):
@@ -79,9 +79,7 @@ def _recorded(
     state.average = None
     state.model.train()
     trainer, frame = training.trainer, state.model.frame
-    advance = make_advance(
-        state, objective, frame, device, 0.0, trainer.precision.value, trainer.compile
-    )
+    advance = make_advance(state, objective, frame, device, 0.0, trainer.precision, trainer.compile)
     return record(advance, state, lr, hr).replay
 
 

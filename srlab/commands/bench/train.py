@@ -39,10 +39,10 @@ def run(call: Invocation[BenchTrainConfig]) -> float:
     if not 0 < config.seconds < math.inf:
         raise UserError(f"seconds must be positive, got {config.seconds}")
     device = choose_device(config.device)
-    if config.precision.value != "fp32" and device.type != "cuda":
-        raise UserError(f"precision={config.precision.value} needs CUDA, not {device}")
+    if config.precision != "fp32" and device.type != "cuda":
+        raise UserError(f"precision={config.precision} needs CUDA, not {device}")
     training = _as_training(config)
-    with training_arithmetic(config.precision.value), enough_memory("batch_size or patch_size"):
+    with training_arithmetic(config.precision), enough_memory("batch_size or patch_size"):
         measurement = _measure(training, config, device)
     report(measurement, config.output, device)
     if measurement.figures[0].note.endswith("1 thread") and torch.get_num_threads() > 1:
@@ -75,9 +75,7 @@ def _as_training(config: BenchTrainConfig) -> TrainConfig:
 def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.device) -> Measurement:
     threads = torch.get_num_threads()
     state, objective = build_state(training, device)
-    pack = open_pack(
-        build(config.data, "data"), config.scale, config.colour.value, config.patch_size
-    )
+    pack = open_pack(build(config.data, "data"), config.scale, config.colour, config.patch_size)
     frame = state.model.frame
     batches = PatchBatches(pack, config.batch_size, config.patch_size, frame, config.seed)
     lr, hr = next(feed(batches, 0, 1, device))
@@ -106,7 +104,7 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
 
     total = steps * (config.repeats + 1)
     settings = LoopSettings(
-        total, steps, total + 1, total + 1, precision=config.precision.value,
+        total, steps, total + 1, total + 1, precision=config.precision,
         compile=config.compile, graph=config.graph,
     )  # fmt: skip
     callbacks = Callbacks(
@@ -127,7 +125,7 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
     title = (
         f"training {type(state.model).__name__} with {type(state.model.upsampler).__name__} "
         f"x{config.scale}, {count:,} parameters, batches of {config.batch_size} low-resolution "
-        f"patches of {config.patch_size}x{config.patch_size}, {config.precision.value}, "
+        f"patches of {config.patch_size}x{config.patch_size}, {config.precision}, "
         f"on {described(device)}, torch {torch.__version__}"
     )
     figures = [Figure("bare limit", taken["bare limit"], best)]
@@ -146,7 +144,7 @@ def _split(
     """Return the seconds of each part of an eager step."""
     state, objective = build_state(training, device)
     model, average = state.model.train(), state.average
-    layers = layer_type(config.precision.value)
+    layers = layer_type(config.precision)
     terms: Terms = {}
 
     def forward() -> None:

@@ -65,7 +65,7 @@ def _measure(network: Network, config: BenchUpscaleConfig, folder: Path) -> Meas
     pixels = photograph(height, width)
     source = folder / "picture.png"
     Image.fromarray(pixels).save(source)
-    rgb = CHANNELS[network.colour.value] == 3
+    rgb = CHANNELS[network.colour] == 3
     ours = "srlab, the network" if rgb else "srlab, the network, on luma"
     bare = _bare_limits(network, config)
     runs = bare | _whole_pictures(network, config, pixels if rgb else pixels[..., :1], ours)

@@ -19,7 +19,6 @@ from srlab.commands.convert import foreign
 from srlab.config.build import build, without_warning
 from srlab.config.check import check, locate
 from srlab.config.schema import ConvertConfig
-from srlab.config.words import Colour
 from srlab.data import photos
 from srlab.data.pairs import read_pairs
 from srlab.errors import ConfigError, UserError
@@ -30,6 +29,7 @@ from srlab.models.base import Model
 from srlab.storage.checkpoint import check_new_checkpoint, load, save
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, take_over
 from srlab.upsamplers.simplify import upsamplers_of
+from srlab.words import Colour
 
 _CONVERTED = r" \(as [^()]*\)$"
 _SIDE = 96  # low-resolution pixels of each photograph that the two networks are compared on
@@ -186,7 +186,7 @@ def _pictures(scale: int, colour: Colour) -> Iterator[tuple[str, Tensor]]:
     channels = 3 if colour is Colour.rgb else 1
     noise = torch.rand(1, channels, 37, 50, generator=torch.Generator().manual_seed(0))
     yield "50x37 pixels of noise", noise
-    for pair in read_pairs(photos.held_out(), scale, colour.value, smallest_side(scale)):
+    for pair in read_pairs(photos.held_out(), scale, colour, smallest_side(scale)):
         lr = to_tensor(pair.lr).float()
         top, left = (max(0, n - _SIDE) // 2 for n in lr.shape[-2:])
         yield (

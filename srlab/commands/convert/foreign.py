@@ -8,7 +8,6 @@ from srlab.config.build import build, without_warning
 from srlab.config.compose import option_node
 from srlab.config.ranges import check_scale
 from srlab.config.schema import ConvertConfig
-from srlab.config.words import Colour
 from srlab.errors import ConfigError, UserError
 from srlab.interchange.foreign import read_weights
 from srlab.interchange.layouts.known import recognise
@@ -16,6 +15,7 @@ from srlab.interchange.layouts.parts import Foreign
 from srlab.measuring.cost import parameter_count
 from srlab.models.base import MID_GREY, Model
 from srlab.storage.checkpoint import check_new_checkpoint, save
+from srlab.words import Colour
 
 
 def run(config: ConvertConfig) -> None:
@@ -89,11 +89,11 @@ def _network(found: Foreign, scale: int) -> tuple[Model, dict[str, Any]]:
     if colour is None:
         raise ValueError(f"it sees {found.channels} channels, and ours see 1 (Y) or 3 (RGB)")
     head = option_node("upsampler", found.upsampler, "upsampler", scale) | found.upsampler_options
-    model = option_node("model", found.model, "model", scale, colour.value)
+    model = option_node("model", found.model, "model", scale, colour)
     model |= found.options | {"upsampler": head}
     with without_warning():
         network = build(model, "model").eval()
     network.load_state_dict({key: weight.float() for key, weight in found.weights.items()})
     check_network(network, scale, colour)
-    config = {"scale": scale, "colour": colour.value, "model": model, "upsampler": head}
+    config = {"scale": scale, "colour": colour, "model": model, "upsampler": head}
     return network, config

@@ -20,7 +20,7 @@ def train_on(job: Job, folder: Path) -> list[Result]:
     state, trainer = job.state, job.config.trainer
     settings = LoopSettings(
         trainer.steps, trainer.log_every, trainer.eval_every, trainer.save_every, trainer.clip,
-        trainer.patience, trainer.precision.value, trainer.compile, trainer.graph,
+        trainer.patience, trainer.precision, trainer.compile, trainer.graph,
     )  # fmt: skip
     batches = feed(job.batches, state.step, trainer.steps, job.device, trainer.workers)
     monitor = Monitor(job, folder) if ranks.rank() == 0 else Onlooker(job)

@@ -9,7 +9,6 @@ from srlab.command_line.invocation import Invocation
 from srlab.commands.upscale.pictures import upscale_files
 from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
-from srlab.config.words import Colour
 from srlab.errors import Interrupted, OutputExists, UserError
 from srlab.imaging.files import list_images
 from srlab.imaging.video import is_video
@@ -18,6 +17,7 @@ from srlab.machine.device import choose_device
 from srlab.machine.memory import keep_freed_memory
 from srlab.storage.folders import make_way
 from srlab.weights import default_for, shipped
+from srlab.words import Colour
 
 
 def run(call: Invocation[UpscaleConfig]) -> None:

@@ -1,16 +1,16 @@
-"""The choices of one word that configs have."""
+"""Choices of one word, on the command line and below it; each is the string that it is called."""
 
-from enum import Enum
+from enum import StrEnum
 
 
-class Colour(Enum):
+class Colour(StrEnum):
     """What a network sees: luma, or all three channels."""
 
     y = "y"
     rgb = "rgb"
 
 
-class Precision(Enum):
+class Precision(StrEnum):
     """Number type of the layers in training."""
 
     fp32 = "fp32"
@@ -19,7 +19,7 @@ class Precision(Enum):
     fp16 = "fp16"
 
 
-class UpscalePrecision(Enum):
+class UpscalePrecision(StrEnum):
     """Number type of the layers of a network that is used."""
 
     auto = "auto"
@@ -28,7 +28,7 @@ class UpscalePrecision(Enum):
     bf16 = "bf16"
 
 
-class ExportFormat(Enum):
+class ExportFormat(StrEnum):
     """What kind of file a model leaves in."""
 
     safetensors = "safetensors"
@@ -37,14 +37,14 @@ class ExportFormat(Enum):
     spandrel = "spandrel"
 
 
-class ExportPrecision(Enum):
+class ExportPrecision(StrEnum):
     """Number type of the layers of an exported network."""
 
     fp32 = "fp32"
     fp16 = "fp16"
 
 
-class Picture(Enum):
+class Picture(StrEnum):
     """What an exported program takes and gives: what the network sees, or RGB."""
 
     own = "own"
