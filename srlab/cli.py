@@ -97,7 +97,7 @@ def _run(name: str, verb: Verb, arguments: list[str]) -> None:
     full_error = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
     try:
-        arguments = as_hydra_reads(verb.config, arguments)
+        arguments = as_hydra_reads(verb.config or name, arguments)
         if "model=list" in arguments and uses_network(verb.config):
             from srlab.commands.model_list import table
 

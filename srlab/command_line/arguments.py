@@ -1,27 +1,32 @@
 """What is done to arguments before Hydra reads them."""
 
 import re
+from dataclasses import fields
 
 from srlab.errors import UserError
 
-_PATH_KEY = re.compile(
-    r"\+{0,2}(input|output|checkpoint|source|run_dir|sweep_dir|sweep|resume|start|plot|(\w+\.)+(path|root))"
-)
+_COMPONENT_PATH = re.compile(r"(\w+\.)+(path|root)")
 
 
 def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
-    """Return the arguments of a verb with a primary config as Hydra is to read them.
+    """Return the arguments of a verb as Hydra is to read them.
+
+    Args:
+        config: The name of what they are composed into, as in ``SCHEMAS``; other verbs have none.
+        arguments: The command line.
 
     Raises:
         UserError: A checkpoint and the name of another are given.
     """
-    from srlab.config.register import uses_network
+    from srlab.config.register import SCHEMAS, uses_network
 
     if uses_network(config):
         arguments = _by_checkpoint(arguments)
     if config == "convert":  # no field of a config can be called ``from``
         arguments = [re.sub(r"^(\+{0,2})from=", r"\1source=", a) for a in arguments]
-    return [_quoted(argument) for argument in arguments]
+    keys = fields(SCHEMAS[config]) if config in SCHEMAS else ()
+    paths = {key.name for key in keys if key.metadata.get("path")}
+    return [_quoted(argument, paths) for argument in arguments]
 
 
 def _by_checkpoint(arguments: list[str]) -> list[str]:
@@ -36,11 +41,12 @@ def _by_checkpoint(arguments: list[str]) -> list[str]:
     return [f"checkpoint={names[a]}" if a in names else a for a in arguments]
 
 
-def _quoted(argument: str) -> str:
+def _quoted(argument: str, paths: set[str]) -> str:
     """Quote the value of a key that holds a path, so that Hydra takes any file name as it is."""
     key, equals, value = argument.partition("=")
+    name = key.lstrip("+")
     plain = re.fullmatch(r"[\w./~:-]*", value, re.ASCII) or "${" in value or value[:1] in "'\""
-    if not equals or plain or not _PATH_KEY.fullmatch(key):
+    if not equals or plain or not (name in paths or _COMPONENT_PATH.fullmatch(name)):
         return argument
     escaped = value.replace("'", "\\'")
     return f"{key}='{escaped}'"

@@ -19,6 +19,11 @@ from srlab.words import (
 )
 
 
+def _path(default: str | None) -> Any:
+    """Return the field of a key that holds the name of a file or a folder, whatever is in it."""
+    return field(default=default, metadata={"path": True})
+
+
 @dataclass
 class TrainerConfig:
     """How long, on how much, and what happens when; all counts are optimizer steps.
@@ -90,9 +95,9 @@ class TrainConfig:
     colour: Colour = Colour.y
     seed: int = 0
     device: str = "auto"
-    run_dir: str | None = None
-    resume: str | None = None
-    start: str | None = None
+    run_dir: str | None = _path(None)
+    resume: str | None = _path(None)
+    start: str | None = _path(None)
     trust: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
     upsampler: dict[str, Any] = field(default_factory=dict)
@@ -115,7 +120,7 @@ class SweepConfig(TrainConfig):
         sweep_dir: The sweep's folder, with one for each run; named by the axes if null.
     """
 
-    sweep_dir: str | None = None
+    sweep_dir: str | None = _path(None)
 
 
 @dataclass
@@ -131,7 +136,7 @@ class NetworkConfig:
         upsampler: What changes the size; the model brings its own unless one is chosen.
     """
 
-    checkpoint: str | None = None
+    checkpoint: str | None = _path(None)
     scale: int | None = None
     colour: Colour | None = None
     trust: list[str] = field(default_factory=list)
@@ -164,7 +169,7 @@ class EvaluateConfig(UseConfig):
     """
 
     testset: dict[str, Any] = field(default_factory=dict)
-    output: str | None = None
+    output: str | None = _path(None)
 
 
 @dataclass
@@ -180,8 +185,8 @@ class UpscaleConfig(UseConfig):
     """
 
     precision: UpscalePrecision = UpscalePrecision.auto
-    input: str = MISSING
-    output: str | None = None
+    input: str = _path(MISSING)
+    output: str | None = _path(None)
 
 
 @dataclass
@@ -194,7 +199,7 @@ class DescribeConfig(NetworkConfig):
     """
 
     seed: int = 0
-    plot: str | None = None
+    plot: str | None = _path(None)
 
 
 @dataclass
@@ -214,7 +219,7 @@ class ExportConfig(NetworkConfig):
     picture: Picture = Picture.rgb
     precision: ExportPrecision = ExportPrecision.fp32
     name: str | None = None
-    output: str | None = None
+    output: str | None = _path(None)
 
 
 @dataclass
@@ -232,11 +237,11 @@ class ConvertConfig:
         scale: The factor s of these, where it does not show in them.
     """
 
-    checkpoint: str | None = None
-    output: str | None = None
+    checkpoint: str | None = _path(None)
+    output: str | None = _path(None)
     trust: list[str] = field(default_factory=list)
     upsampler: dict[str, Any] = field(default_factory=dict)
-    source: str | None = None
+    source: str | None = _path(None)
     scale: int | None = None
 
 
@@ -281,7 +286,7 @@ class BenchTrainConfig:
     threads: int = 0
     repeats: int = 7
     seconds: float = 1.0
-    output: str | None = None
+    output: str | None = _path(None)
     model: dict[str, Any] = field(default_factory=dict)
     upsampler: dict[str, Any] = field(default_factory=dict)
     loss: dict[str, Any] = field(default_factory=dict)
@@ -307,7 +312,7 @@ class BenchUseConfig(NetworkConfig):
     tile: int | str = "auto"
     threads: int = 0
     repeats: int = 7
-    output: str | None = None
+    output: str | None = _path(None)
 
 
 @dataclass
@@ -350,8 +355,8 @@ class ReportConfig:
         trust: Packages besides srlab's own that the checkpoints may name.
     """
 
-    sweep: str = MISSING
-    output: str | None = None
+    sweep: str = _path(MISSING)
+    output: str | None = _path(None)
     device: str = "auto"
     threads: int = 0
     width: int = 320
