@@ -1,6 +1,5 @@
 """Building and judging the test sets of a command."""
 
-import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -11,6 +10,7 @@ from srlab.assembly.training_checks import TRAINING_PARTS
 from srlab.config.build import build
 from srlab.config.check import check
 from srlab.config.schema import TrainConfig
+from srlab.console.progress import show_progress
 from srlab.data.images import ImageSet
 from srlab.data.pairs import Pair, read_pairs
 from srlab.errors import UserError
@@ -66,14 +66,12 @@ def judge(
 
 def _counted(names: list[str], judged: Iterator[Score]) -> Iterator[Score]:
     """Pass on the scores and show on a terminal how far they are; ``names`` of their test sets."""
-    shown = sys.stderr.isatty() and ranks.rank() == 0
     for number, (name, score) in enumerate(zip(names, judged, strict=True), 1):
-        if shown:
-            text = f"\r\033[K{name} {number}/{len(names)}"
-            print(text, end="", file=sys.stderr, flush=True)
+        if ranks.rank() == 0:
+            show_progress(f"{name} {number}/{len(names)}")
         yield score
-    if shown:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    if ranks.rank() == 0:
+        show_progress("")
 
 
 def find_testsets(config: TrainConfig, roots: tuple[str, ...]) -> list[ImageSet]:

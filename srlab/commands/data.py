@@ -4,7 +4,6 @@ The arguments are names of sets, so this is no Hydra application; its few keys l
 """
 
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -15,6 +14,7 @@ from threading import Event, Lock
 from urllib.parse import quote
 
 from srlab.config.check import did_you_mean
+from srlab.console.progress import show_progress
 from srlab.console.tables import aligned
 from srlab.data.download import Stopped, download, sha256_of
 from srlab.data.manifest import Manifest, PublishedFile, read_manifests
@@ -239,18 +239,15 @@ def _download_all(wanted: Sequence[Wanted], jobs: int) -> None:
 
 def _watch(tasks: Sequence[Future], arrived: Callable[[], int], total: int) -> None:
     """Wait for downloads, or for the first that fails, whose error is raised."""
-    shown = sys.stderr.isatty()
     begin, start = time.monotonic(), None
     pending: set[Future] = set(tasks)
     while pending:
         done, pending = wait(pending, 0.2, FIRST_EXCEPTION)
         for task in done:
             task.result()
-        if shown:
-            start = arrived() if start is None else start
-            rate = (arrived() - start) / (time.monotonic() - begin) / 1e6
-            ready = sum(task.done() for task in tasks)
-            line = f"{ready} of {len(tasks)} files, {arrived() / 1e6:.1f} of {total / 1e6:.1f} MB"
-            print(f"\r{line}, {rate:.1f} MB/s\033[K", end="", file=sys.stderr, flush=True)
-    if shown and tasks:
-        print("\r\033[K", end="", file=sys.stderr)
+        start = arrived() if start is None else start
+        rate = (arrived() - start) / (time.monotonic() - begin) / 1e6
+        ready = sum(task.done() for task in tasks)
+        megabytes = f"{arrived() / 1e6:.1f} of {total / 1e6:.1f} MB, {rate:.1f} MB/s"
+        show_progress(f"{ready} of {len(tasks)} files, {megabytes}")
+    show_progress("")

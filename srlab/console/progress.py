@@ -1,4 +1,4 @@
-"""The one line that says how a training stands; quiet where there is no terminal."""
+"""The one line that says how far work is; nothing where there is no terminal."""
 
 import sys
 import time
@@ -10,8 +10,14 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def show_progress(line: str) -> None:
+    """Show a line on standard error in place of the one before; an empty one clears it."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+
+
 class Progress:
-    """Shows step, rate, loss, score and time left on standard error.
+    """The line of a training. Shows step, rate, loss, score and time left on standard error.
 
     Args:
         steps: Steps in all.
@@ -21,7 +27,6 @@ class Progress:
     def __init__(self, steps: int, first: int):
         self.steps, self.first = steps, first
         self.start = time.monotonic()
-        self.shown = sys.stderr.isatty()
         self.score = ""
 
     def rate(self, step: int) -> float:
@@ -30,15 +35,13 @@ class Progress:
 
     def update(self, step: int, loss: float) -> None:
         """Redraw the line."""
-        if not self.shown:
-            return
         rate = self.rate(step)
         left = (self.steps - step) / rate if rate else 0
         line = (
             f"step {step:,}/{self.steps:,}  {rate:.0f} steps/s  loss {loss:.3e}"
             f"{self.score}  {clock(left)} left"
         )
-        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        show_progress(line)
 
     def note(self, text: str) -> None:
         """Print a line that stays; on standard output, also where there is no terminal."""
@@ -47,5 +50,4 @@ class Progress:
 
     def close(self) -> None:
         """Clear the line."""
-        if self.shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        show_progress("")

@@ -8,7 +8,6 @@ name and renamed, so that a pack is complete or absent.
 import hashlib
 import os
 import shutil
-import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from srlab.console.progress import show_progress
 from srlab.data.images import ImageSet
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS, quantise, to_channels
@@ -163,10 +163,7 @@ def _pairs(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the LR and HR pixels of every image at every shrink factor."""
     for number, path in enumerate(images.paths, 1):
-        if sys.stderr.isatty():
-            print(
-                f"\rdecoding {images.name}: {number}/{len(images.paths)}", end="", file=sys.stderr
-            )
+        show_progress(f"decoding {images.name}: {number}/{len(images.paths)}")
         whole = to_channels(to_tensor(read_pixels(path)), colour)
         for factor in images.shrink:
             hr = whole
@@ -183,5 +180,4 @@ def _pairs(
                     f"pixels a side: leave it out or lower trainer.patch_size"
                 )
             yield to_pixels(quantise(shrink(hr, scale))), to_pixels(hr)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+    show_progress("")

@@ -1,6 +1,5 @@
 """Upscaling files of pictures: one is read ahead, one is closed behind."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from srlab.console.progress import show_progress
 from srlab.errors import UserError
 from srlab.imaging.picture import Picture, read_picture
 from srlab.imaging.writing import picture_writer
@@ -88,6 +88,5 @@ def _close(close: Callable[[], None], said: str, start: float, failures: list[st
 
 def _show(share: float, start: float) -> None:
     """Show on a terminal how much of a picture that takes long is done; clear it at the end."""
-    if sys.stderr.isatty() and time.perf_counter() - start > 1:
-        text = f"{100 * share:3.0f} %" if share < 1 else "     "
-        print(f"\r{text}\r", end="", file=sys.stderr, flush=True)
+    if time.perf_counter() - start > 1:
+        show_progress(f"{100 * share:3.0f} %" if share < 1 else "")

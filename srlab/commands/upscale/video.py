@@ -1,6 +1,5 @@
 """Upscaling a video: one thread reads and decodes ahead, one encodes and writes."""
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from srlab.console.progress import clock, show_progress
 from srlab.errors import OutputExists
 from srlab.imaging.chroma import enlarge_chroma
 from srlab.imaging.video import Clip, blank, plane
@@ -161,14 +161,9 @@ def _target(source: Path, target: Path, scale: int) -> Path:
 
 def _show(done: int, total: int, start: float) -> None:
     """Show on a terminal how far a video is; clear it at the end."""
-    if not sys.stderr.isatty():
-        return
     seconds = time.perf_counter() - start
     text = f"{done} of {total} frames" if total >= done else f"{done} frames"
     text += f"  {done / seconds:.1f} frames/s"
     if total > done:
-        left = round((total - done) * seconds / done)
-        text += f"  {left // 60}:{left % 60:02d} left"
-    elif total == done:
-        text = ""
-    print(f"\r{text:<60}\r", end="", file=sys.stderr, flush=True)
+        text += f"  {clock((total - done) * seconds / done)} left"
+    show_progress("" if total == done else text)
