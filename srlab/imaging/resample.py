@@ -6,10 +6,10 @@ torch's antialiased bicubic is the same kernel but renormalises it at the border
 image that is cropped afterwards the two agree to rounding error, as long as the factor divides
 the size. Enlarging is a convolution with the kernel's s phases.
 
-A *framed* image carries ``halo`` pixels of context on each of its four sides.
+A *framed* image carries pixels of context, its *frame*, on each of its four sides.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -59,6 +59,26 @@ def reframe(x: Tensor, have: int, need: int) -> Tensor:
     if have >= need:
         return crop(x, have - need)
     return mirror_pad(x, need - have)
+
+
+class Framed(NamedTuple):
+    """An image ``(N, C, H, W)`` with ``frame`` pixels around it.
+
+    Args:
+        pixels: ``(N, C, H + 2 frame, W + 2 frame)``.
+        frame: How many.
+    """
+
+    pixels: Tensor
+    frame: int
+
+    def to(self, frame: int) -> "Framed":
+        """Return it with another frame: cropped, or what is missing mirrored."""
+        return Framed(self.within(frame), frame)
+
+    def within(self, frame: int) -> Tensor:
+        """Return the pixels with another frame: ``(N, C, H + 2 frame, W + 2 frame)``."""
+        return reframe(self.pixels, self.frame, frame)
 
 
 def phase_taps(scale: int, mode: Interpolation, device: torch.device | None = None) -> Tensor:

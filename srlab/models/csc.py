@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.imaging.resample import REACH, interpolate, reframe
+from srlab.imaging.resample import REACH, Framed, interpolate
 from srlab.models.base import Model, UpsamplerFactory, misfit
 from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
 from srlab.sparse_coding.operators import lipschitz, random_filters, transform
@@ -78,11 +78,10 @@ class CSC(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        framed = reframe(lr, halo, self.frame)
-        near = reframe(framed, self.frame, SPLIT_REACH)
-        codes = self.codes(residual_of(near, self.smoothing))
-        detail = upsample_zero_padded(self.upsampler, codes, framed, self.frame, self.scale)
-        small = reframe(framed, self.frame, REACH["bicubic"])
+        picture = Framed(lr, halo).to(self.frame)
+        codes = self.codes(residual_of(picture.within(SPLIT_REACH), self.smoothing))
+        detail = upsample_zero_padded(self.upsampler, codes, picture, self.scale)
+        small = picture.within(REACH["bicubic"])
         return interpolate(small, self.scale, "bicubic") + detail / GAIN
 
     def codes(self, residual: Tensor) -> Tensor:

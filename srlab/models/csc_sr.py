@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.errors import UserError
-from srlab.imaging.resample import REACH, crop, fold, interpolate, reframe
+from srlab.imaging.resample import REACH, Framed, crop, fold, interpolate, reframe
 from srlab.models.base import Model, UpsamplerFactory
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
 from srlab.sparse_coding.admm import code_by_admm
@@ -177,7 +177,8 @@ class CSCSR(Model):
         size = self.filters.shape[-1]
         near = crop(codes, _MARGIN - size // 2)
         inner, detail = crop(residual, _MARGIN), GAIN * (hr.flatten(0, 1).unsqueeze(1) - enlarged)
-        made = upsample(self.upsampler, near, size // 2, lr, self.frame, self.scale)
+        picture = Framed(lr, self.frame)
+        made = upsample(self.upsampler, Framed(near, size // 2), picture, self.scale)
         terms = {
             "coding": self._objective(residual, codes),
             "synthesis": (made - detail).square().mean(),
@@ -248,5 +249,6 @@ class CSCSR(Model):
         residual, enlarged = self.split(framed)
         with torch.no_grad():
             codes = self.codes(residual)
-        detail = upsample(self.upsampler, codes, _MARGIN, framed, self.frame, self.scale)
+        picture = Framed(framed, self.frame)
+        detail = upsample(self.upsampler, Framed(codes, _MARGIN), picture, self.scale)
         return enlarged + detail / GAIN

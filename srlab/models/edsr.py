@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.imaging.resample import crop, reframe
+from srlab.imaging.resample import Framed
 from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
@@ -55,16 +55,14 @@ class EDSR(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        framed = reframe(lr, halo, self.frame) - MID_GREY
-        first = self.head(crop(framed, self.frame))
+        picture = Framed(lr - MID_GREY, halo).to(self.frame)
+        first = self.head(picture.within(0))
         features = first
         for block in self.blocks:
             features = block(features)
         features = self.join(features) + first
-        sr = self.tail(
-            upsample_zero_padded(self.upsampler, features, framed, self.frame, self.scale)
-        )
-        return add_residual(sr, framed, self.frame, self.scale, self.residual) + MID_GREY
+        sr = self.tail(upsample_zero_padded(self.upsampler, features, picture, self.scale))
+        return add_residual(sr, picture, self.scale, self.residual) + MID_GREY
 
 
 class Block(nn.Module):

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from srlab.imaging.resample import reframe
+from srlab.imaging.resample import Framed
 from srlab.models.base import Model, UpsamplerFactory
 from srlab.models.upsampling import is_whole, picture_reach, upsample
 
@@ -26,5 +26,5 @@ class Plain(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        framed = reframe(lr, halo, self.halo)
-        return upsample(self.upsampler, framed, self.halo, framed, self.halo, self.scale)
+        picture = Framed(lr, halo).to(self.halo)
+        return upsample(self.upsampler, picture, picture, self.scale)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from srlab.imaging.resample import REACH, interpolate, reframe
+from srlab.imaging.resample import REACH, Framed, interpolate
 
 Residual = Literal["none", "nearest", "bicubic"]
 
@@ -20,8 +20,8 @@ def residual_reach(residual: Residual) -> int:
     return 0 if residual == "none" else REACH[residual]
 
 
-def add_residual(sr: Tensor, framed: Tensor, halo: int, scale: int, residual: Residual) -> Tensor:
-    """Add the interpolated ``framed`` input, which carries ``halo`` pixels, to ``sr``."""
+def add_residual(sr: Tensor, picture: Framed, scale: int, residual: Residual) -> Tensor:
+    """Add the interpolated input to ``sr``."""
     if residual == "none":
         return sr
-    return sr + interpolate(reframe(framed, halo, REACH[residual]), scale, residual)
+    return sr + interpolate(picture.within(REACH[residual]), scale, residual)

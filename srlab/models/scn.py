@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.imaging.resample import crop, reframe
+from srlab.imaging.resample import Framed, crop
 from srlab.models.base import Model, UpsamplerFactory
 from srlab.models.upsampling import is_whole, picture_reach, upsample
 from srlab.sparse_coding.shrinkage import soft_threshold
@@ -76,10 +76,8 @@ class SCN(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        framed = reframe(lr, halo, self.halo)
-        enlarged = upsample(
-            self.upsampler, framed, self.halo, framed, self.halo, self.scale, self._spare
-        )
+        seen = Framed(lr, halo).to(self.halo)
+        enlarged = upsample(self.upsampler, seen, seen, self.scale, self._spare)
         picture = crop(enlarged, self._surplus).flatten(0, 1).unsqueeze(1)
         mean = F.avg_pool2d(picture, _MEAN, stride=1)
         energy = (crop(picture, _MEAN // 2) - mean).square()

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from srlab.imaging.resample import reframe
+from srlab.imaging.resample import Framed
 from srlab.models.base import MID_GREY, Model
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
@@ -46,7 +46,7 @@ class Shallow(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        framed = reframe(lr, halo, self.halo) - self.mean
-        features = self.body(reframe(framed, self.halo, self._context))
-        sr = upsample(self.upsampler, features, self._left, framed, self.halo, self.scale)
-        return add_residual(sr, framed, self.halo, self.scale, self.residual) + self.mean
+        picture = Framed(lr - self.mean, halo).to(self.halo)
+        features = Framed(self.body(picture.within(self._context)), self._left)
+        sr = upsample(self.upsampler, features, picture, self.scale)
+        return add_residual(sr, picture, self.scale, self.residual) + self.mean

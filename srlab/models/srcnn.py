@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from srlab.imaging.resample import crop, reframe
+from srlab.imaging.resample import Framed, crop
 from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import (
     Start,
@@ -68,9 +68,7 @@ class SRCNN(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        framed = reframe(lr, halo, self.halo) - MID_GREY
-        enlarged = upsample(
-            self.upsampler, framed, self.halo, framed, self.halo, self.scale, self._spare
-        )
+        picture = Framed(lr - MID_GREY, halo).to(self.halo)
+        enlarged = upsample(self.upsampler, picture, picture, self.scale, self._spare)
         sr = self.body(crop(enlarged, self._surplus))
-        return add_residual(sr, framed, self.halo, self.scale, self.residual) + MID_GREY
+        return add_residual(sr, picture, self.scale, self.residual) + MID_GREY

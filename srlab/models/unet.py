@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.imaging.resample import crop, fold, reframe
+from srlab.imaging.resample import Framed, fold
 from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import (
@@ -82,12 +82,12 @@ class UNet(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        framed = reframe(lr, halo, self.frame) - MID_GREY
-        picture = crop(framed, self.frame)
-        rows, columns = picture.shape[-2:]
-        features = self._hourglass(_up_to_multiple(picture, self.grid))[..., :rows, :columns]
-        sr = upsample_zero_padded(self.upsampler, features, framed, self.frame, self.scale)
-        return add_residual(sr, framed, self.frame, self.scale, self.residual) + MID_GREY
+        picture = Framed(lr - MID_GREY, halo).to(self.frame)
+        inner = picture.within(0)
+        rows, columns = inner.shape[-2:]
+        features = self._hourglass(_up_to_multiple(inner, self.grid))[..., :rows, :columns]
+        sr = upsample_zero_padded(self.upsampler, features, picture, self.scale)
+        return add_residual(sr, picture, self.scale, self.residual) + MID_GREY
 
     def _hourglass(self, x: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, features, H, W)``."""

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.imaging.resample import REACH, interpolate, mirror_pad, reframe
+from srlab.imaging.resample import REACH, Framed, interpolate, mirror_pad
 
 
 def halo_of(upsampler: nn.Module) -> int:
@@ -42,24 +42,16 @@ def guide_reach(upsampler: nn.Module) -> int:
 
 
 def upsample(
-    upsampler: nn.Module,
-    features: Tensor,
-    have: int,
-    picture: Tensor,
-    picture_have: int,
-    scale: int,
-    spare: int = 0,
+    upsampler: nn.Module, features: Framed, picture: Framed, scale: int, spare: int = 0
 ) -> Tensor:
-    """Enlarge features, framed by ``have`` pixels, and leave a frame of ``spare`` of them.
+    """Enlarge features, and leave a frame of ``spare`` of their pixels.
 
     A guided upsampler borrows its guide from the network's input, enlarged by bicubic.
 
     Args:
         upsampler: The upsampler.
-        features: ``(N, i, H + 2 have, W + 2 have)``.
-        have: Their frame.
-        picture: The network's input ``(N, C, H + 2 picture_have, W + 2 picture_have)``.
-        picture_have: Its frame.
+        features: ``(N, i, H, W)``, framed.
+        picture: The network's input ``(N, C, H, W)``, framed.
         scale: The factor s.
         spare: Low-resolution pixels of frame that the result keeps.
 
@@ -67,22 +59,22 @@ def upsample(
         ``(N, o, s (H + 2 spare), s (W + 2 spare))``.
     """
     if is_whole(upsampler):
-        return mirror_pad(upsampler(reframe(features, have, 0)), scale * spare)
+        return mirror_pad(upsampler(features.within(0)), scale * spare)
     frame = spare + halo_of(upsampler)
-    framed = reframe(features, have, frame)
+    framed = features.within(frame)
     if not is_guided(upsampler):
         return upsampler(framed)
-    small = reframe(picture, picture_have, frame + REACH["bicubic"]).mean(dim=1, keepdim=True)
+    small = picture.within(frame + REACH["bicubic"]).mean(dim=1, keepdim=True)
     return upsampler(framed, interpolate(small, scale, "bicubic"))
 
 
 def upsample_zero_padded(
-    upsampler: nn.Module, features: Tensor, picture: Tensor, picture_have: int, scale: int
+    upsampler: nn.Module, features: Tensor, picture: Framed, scale: int
 ) -> Tensor:
     """Enlarge features that have no frame, ``(N, i, H, W)``; it is made of zeros; see ``upsample``.
 
     The border of deep networks, whose convolutions pad with zeros too.
     """
     frame = halo_of(upsampler)
-    padded = F.pad(features, [frame] * 4)
-    return upsample(upsampler, padded, frame, picture, picture_have, scale)
+    padded = Framed(F.pad(features, [frame] * 4), frame)
+    return upsample(upsampler, padded, picture, scale)

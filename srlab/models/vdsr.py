@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from srlab.imaging.resample import reframe
+from srlab.imaging.resample import Framed
 from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import Start, check_start
 from srlab.models.upsampling import is_whole, picture_reach, upsample
@@ -59,6 +59,6 @@ class VDSR(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        framed = reframe(lr, halo, self.frame) - MID_GREY
-        enlarged = upsample(self.upsampler, framed, self.frame, framed, self.frame, self.scale)
+        picture = Framed(lr - MID_GREY, halo).to(self.frame)
+        enlarged = upsample(self.upsampler, picture, picture, self.scale)
         return enlarged + self.body(enlarged) + MID_GREY
