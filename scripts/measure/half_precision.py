@@ -15,14 +15,14 @@ from torch import Tensor
 
 import srlab
 from srlab.assembly.testsets import read_testsets
-from srlab.words import Colour
 from srlab.data.named import named
 from srlab.evaluation.score import mean_score, score_images
-from srlab.inference.quick import quick
+from srlab.inference.fast_copy import fast_copy
 from srlab.inference.tiles import upscale_tiled
 from srlab.machine.precision import autocast_to, cast_layers, layer_type
 from srlab.models.base import Model
 from srlab.weights import shipped
+from srlab.words import Colour
 
 KINDS = ("fp32", "fp16", "bf16")
 
@@ -35,7 +35,7 @@ def main() -> None:
     print(f"torch {torch.__version__}, {device}\n")
     print("| model | set | fp32 | fp16 | bf16 |\n|---|---|---|---|---|")
     for name in shipped():
-        network = quick(srlab.load(name).to(device))
+        network = fast_copy(srlab.load(name).to(device))
         for testset in ("Set5", "Set14"):
             pairs = read_testsets([named(testset, root)], network.scale, Colour.y)
             images = [(pair.name, pair.lr, pair.hr) for pair in pairs[testset]]

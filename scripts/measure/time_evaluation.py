@@ -29,8 +29,8 @@ from srlab.errors import UserError
 from srlab.evaluation.score import score_images, smallest_side
 from srlab.imaging.files import to_pixels, to_tensor
 from srlab.imaging.resample import crop
-from srlab.imaging.threads import each
-from srlab.inference.quick import quick
+from srlab.imaging.threads import map_in_threads
+from srlab.inference.fast_copy import fast_copy
 from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
 from srlab.measuring.timing import interleaved
@@ -117,7 +117,7 @@ def main() -> None:
     name, pairs = read()
     torch.manual_seed(0)
     network = ESPCN(PixelShuffle, SCALE, init="identity").eval()
-    copy = quick(network)
+    copy = fast_copy(network)
     shaved = []
     for pair in pairs:
         with torch.inference_mode():
@@ -127,7 +127,7 @@ def main() -> None:
     rows = {
         "PSNR and SSIM": compare(
             lambda: [plain_metrics(sr[..., 0], hr[..., 0]) for sr, hr in shaved],
-            lambda: list(each(our_metrics, shaved)),
+            lambda: list(map_in_threads(our_metrics, shaved)),
             options.repeats,
         ),
         "ESPCN, rounding, PSNR and SSIM": compare(

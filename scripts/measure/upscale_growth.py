@@ -91,10 +91,10 @@ def upscale(height: int, width: int, scale: int, folder: Path) -> None:
 
     from srlab.assembly.network import Network
     from srlab.commands.upscale.pictures import upscale_files
-    from srlab.words import Colour, UpscalePrecision
     from srlab.machine.memory import keep_freed_memory
     from srlab.models.espcn import ESPCN
     from srlab.upsamplers.pixel_shuffle import PixelShuffle
+    from srlab.words import Colour, UpscalePrecision
 
     keep_freed_memory()
     torch.manual_seed(0)

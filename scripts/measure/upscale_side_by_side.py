@@ -34,8 +34,7 @@ from torch import Tensor, nn
 
 from srlab.assembly.network import Network
 from srlab.commands.upscale.pictures import upscale_files
-from srlab.words import Colour, UpscalePrecision
-from srlab.inference.quick import quick
+from srlab.inference.fast_copy import fast_copy
 from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import upscale_tiled
 from srlab.machine.memory import keep_freed_memory
@@ -46,6 +45,7 @@ from srlab.models.fsrcnn import FSRCNN
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.simplify import simplify
+from srlab.words import Colour, UpscalePrecision
 
 SCALE, HEIGHT, WIDTH = 3, 360, 640
 Run = Callable[[], np.ndarray]
@@ -152,7 +152,7 @@ def on_luma(
     y = np.asarray(Image.fromarray(photograph()).convert("L"), dtype=np.float32) / 255
     lr = torch.from_numpy(y)[None, None]
     frame = network.module.frame
-    module = quick(simplify(network.module))
+    module = fast_copy(simplify(network.module))
     tile = automatic_tile(module)
     at_once = automatic_number(module, tile)
     upscale = partial(upscale_tiled, module, tile=tile, at_once=at_once)

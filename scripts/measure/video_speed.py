@@ -28,7 +28,6 @@ import torch
 from srlab.assembly.network import Network
 from srlab.commands.bench.upscale import photograph
 from srlab.commands.upscale.video import upscale_video
-from srlab.words import Colour, UpscalePrecision
 from srlab.imaging.video import Clip, plane
 from srlab.imaging.video_writing import clip_writer
 from srlab.machine.memory import keep_freed_memory, peak_memory
@@ -38,6 +37,7 @@ from srlab.models.fsrcnn import FSRCNN
 from srlab.storage.atomic import atomic_file
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.words import Colour, UpscalePrecision
 
 SIZES = {3: (360, 640), 4: (270, 480)}
 RATE, SOUND, BLOCK = 24, 48_000, 1024

@@ -7,7 +7,13 @@ from typing import Any
 
 import torch
 
-from srlab.assembly.upsampler_family import make, options, relatives, small_channels, some_form
+from srlab.assembly.upsampler_family import (
+    make_upsampler,
+    relatives,
+    small_channels,
+    some_form,
+    upsampler_options,
+)
 from srlab.metrics.checkerboard import flat_ripple, kernel_ripple
 from srlab.models.espcn import ESPCN
 from srlab.upsamplers.linear import NotLinear, subpixel_form
@@ -35,7 +41,7 @@ HEADER = (
 
 def variants(scale: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every option, and settings of some that make them another thing."""
-    chosen = dict(options(scale))
+    chosen = dict(upsampler_options(scale))
     yield from chosen.items()
     for name, change in (
         ("pixel_shuffle", {"init": "icnr"}),
@@ -55,7 +61,7 @@ def ripples(node: dict[str, Any], scale: int) -> str:
     for seed in SEEDS:
         torch.manual_seed(seed)
         init = "identity" if node.get("init") != "default" else "default"
-        network = ESPCN(partial(make, node), scale, init=init).eval()
+        network = ESPCN(partial(make_upsampler, node), scale, init=init).eval()
         flats.append(flat_ripple(network, scale, 1, network.halo))
         try:
             kernels.append(kernel_ripple(subpixel_form(network.upsampler).kernel, scale))
@@ -67,7 +73,7 @@ def ripples(node: dict[str, Any], scale: int) -> str:
 
 def row(name: str, node: dict[str, Any], scale: int) -> list[str]:
     """Return the cells of one upsampler."""
-    module = make(node, INPUTS, OUTPUTS, scale)
+    module = make_upsampler(node, INPUTS, OUTPUTS, scale)
     form = some_form(node, *small_channels(INPUTS, OUTPUTS), scale)
     can, by = relatives(node, INPUTS, OUTPUTS, scale)
     same = [other for other in can if other in by]

@@ -15,9 +15,9 @@ import srlab
 from srlab.command_line.invocation import Invocation
 from srlab.commands.export import run as export
 from srlab.config.schema import ExportConfig
-from srlab.words import ExportFormat
 from srlab.evaluation.network import costs_of
 from srlab.storage.checkpoint import load
+from srlab.words import ExportFormat
 
 WEIGHTS = Path(srlab.__file__).parent / "weights"
 

@@ -12,7 +12,7 @@ _ROOM = 2**24  # values that are always allowed: what is made on the way, and th
 _SIZED = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full, torch.eye}
 
 
-class AtMost(TorchFunctionMode):
+class BoundedMemory(TorchFunctionMode):
     """While entered, no tensor is made that is out of proportion to a file's weights.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from srlab.assembly.bounded_memory import AtMost
+from srlab.assembly.bounded_memory import BoundedMemory
 from srlab.config.build import build, without_warning
 from srlab.config.check import TRUSTED, check
 from srlab.config.ranges import check_scale
@@ -65,7 +65,7 @@ def checkpoint_file(path: str | Path) -> Path:
     return path / "last.pt" if path.is_dir() else path
 
 
-def beside(checkpoint: Path, name: str) -> Path:
+def path_beside(checkpoint: Path, name: str) -> Path:
     """Return the path of a file or folder beside a checkpoint, or here for one of srlab's own."""
     return Path(name) if checkpoint in shipped().values() else checkpoint.with_name(name)
 
@@ -103,7 +103,7 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
     config = checkpoint["config"]
     try:
         check({"model": config["model"]}, trusted_roots(trust))
-        with without_warning(), AtMost(checkpoint["weights"].values()):
+        with without_warning(), BoundedMemory(checkpoint["weights"].values()):
             module = build(config["model"], "model")
         check_network(module, check_scale(config["scale"]), Colour(config["colour"]))
         module.load_state_dict(checkpoint["weights"])

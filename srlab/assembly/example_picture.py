@@ -17,7 +17,7 @@ from srlab.words import Colour
 
 
 @dataclass(frozen=True)
-class Showcase:
+class ExamplePicture:
     """A test image: ``lr (1, C, H, W)`` and ``hr (1, C, sH, sW)``, as the file has its channels."""
 
     name: str
@@ -49,8 +49,8 @@ class Showcase:
         return comparison(self.lr, self.upscaled(upscale), self.hr, self.scale, captions)
 
 
-def open_showcase(path: Path, scale: int, colour: Colour) -> Showcase:
+def open_example(path: Path, scale: int, colour: Colour) -> ExamplePicture:
     """Read a test image and degrade it."""
     hr = crop_to_multiple(to_tensor(read_pixels(path)), scale)
     lr = quantise(shrink(hr, scale))
-    return Showcase(path.stem, lr.float(), hr.float(), scale, colour)
+    return ExamplePicture(path.stem, lr.float(), hr.float(), scale, colour)

@@ -19,8 +19,8 @@ from srlab.config.schema import BenchUseConfig, NetworkConfig
 from srlab.errors import UserError
 from srlab.evaluation.methods import method_of
 from srlab.inference.ensemble import SelfEnsemble, self_ensemble
+from srlab.inference.fast_copy import fast_copy
 from srlab.inference.pixels import OnPixels, upscale_pixels
-from srlab.inference.quick import quick
 from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import device_of, upscale_tiled
 from srlab.machine.memory import enough_memory
@@ -56,7 +56,7 @@ class Network:
 
         One tile after the other: where there are many pictures, each has a thread of its own.
         """
-        module = quick(self.module)
+        module = fast_copy(self.module)
         once = partial(upscale_tiled, module, tile=tile_size(module, tile))
         return partial(self_ensemble, once) if ensemble else once
 
@@ -71,7 +71,7 @@ class Network:
         Raises:
             UserError: ``tile`` is no size; when it runs, the memory is too little.
         """
-        module: Model = quick(simplify(self.module))
+        module: Model = fast_copy(simplify(self.module))
         size = tile_size(module, tile)
         at_once = automatic_number(module, size)
         device = device_of(module, torch.empty(0))

@@ -56,8 +56,8 @@ def judge(
     """
     images = [(pair.name, pair.lr, pair.hr) for testset in pairs.values() for pair in testset]
     names = [name for name, testset in pairs.items() for _ in testset]
-    mine = list(_counted(ranks.dealt(names), scores(upscale, ranks.dealt(images), scale)))
-    done = iter(ranks.collected(mine, len(images)))
+    mine = list(_counted(ranks.share(names), scores(upscale, ranks.share(images), scale)))
+    done = iter(ranks.gather(mine, len(images)))
     return [
         Result(label, method, name, scale, colour, list(islice(done, len(testset))))
         for name, testset in pairs.items()

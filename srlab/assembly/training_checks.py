@@ -58,7 +58,7 @@ def check_devices(config: TrainConfig, device: torch.device) -> None:
     Raises:
         ConfigError: They cannot.
     """
-    trainer, count = config.trainer, ranks.asked()
+    trainer, count = config.trainer, ranks.expected()
     if count == 1:
         count = trainer.devices
         here = torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1

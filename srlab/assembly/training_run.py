@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from srlab import __version__
 from srlab.assembly.checkpoints import check_network
-from srlab.assembly.example_picture import Showcase, open_showcase
+from srlab.assembly.example_picture import ExamplePicture, open_example
 from srlab.assembly.testsets import build_testsets, judge, read_testsets
 from srlab.assembly.training_checks import check_everything
 from srlab.config.build import build, without_warning
-from srlab.config.plain import plain
+from srlab.config.plain import plain_config
 from srlab.config.schema import TrainConfig
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
@@ -24,7 +24,7 @@ from srlab.evaluation.methods import method_of
 from srlab.evaluation.network import ripple_on_flats
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result
-from srlab.inference.quick import quick
+from srlab.inference.fast_copy import fast_copy
 from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
 from srlab.machine import ranks
@@ -38,7 +38,7 @@ from srlab.words import Precision
 
 
 @dataclass
-class Job:
+class TrainingRun:
     """A run that is ready to train."""
 
     config: TrainConfig
@@ -48,7 +48,7 @@ class Job:
     schedule: Schedule
     pack: Pack
     pairs: dict[str, list[Pair]]
-    showcase: Showcase
+    example: ExamplePicture
     method: str | None
     seconds: float = 0.0  # of training so far, without the evaluations
 
@@ -79,7 +79,7 @@ class Job:
 
     def upscaler(self) -> Callable[[Tensor], Tensor]:
         """Return ``lr -> sr`` by the network as it is now."""
-        network = quick(self.state.network)
+        network = fast_copy(self.state.network)
         return partial(upscale_tiled, network, tile=automatic_tile(network))
 
     def judge(self) -> list[Result]:
@@ -103,7 +103,7 @@ class Job:
     def judge_bicubic(self) -> list[Result]:
         """Score bicubic on every test set."""
         scale, colour = self.config.scale, self.config.colour
-        return judge(self.showcase.bicubic, self.pairs, scale, colour, "bicubic", "bicubic")
+        return judge(self.example.bicubic, self.pairs, scale, colour, "bicubic", "bicubic")
 
     def environment(self) -> dict[str, Any]:
         """Return what the bits of the run depend on, besides its config."""
@@ -119,7 +119,7 @@ class Job:
     def checkpoint(self, resumable: bool) -> dict[str, Any]:
         """Return what a checkpoint of the run holds now."""
         content = {
-            "config": plain(self.config),
+            "config": plain_config(self.config),
             "weights": self.state.network.state_dict(),
             "step": self.state.step,
             "fingerprint": self.pack.fingerprint,
@@ -129,7 +129,7 @@ class Job:
         return content | ({"training": self.state.state_dict()} if resumable else {})
 
 
-def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
+def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     """Check everything, find the data, and build the parts.
 
     Args:
@@ -155,9 +155,9 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> Job:
     if ranks.rank() == 0:
         ranks.wait_for_first()
     pairs = read_testsets(testsets, config.scale, config.colour)
-    showcase = open_showcase(testsets[0].paths[0], config.scale, config.colour)
+    example = open_example(testsets[0].paths[0], config.scale, config.colour)
     method = method_of(config.model)
-    return Job(config, device, state, objective, schedule, pack, pairs, showcase, method)
+    return TrainingRun(config, device, state, objective, schedule, pack, pairs, example, method)
 
 
 def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None:
@@ -192,7 +192,7 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     if not any(p.requires_grad for p in model.parameters()):
         raise ConfigError("this model has no weights to train; use it with srlab evaluate")
     if model.learns:
-        if max(ranks.asked(), trainer.devices) > 1:
+        if max(ranks.expected(), trainer.devices) > 1:
             raise ConfigError(
                 f"{type(model).__name__} is not trained by gradients, which several workers could "
                 f"average: trainer.devices must be 1"

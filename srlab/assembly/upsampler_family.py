@@ -23,7 +23,9 @@ from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.linear import NotLinear, SubPixel, shared_bias, subpixel_form, take_over
 
 
-def make(node: dict[str, Any], in_channels: int, out_channels: int, scale: int) -> Upsampler:
+def make_upsampler(
+    node: dict[str, Any], in_channels: int, out_channels: int, scale: int
+) -> Upsampler:
     """Build an upsampler from its config, without warnings.
 
     Raises:
@@ -33,7 +35,7 @@ def make(node: dict[str, Any], in_channels: int, out_channels: int, scale: int) 
         return build(node, "upsampler")(in_channels, out_channels, scale)
 
 
-def options(scale: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def upsampler_options(scale: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield name and config of every option of the group upsampler; broken ones are left out."""
     for name in option_files()["upsampler"]:
         node = _node_of(name, scale)
@@ -56,7 +58,7 @@ def some_form(node: dict[str, Any], inputs: int, outputs: int, scale: int) -> Su
     The phases of a channel share one bias, which is what all members of the family can have.
     """
     try:
-        module = make(node, inputs, outputs, scale)
+        module = make_upsampler(node, inputs, outputs, scale)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             for parameter in module.parameters():
@@ -80,7 +82,7 @@ def ripple_by_default(node: dict[str, Any], inputs: int, outputs: int, scale: in
     for seed in range(11):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            module = make(node | {"init": "default"}, inputs, outputs, scale)
+            module = make_upsampler(node | {"init": "default"}, inputs, outputs, scale)
         try:
             ripples.append(kernel_ripple(subpixel_form(module).kernel, scale))
         except NotLinear:
@@ -93,7 +95,7 @@ def can_represent(
 ) -> bool:
     """Tell whether an upsampler's weights can be chosen so that it computes a form."""
     try:
-        take_over(make(holder, inputs, outputs, scale), form)
+        take_over(make_upsampler(holder, inputs, outputs, scale), form)
     except ValueError:
         return False
     return True
@@ -134,7 +136,7 @@ def nearest_option(node: dict[str, Any], scale: int) -> tuple[str, dict[str, Any
     own = _flat(function_class(node))
     near = [
         (name, {k: v for k, v in own.items() if base.get(k, False) != v and (k in base or v)})
-        for name, other in options(scale)
+        for name, other in upsampler_options(scale)
         if other["_target_"] == node["_target_"]
         for base in [_flat(function_class(other))]
     ]
@@ -165,7 +167,7 @@ def relatives(
     few = small_channels(inputs, outputs)
     own, functions = some_form(node, *few, scale), function_class(node)
     can, by = [], []
-    for name, other in options(scale):
+    for name, other in upsampler_options(scale):
         if function_class(other) == functions:
             continue
         form = some_form(other, *few, scale)
@@ -184,7 +186,7 @@ def matched(size: int, inputs: int, outputs: int, scale: int) -> list[tuple[str,
     found = []
     dense = SubPixel(torch.ones(scale**2, 1, size, size), torch.zeros(scale**2), scale)
     seen = set()
-    for name, node in options(scale):
+    for name, node in upsampler_options(scale):
         if node["_target_"] in seen:
             continue
         seen.add(node["_target_"])
@@ -194,7 +196,7 @@ def matched(size: int, inputs: int, outputs: int, scale: int) -> list[tuple[str,
             continue
         start = {"init": "default"} if "init" in node else {}  # any kernel size has that one
         try:
-            module = make(node | start | wanted, inputs, outputs, scale)
+            module = make_upsampler(node | start | wanted, inputs, outputs, scale)
         except ValueError:
             continue
         choice = f"upsampler={name} upsampler.kernel_size={wanted['kernel_size']}"

@@ -12,7 +12,7 @@ from srlab.evaluation.tables import as_csv, as_json, console_table
 from srlab.machine.device import choose_device
 from srlab.machine.memory import enough_memory, keep_freed_memory
 from srlab.storage.atomic import write_atomically
-from srlab.storage.folders import dated, make_folder
+from srlab.storage.folders import make_dated_folder, make_folder
 from srlab.weights import shipped
 
 
@@ -28,9 +28,11 @@ def run(call: Invocation[EvaluateConfig]) -> float:
     if config.output is not None:
         folder = Path(config.output).expanduser()
     elif network.checkpoint is not None and network.checkpoint not in shipped().values():
-        folder = dated(network.checkpoint.parent / "evaluations")
+        folder = make_dated_folder(network.checkpoint.parent / "evaluations")
     else:
-        folder = dated(Path("runs") / "evaluations" / f"{network.label}-x{network.scale}")
+        folder = make_dated_folder(
+            Path("runs") / "evaluations" / f"{network.label}-x{network.scale}"
+        )
     make_folder(folder)
 
     label = network.label + (" + self-ensemble" if config.ensemble else "")

@@ -11,7 +11,7 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from srlab.assembly.checkpoints import beside, checkpoint_file, load_checkpoint
+from srlab.assembly.checkpoints import checkpoint_file, load_checkpoint, path_beside
 from srlab.assembly.network import check_asked
 from srlab.command_line.invocation import Invocation
 from srlab.config.build import build, without_warning
@@ -86,7 +86,7 @@ def run(call: Invocation[ExportConfig]) -> float:
     network, made_with = load_checkpoint(source, config.trust)
     check_asked(config, made_with, source)
     name = Path(f"{source.stem}{_SUFFIX[config.format]}")
-    output = Path(config.output).expanduser() if config.output else beside(source, str(name))
+    output = Path(config.output).expanduser() if config.output else path_beside(source, str(name))
     if output.suffix != name.suffix:
         raise UserError(f"format={config.format} is written to {name.suffix} files, not {output}")
     check_new_file(output, "output=FILE")

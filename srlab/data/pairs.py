@@ -10,7 +10,7 @@ from srlab.errors import UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, shrink
-from srlab.imaging.threads import each
+from srlab.imaging.threads import map_in_threads
 from srlab.words import Colour
 
 
@@ -47,4 +47,4 @@ def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> l
         truth = whole if whole.shape[1] == 1 else hr
         return Pair(path.stem, to_pixels(quantise(shrink(hr, scale))), to_pixels(truth))
 
-    return list(each(read, images.paths))
+    return list(map_in_threads(read, images.paths))

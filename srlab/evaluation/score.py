@@ -10,7 +10,7 @@ from torch import Tensor
 from srlab.imaging.colour import luma, quantise
 from srlab.imaging.files import to_tensor
 from srlab.imaging.resample import crop
-from srlab.imaging.threads import each
+from srlab.imaging.threads import map_in_threads
 from srlab.machine.precision import single_precision
 from srlab.metrics.checkerboard import picture_ripple
 from srlab.metrics.psnr import psnr
@@ -74,7 +74,7 @@ def scores(
         metrics = psnr(sr_y, hr_y), ssim(sr_y, hr_y), picture_ripple(sr_y, scale)
         return Score(name, *torch.cat(metrics).tolist())
 
-    return each(score, pairs)
+    return map_in_threads(score, pairs)
 
 
 def mean_score(images: list[Score]) -> Score:

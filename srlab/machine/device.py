@@ -17,8 +17,8 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and ranks.asked() > 1:
-        name = f"cuda:{ranks.local()}"
+    if name == "cuda" and ranks.expected() > 1:
+        name = f"cuda:{ranks.local_rank()}"
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -21,7 +21,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     } | gpu_facts(device)
 
 
-def described(device: torch.device) -> str:
+def describe_device(device: torch.device) -> str:
     """Return a device with what it is: its name, or the threads that torch takes."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"

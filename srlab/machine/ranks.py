@@ -22,14 +22,14 @@ _STORE = "SRLAB_RANKS"  # names the file by which the ranks of one machine meet
 _MOST_BETWEEN = 10  # steps between two times at which ranks ask each other whether to leave
 
 
-def asked() -> int:
+def expected() -> int:
     """Return how many ranks the environment speaks of, as ``torchrun`` sets it: 1 without."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
 
 
-def local() -> int:
+def local_rank() -> int:
     """Return the number of this rank on its machine: that of its GPU."""
-    return int(os.environ.get("LOCAL_RANK", "0")) if asked() > 1 else 0
+    return int(os.environ.get("LOCAL_RANK", "0")) if expected() > 1 else 0
 
 
 def environment(rank: int, count: int, store: Path) -> dict[str, str]:
@@ -49,13 +49,13 @@ def join(device: torch.device) -> None:
         dist.init_process_group(backend)
     else:
         number = int(os.environ["RANK"])
-        store = dist.FileStore(place, asked())
-        dist.init_process_group(backend, store=store, rank=number, world_size=asked())
+        store = dist.FileStore(place, expected())
+        dist.init_process_group(backend, store=store, rank=number, world_size=expected())
 
 
 def leave() -> None:
     """Wait until all have come here, and part."""
-    highest(0)
+    maximum(0)
     dist.destroy_process_group()
 
 
@@ -87,7 +87,7 @@ def mean(values: Tensor) -> Tensor:
     return values
 
 
-def highest(*numbers: int) -> list[int]:
+def maximum(*numbers: int) -> list[int]:
     """Return the highest of the ranks' numbers, of each kind."""
     values = torch.tensor(numbers)
     if count() > 1:
@@ -118,7 +118,7 @@ class Leaving:
         if self._next > 0:
             return False
         pace = (time.monotonic() - self._last) / self._steps
-        number, microseconds = highest(self.stopper.signal or 0, int(1e6 * pace))
+        number, microseconds = maximum(self.stopper.signal or 0, int(1e6 * pace))
         self._steps = min(_MOST_BETWEEN, max(1, 1_000_000 // max(1, microseconds)))
         self._last, self._next = time.monotonic(), self._steps
         if number and self.stopper.signal is None:
@@ -126,7 +126,7 @@ class Leaving:
         return number > 0
 
 
-def of_first(value: T) -> T:
+def from_first(value: T) -> T:
     """Return what rank 0 has."""
     if count() == 1:
         return value
@@ -135,12 +135,12 @@ def of_first(value: T) -> T:
     return shared[0]
 
 
-def dealt(items: list[T]) -> list[T]:
+def share(items: list[T]) -> list[T]:
     """Return this rank's part of a list: the ranks take turns, as with a hand of cards."""
     return items[rank() :: count()]
 
 
-def collected(part: list[T], total: int) -> list[T]:
+def gather(part: list[T], total: int) -> list[T]:
     """Return the ``total`` things, in order, whose parts the ranks have as they were dealt."""
     if count() == 1:
         return part
@@ -151,4 +151,4 @@ def collected(part: list[T], total: int) -> list[T]:
 
 def wait_for_first() -> None:
     """Wait, on all ranks but the first, until the first has come here."""
-    of_first(None)
+    from_first(None)

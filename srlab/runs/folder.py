@@ -13,7 +13,7 @@ from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
 from srlab.runs.environment import environment_of
 from srlab.storage.atomic import write_atomically, write_json
-from srlab.storage.folders import lock, make_folder
+from srlab.storage.folders import lock_folder, make_folder
 
 _TEMPORARY = (".environment.json-", ".config.yaml-")  # names of files that are being written
 
@@ -38,7 +38,7 @@ def create_run(folder: Path, config: dict[str, Any], device: torch.device) -> Pa
         raise UserError(f"{folder} is a run already: continue it with resume={quote(str(folder))}")
     _remove_beginnings(folder)
     make_folder(folder)
-    lock(folder)
+    lock_folder(folder)
     make_folder(folder)  # still empty, now that nobody else can be writing to it
     write_json(folder / "environment.json", environment_of(device))
     text = OmegaConf.to_yaml(OmegaConf.create(config))

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from srlab.errors import UserError
 
 
-def share(path: Path, mode: int) -> None:
+def set_mode(path: Path, mode: int) -> None:
     """Give a temporary file or folder, which is made private, ``mode`` less the user's umask."""
     umask = os.umask(0)
     os.umask(umask)
@@ -36,7 +36,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        share(temporary, 0o666)
+        set_mode(temporary, 0o666)
         temporary.replace(path)
     except OSError as error:
         raise UserError(
@@ -60,7 +60,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     work = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield work
-        share(work, 0o777)
+        set_mode(work, 0o777)
         work.rename(path)
     finally:
         shutil.rmtree(work, ignore_errors=True)

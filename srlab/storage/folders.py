@@ -24,7 +24,7 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def dated(parent: Path) -> Path:
+def make_dated_folder(parent: Path) -> Path:
     """Make a new folder under ``parent`` that is named by the present time.
 
     Raises:
@@ -45,7 +45,7 @@ def dated(parent: Path) -> Path:
     raise AssertionError("unreachable")
 
 
-def make_way(folder: Path) -> None:
+def ensure_folder(folder: Path) -> None:
     """Make a folder that may be there already.
 
     Raises:
@@ -71,7 +71,7 @@ def check_new_file(path: Path, key: str) -> None:
         raise UserError(f"the folder {path.parent} may not be written to: give another {key}")
 
 
-def lock(folder: Path) -> int | None:
+def lock_folder(folder: Path) -> int | None:
     """Keep other processes from training in a run folder until this one ends.
 
     Raises:

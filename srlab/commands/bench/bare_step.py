@@ -93,7 +93,7 @@ def seconds_a_step(step: Callable[[], object], device: torch.device, steps: int)
     return (time.perf_counter() - start) / steps
 
 
-def settled(
+def seconds_when_warm(
     step: Callable[[], object], device: torch.device, at_least: float, threads: int
 ) -> float:
     """Return the seconds of a step after a warm-up, of as many as take ``at_least`` seconds."""

@@ -6,13 +6,13 @@ from srlab.assembly.network import network_to_measure
 from srlab.assembly.testsets import build_testsets, judge, read_testsets
 from srlab.command_line.invocation import Invocation
 from srlab.config.check import check
-from srlab.config.plain import settings_of
+from srlab.config.plain import plain_settings
 from srlab.config.schema import BenchEvaluateConfig
 from srlab.imaging.files import to_tensor
-from srlab.imaging.threads import each
+from srlab.imaging.threads import map_in_threads
 from srlab.inference.tiles import device_of
 from srlab.machine.device import choose_device, wait_for
-from srlab.machine.facts import described
+from srlab.machine.facts import describe_device
 from srlab.machine.memory import enough_memory, peak_on
 from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report
 from srlab.measuring.timing import interleaved
@@ -32,7 +32,7 @@ def run(call: Invocation[BenchEvaluateConfig]) -> float:
     inputs = [to_tensor(p.lr).float() for images in pairs.values() for p in images]
 
     def bare() -> None:
-        list(each(upscale, inputs))
+        list(map_in_threads(upscale, inputs))
         wait_for(device)
 
     runs = {
@@ -47,9 +47,8 @@ def run(call: Invocation[BenchEvaluateConfig]) -> float:
     network_alone, ours = figures[0].median, figures[1].median
     split = {"network": network_alone, "rounding and metrics": max(0.0, ours - network_alone)}
     names = " and ".join(f"{len(images)} pictures of {name}" for name, images in pairs.items())
-    title = (
-        f"evaluating {network.label} on {names}, on {described(device)}, torch {torch.__version__}"
-    )
-    measurement = Measurement(title, "set", figures, split, peak_on(device), settings_of(config))
+    place = f"{describe_device(device)}, torch {torch.__version__}"
+    title = f"evaluating {network.label} on {names}, on {place}"
+    measurement = Measurement(title, "set", figures, split, peak_on(device), plain_settings(config))
     report(measurement, config.output, device)
     return measurement.ratio

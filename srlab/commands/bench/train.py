@@ -11,10 +11,10 @@ from torch import Tensor
 
 from srlab.assembly.training_run import build_state
 from srlab.command_line.invocation import Invocation
-from srlab.commands.bench.bare_step import bare_candidates, seconds_a_step, settled
+from srlab.commands.bench.bare_step import bare_candidates, seconds_a_step, seconds_when_warm
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
-from srlab.config.plain import settings_of
+from srlab.config.plain import plain_settings
 from srlab.config.ranges import check_ranges, check_scale
 from srlab.config.schema import BenchTrainConfig, TrainConfig, TrainerConfig
 from srlab.data.feed import feed
@@ -22,7 +22,7 @@ from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
 from srlab.machine.device import choose_device
-from srlab.machine.facts import described
+from srlab.machine.facts import describe_device
 from srlab.machine.memory import enough_memory, peak_on
 from srlab.machine.precision import autocast_to, layer_type, training_arithmetic
 from srlab.measuring.cost import parameter_count
@@ -82,7 +82,9 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
 
     brief = min(0.3, config.seconds)
     limits = bare_candidates(lr, hr, training, device)
-    seconds = {name: settled(step, device, brief, n) for name, (step, n) in limits.items()}
+    seconds = {
+        name: seconds_when_warm(step, device, brief, n) for name, (step, n) in limits.items()
+    }
     best = min(seconds, key=lambda name: seconds[name])
     bare, bare_threads = limits[best]
     steps = max(1, round(config.seconds / seconds[best]))
@@ -126,11 +128,11 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
         f"training {type(state.model).__name__} with {type(state.model.upsampler).__name__} "
         f"x{config.scale}, {count:,} parameters, batches of {config.batch_size} low-resolution "
         f"patches of {config.patch_size}x{config.patch_size}, {config.precision}, "
-        f"on {described(device)}, torch {torch.__version__}"
+        f"on {describe_device(device)}, torch {torch.__version__}"
     )
     figures = [Figure("bare limit", taken["bare limit"], best)]
     figures.append(Figure("srlab train", taken["srlab train"]))
-    return Measurement(title, "step", figures, split, memory, settings_of(config))
+    return Measurement(title, "step", figures, split, memory, plain_settings(config))
 
 
 def _split(
@@ -164,7 +166,7 @@ def _split(
 
     threads = torch.get_num_threads()
     brief = min(0.3, config.seconds)
-    measure = partial(settled, device=device, at_least=brief, threads=threads)
+    measure = partial(seconds_when_warm, device=device, at_least=brief, threads=threads)
     stream: Iterator[Any] = feed(batches, 0, 10**9, device, config.workers)
     batch = {"batch": measure(lambda: next(stream))}
     if model.learns:

@@ -16,17 +16,17 @@ from PIL import Image
 from srlab.assembly.network import Network, layers_for, network_to_measure, tile_size
 from srlab.command_line.invocation import Invocation
 from srlab.commands.upscale.pictures import upscale_files
-from srlab.config.plain import settings_of
+from srlab.config.plain import plain_settings
 from srlab.config.schema import BenchUpscaleConfig
 from srlab.data.photos import held_out
 from srlab.imaging.colour import CHANNELS
 from srlab.imaging.files import read_pixels
 from srlab.imaging.picture import read_picture
-from srlab.inference.quick import quick
+from srlab.inference.fast_copy import fast_copy
 from srlab.inference.sizing import automatic_number
 from srlab.inference.tiles import device_of
 from srlab.machine.device import choose_device, wait_for
-from srlab.machine.facts import described
+from srlab.machine.facts import describe_device
 from srlab.machine.memory import enough_memory, peak_on
 from srlab.machine.precision import autocast_to, cast_layers
 from srlab.measuring.cost import parameter_count
@@ -89,9 +89,9 @@ def _measure(network: Network, config: BenchUpscaleConfig, folder: Path) -> Meas
     count = parameter_count(network.module)
     title = (
         f"upscaling {width}x{height} to {width * scale}x{height * scale} by {network.label}, "
-        f"{count:,} parameters, on {described(device)}, torch {torch.__version__}"
+        f"{count:,} parameters, on {describe_device(device)}, torch {torch.__version__}"
     )
-    return Measurement(title, "picture", figures, split, peak_on(device), settings_of(config))
+    return Measurement(title, "picture", figures, split, peak_on(device), plain_settings(config))
 
 
 def _bare_limits(network: Network, config: BenchUpscaleConfig) -> dict[str, Run]:
@@ -100,7 +100,7 @@ def _bare_limits(network: Network, config: BenchUpscaleConfig) -> dict[str, Run]
     The tile has its frame and no other context, and stays in the cache. On the CPU torch's threads
     share it, or each has one of its own: whichever is quicker counts.
     """
-    model = quick(simplify(network.module))
+    model = fast_copy(simplify(network.module))
     device = device_of(model, torch.empty(0))
     largest = tile_size(model, config.tile) or max(config.width, config.height)
     most = automatic_number(model, largest) if device.type == "cuda" else 1

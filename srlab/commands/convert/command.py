@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.assembly.checkpoints import beside, checkpoint_file, load_checkpoint
+from srlab.assembly.checkpoints import checkpoint_file, load_checkpoint, path_beside
 from srlab.assembly.upsampler_family import name_of, nearest_option
 from srlab.command_line.invocation import Invocation
 from srlab.commands.convert import foreign
@@ -63,7 +63,7 @@ def run(call: Invocation[ConvertConfig]) -> float | None:
         or nearest_option(config.upsampler, int(made_with["scale"]))[0]
     )
     name = f"{source.stem}-{kind}.pt"
-    output = Path(config.output).expanduser() if config.output else beside(source, name)
+    output = Path(config.output).expanduser() if config.output else path_beside(source, name)
     check_new_checkpoint(output)
 
     keys = [override.lstrip("+").partition("=")[0] for override in call.overrides]

@@ -15,7 +15,7 @@ from srlab.commands.report.answer import answer, warnings_of
 from srlab.commands.report.costs import Cost, flat_ripples, measure_costs
 from srlab.commands.report.files import FILES, write_tables
 from srlab.commands.report.networks import load_networks
-from srlab.commands.report.pictures import look
+from srlab.commands.report.pictures import make_pictures
 from srlab.commands.report.results import METRICS, Results, differences, gather
 from srlab.commands.report.tables import (
     COST_KINDS,
@@ -29,7 +29,7 @@ from srlab.config.schema import ReportConfig
 from srlab.errors import OutputExists
 from srlab.evaluation.score import protocol
 from srlab.machine.device import choose_device
-from srlab.machine.facts import described, machine
+from srlab.machine.facts import describe_device, machine
 from srlab.measuring.measurement import begin_measuring, check_size
 from srlab.reporting.curves import Curve, read_curves, spread
 from srlab.reporting.page import render
@@ -75,7 +75,7 @@ def run(call: Invocation[ReportConfig]) -> Path:
     )
     ripples = flat_ripples(results.choices, networks)
     _say("pictures")
-    pictures, drawings = look(results, networks, config.trust)
+    pictures, drawings = make_pictures(results, networks, config.trust)
     _say("curves")
     curves = {run.name: read_curves(run.folder, ("psnr/", "loss/total")) for run in results.runs}
     _say("page")
@@ -190,7 +190,7 @@ def _costs(
     note = (
         f"Time and tensors are of one {'colour' if colour == 'rgb' else 'luma'} picture of "
         f"{config.width}x{config.height} to "
-        f"{config.width * scale}x{config.height * scale} pixels on {described(device)}, the "
+        f"{config.width * scale}x{config.height * scale} pixels on {describe_device(device)}, the "
         f"network in its simplest form; medians of runs in turn. Training time is that of the "
         f"runs, wherever they ran: the median over seeds. Orange: nothing is both cheaper and "
         f"better (the Pareto front)."

@@ -11,7 +11,7 @@ from torch import Tensor
 from srlab.assembly.network import Network
 from srlab.commands.report.results import Choice
 from srlab.evaluation.network import costs_of, ripple_on_flats
-from srlab.inference.quick import quick
+from srlab.inference.fast_copy import fast_copy
 from srlab.machine.device import wait_for
 from srlab.measuring.cost import parameter_count, tensor_memory
 from srlab.measuring.timing import interleaved
@@ -50,7 +50,7 @@ def measure_costs(
     runs: dict[str, Callable[[], object]] = {}
     memory = {}
     for label, network in firsts.items():
-        module: Model = quick(simplify(network.module))
+        module: Model = fast_copy(simplify(network.module))
         lr = torch.rand(1, network.module.channels, *size, device=device)
         runs[label] = partial(_upscale, module, lr, device)
         memory[label] = tensor_memory(runs[label])

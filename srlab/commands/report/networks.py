@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from srlab.assembly.example_picture import Showcase
+from srlab.assembly.example_picture import ExamplePicture
 from srlab.assembly.network import Network, load_network
-from srlab.commands.report.results import Choice, Run
+from srlab.commands.report.results import Choice, FinishedRun
 from srlab.config.schema import NetworkConfig
 from srlab.imaging.colour import luma
 from srlab.metrics.checkerboard import ripple_map
@@ -28,16 +28,16 @@ _ENOUGH = 8 / 255  # a difference that is as good as a larger one
 
 
 def load_networks(
-    runs: Sequence[Run], device: torch.device, trust: Sequence[str]
+    runs: Sequence[FinishedRun], device: torch.device, trust: Sequence[str]
 ) -> dict[str, Network]:
     """Load the final network of each run, by the run's name."""
     asked = {r.name: NetworkConfig(checkpoint=str(r.folder), trust=list(trust)) for r in runs}
     return {name: load_network(config, device) for name, config in asked.items()}
 
 
-def upscaled(showcase: Showcase, network: Network) -> Tensor:
+def upscaled(example: ExamplePicture, network: Network) -> Tensor:
     """Return a test image as a network makes it, ``(C, sH, sW)`` in ``[0, 1]``."""
-    return showcase.upscaled(network.upscaler("auto", False))[0].cpu()
+    return example.upscaled(network.upscaler("auto", False))[0].cpu()
 
 
 def where_they_differ(pictures: Sequence[Tensor], side: int, scale: int) -> tuple[int, int]:

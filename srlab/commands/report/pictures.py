@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from srlab.assembly.checkpoints import trusted_roots
-from srlab.assembly.example_picture import Showcase, open_showcase
+from srlab.assembly.example_picture import ExamplePicture, open_example
 from srlab.assembly.network import Network
 from srlab.assembly.testsets import find_testsets
 from srlab.commands.report.networks import as_png, draw_networks, upscaled, where_they_differ
@@ -21,7 +21,7 @@ _CROPS = 300  # in all
 _FEWEST, _MOST = 2, 8  # images
 
 
-def look(
+def make_pictures(
     results: Results, networks: dict[str, Network], trust: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the crops for the viewer, and the drawings of kernels and checkerboards by choice."""
@@ -33,11 +33,11 @@ def look(
     drawings: dict[str, str] = {}
     for number, why in wanted.items():
         testset, name = results.images[number]
-        showcase = open_showcase(paths[testset, name], network.scale, network.colour)
-        whole = {run: upscaled(showcase, networks[run]) for run in firsts}
+        example = open_example(paths[testset, name], network.scale, network.colour)
+        whole = {run: upscaled(example, networks[run]) for run in firsts}
         if not drawings:
             drawings = draw_networks(results.choices, networks, whole)
-        images.append(_crops(results, number, why, networks, whole, showcase))
+        images.append(_crops(results, number, why, networks, whole, example))
     note = (
         f"Every run, bicubic and the truth: {_SIDE} pixels a side or less, where the runs differ "
         f"most. Numbers are of the whole picture."
@@ -72,20 +72,20 @@ def _crops(
     why: str,
     networks: dict[str, Network],
     whole: dict[str, Tensor],
-    showcase: Showcase,
+    example: ExamplePicture,
 ) -> dict[str, Any]:
     """Cut the same part out of an image as it is, as bicubic and as every run make it.
 
     ``whole`` holds it as the first run of each choice makes it; of the others the part is kept.
     """
-    scale = showcase.scale
-    bicubic = showcase.bicubic(showcase.lr)[0].clamp(0, 1)
+    scale = example.scale
+    bicubic = example.bicubic(example.lr)[0].clamp(0, 1)
     compared = list(whole.values()) if len(whole) > 1 else [bicubic, *whole.values()]
     top, left = where_they_differ(compared, _SIDE, scale)
     part = (..., slice(top, top + _SIDE), slice(left, left + _SIDE))
     of_bicubic = results.bicubic["psnr"][number]
     crops = [
-        {"label": "truth", "detail": "", "src": as_png(showcase.hr[0][part])},
+        {"label": "truth", "detail": "", "src": as_png(example.hr[0][part])},
         {
             "label": "bicubic interpolation",
             "detail": f"{of_bicubic:.2f} dB",
@@ -98,7 +98,7 @@ def _crops(
             detail = f"{run.scores['psnr'][number]:.2f} dB"
             picture = whole.get(run.name)
             if picture is None:
-                picture = upscaled(showcase, networks[run.name])
+                picture = upscaled(example, networks[run.name])
             crops.append({"label": label, "detail": detail, "src": as_png(picture[part])})
     testset, name = results.images[number]
     height, width = bicubic[part].shape[-2:]

@@ -18,7 +18,7 @@ _MOST_DB = 100.0  # stands for the PSNR of identical images, which is infinite
 
 
 @dataclass(frozen=True)
-class Run:
+class FinishedRun:
     """A finished run.
 
     Args:
@@ -47,7 +47,7 @@ class Choice:
     """What is compared: the runs that differ in their seeds alone."""
 
     label: str
-    runs: list[Run]
+    runs: list[FinishedRun]
 
     def scores(self, metric: str) -> np.ndarray:
         """Return the scores ``(seeds, images)`` of a metric."""
@@ -87,7 +87,7 @@ class Results:
         return [k for k, (name, _) in enumerate(self.images) if name == testset]
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[FinishedRun]:
         """All runs."""
         return [run for choice in self.choices for run in choice.runs]
 
@@ -113,7 +113,7 @@ def gather(folder: Path, sweep: Sweep) -> Results:
                     f"{run.name} and {runs[0].name} were judged {what}: report on them apart"
                 )
     labels = _labels([sweep.runs[name].overrides for name in finished])
-    gathered: dict[str, tuple[str, list[Run]]] = {}
+    gathered: dict[str, tuple[str, list[FinishedRun]]] = {}
     for run, label in zip(runs, labels, strict=True):
         # What was computed counts, not how the command line wrote it.
         kind = repr(sorted((k, repr(v)) for k, v in run.config.items() if k != "seed"))
@@ -134,13 +134,13 @@ def _shared_seeds(choices: Sequence[Choice]) -> set[int]:
     return shared if len(shared) > 1 else {seed for choice in choices for seed in choice.seeds}
 
 
-def _read_run(folder: Path) -> Run:
+def _read_run(folder: Path) -> FinishedRun:
     bicubic, ours = read_results(folder)
     config = computed(stored_config(folder))
     try:
         images, scores = _scores(ours)
         of_bicubic = _scores(bicubic)[1]
-        return Run(
+        return FinishedRun(
             folder.name, folder, int(config["seed"]), config, _seconds(folder), images, scores,
             of_bicubic,
         )  # fmt: skip
@@ -166,7 +166,7 @@ def _said(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _by_seed(run: Run) -> int:
+def _by_seed(run: FinishedRun) -> int:
     return run.seed
 
 

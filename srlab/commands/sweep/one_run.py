@@ -17,7 +17,7 @@ from srlab.runs.folder import RESUMABLE
 from srlab.runs.results import is_finished, mean_scores
 from srlab.runs.sweep_plan import Sweep, failure_file, failures, log_file, read_sweep
 from srlab.storage.atomic import write_atomically
-from srlab.storage.folders import make_way
+from srlab.storage.folders import ensure_folder
 from srlab.training.record import record_hyperparameters
 
 
@@ -70,7 +70,7 @@ def _note_failure(folder: Path, name: str, error: Exception) -> None:
     text = reason if mistake else f"{reason}\n\n{traceback.format_exc()}"
     print(f"  failed: {reason}", file=sys.stderr, flush=True)
     path = failure_file(folder, name)
-    make_way(path.parent)
+    ensure_folder(path.parent)
     write_atomically(path, f"{text}\n".encode())
 
 

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from srlab.assembly.training_run import check_run
 from srlab.command_line.complaints import explain
 from srlab.command_line.invocation import Invocation
-from srlab.config.plain import plain
+from srlab.config.plain import plain_config
 from srlab.config.ranges import SEED_RANGE
 from srlab.config.schema import SweepConfig, TrainConfig
 from srlab.errors import ConfigError, UserError
@@ -33,7 +33,7 @@ from srlab.runs.sweep_plan import (
     read_sweep,
     write_sweep,
 )
-from srlab.storage.folders import lock, make_way
+from srlab.storage.folders import ensure_folder, lock_folder
 
 
 @dataclass(frozen=True)
@@ -181,14 +181,14 @@ def _take_up(
     """
     if folder.exists() and not is_sweep(folder) and any(folder.iterdir()):
         raise UserError(f"{folder} is not a sweep and not empty: name another by sweep_dir")
-    make_way(folder)
-    lock(folder)
+    ensure_folder(folder)
+    lock_folder(folder)
     known = read_sweep(folder) if is_sweep(folder) else Sweep()
     for name, config in configs.items():
         if (folder / name / "config.yaml").exists():
-            check_unchanged(folder / name, plain(config))
+            check_unchanged(folder / name, plain_config(config))
         failure_file(folder, name).unlink(missing_ok=True)
-    make_way(folder / "logs")
+    ensure_folder(folder / "logs")
     known.runs |= runs
     known.commands = list(dict.fromkeys([*known.commands, command]))
     known.started, known.asked = time.time(), list(runs)

@@ -11,19 +11,19 @@ from typing import Any
 
 from srlab.assembly.checkpoints import checkpoint_file, trusted_roots
 from srlab.assembly.training_checks import check_devices
-from srlab.assembly.training_run import Job, check_run, prepare
+from srlab.assembly.training_run import TrainingRun, check_run, prepare
 from srlab.command_line.invocation import Invocation
 from srlab.commands.train.results import finish, last_score
 from srlab.commands.train.training import train_on, what_is_kept
 from srlab.commands.train.workers import run_in_workers
-from srlab.config.plain import plain
+from srlab.config.plain import plain_config
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
 from srlab.runs.folder import create_run, make_paths_absolute, read_run
 from srlab.storage.checkpoint import load
-from srlab.storage.folders import dated, lock
+from srlab.storage.folders import lock_folder, make_dated_folder
 
 # What only a training by gradients reads.
 _OF_GRADIENTS = re.compile(
@@ -41,14 +41,15 @@ def run(call: Invocation[TrainConfig]) -> float:
     config = call.config
     if config.resume is not None:
         config = read_run(Path(config.resume).expanduser(), call.overrides, config)
-    if config.trainer.devices > 1 and ranks.asked() == 1:
+    if config.trainer.devices > 1 and ranks.expected() == 1:
         return _in_workers(call, config)
     with _joined(config):
-        job, folder = _begun(call) if call.config.resume is None else _resumed(call, config)
-        if job.done and (folder / "results.json").exists():
-            print(f"{folder} is finished: {job.state.step:,} steps are done")
-            return last_score(job)
-        return finish(job, folder, job.judge() if job.done else train_on(job, folder))
+        training, folder = _begun(call) if call.config.resume is None else _resumed(call, config)
+        if training.done and (folder / "results.json").exists():
+            print(f"{folder} is finished: {training.state.step:,} steps are done")
+            return last_score(training)
+        results = training.judge() if training.done else train_on(training, folder)
+        return finish(training, folder, results)
 
 
 def _in_workers(call: Invocation[TrainConfig], wanted: TrainConfig) -> float:
@@ -57,7 +58,7 @@ def _in_workers(call: Invocation[TrainConfig], wanted: TrainConfig) -> float:
     check_run(wanted, None if config.resume is None else trusted_roots(wanted.trust))
     if config.resume is None:
         _give_name(config, call.choices)
-        place = config.run_dir or call.folder or dated(Path("runs") / str(config.name))
+        place = config.run_dir or call.folder or make_dated_folder(Path("runs") / str(config.name))
         config.run_dir = str(place)
     folder = Path(config.resume or str(config.run_dir)).expanduser()
 
@@ -76,7 +77,7 @@ def _in_workers(call: Invocation[TrainConfig], wanted: TrainConfig) -> float:
 @contextlib.contextmanager
 def _joined(config: TrainConfig) -> Iterator[None]:
     """Be one of the ranks that the environment speaks of, if it does; rank 0 alone prints."""
-    if ranks.asked() == 1:
+    if ranks.expected() == 1:
         yield
         return
     device = choose_device(config.device)
@@ -90,26 +91,27 @@ def _joined(config: TrainConfig) -> Iterator[None]:
     ranks.leave()  # after an error the others are not there to part from
 
 
-def _begun(call: Invocation[TrainConfig]) -> tuple[Job, Path]:
+def _begun(call: Invocation[TrainConfig]) -> tuple[TrainingRun, Path]:
     """Build a new run, and make its folder."""
     config = call.config
     _give_name(config, call.choices)
     make_paths_absolute(config)
-    job = prepare(config, None)
-    _refuse_ignored(job, call.overrides)
+    training = prepare(config, None)
+    _refuse_ignored(training, call.overrides)
     if config.start is not None:
-        _start_from(job, checkpoint_file(config.start))
-    return job, ranks.of_first(_new_folder(job, call.folder) if ranks.rank() == 0 else Path())
+        _start_from(training, checkpoint_file(config.start))
+    folder = _new_folder(training, call.folder) if ranks.rank() == 0 else Path()
+    return training, ranks.from_first(folder)
 
 
-def _resumed(call: Invocation[TrainConfig], config: TrainConfig) -> tuple[Job, Path]:
+def _resumed(call: Invocation[TrainConfig], config: TrainConfig) -> tuple[TrainingRun, Path]:
     """Build a run that was stopped, by the config of its folder, as it was then."""
     folder = Path(str(call.config.resume)).expanduser()
-    job = prepare(config, trusted_roots(config.trust))
+    training = prepare(config, trusted_roots(config.trust))
     if ranks.rank() == 0:
-        lock(folder)
-    _take_up(job, folder)
-    return job, folder
+        lock_folder(folder)
+    _take_up(training, folder)
+    return training, folder
 
 
 def _give_name(config: TrainConfig, choices: dict[str, Any]) -> None:
@@ -123,31 +125,31 @@ def _give_name(config: TrainConfig, choices: dict[str, Any]) -> None:
         raise UserError(f"name must not hold folders, got {config.name}; use run_dir=FOLDER")
 
 
-def _new_folder(job: Job, output: Path | None) -> Path:
+def _new_folder(training: TrainingRun, output: Path | None) -> Path:
     """Make the folder of a run, and keep others from it."""
-    place = job.config.run_dir or output or dated(Path("runs") / job.name)
-    return create_run(Path(place).expanduser(), plain(job.config), job.device)
+    place = training.config.run_dir or output or make_dated_folder(Path("runs") / training.name)
+    return create_run(Path(place).expanduser(), plain_config(training.config), training.device)
 
 
-def _refuse_ignored(job: Job, overrides: list[str]) -> None:
+def _refuse_ignored(training: TrainingRun, overrides: list[str]) -> None:
     """Refuse what the command line chooses and a model would ignore that learns by itself.
 
     Raises:
         UserError: There is one.
     """
-    ignored = [o for o in overrides if job.state.model.learns and _OF_GRADIENTS.match(o)]
+    ignored = [o for o in overrides if training.state.model.learns and _OF_GRADIENTS.match(o)]
     if ignored:
         raise UserError(
-            f"{type(job.state.model).__name__} is not trained by gradients, so it would ignore "
-            f"{', '.join(ignored)}"
+            f"{type(training.state.model).__name__} is not trained by gradients, so it would "
+            f"ignore {', '.join(ignored)}"
         )
 
 
-def _start_from(job: Job, path: Path) -> None:
+def _start_from(training: TrainingRun, path: Path) -> None:
     """Give the network the weights of a checkpoint, for a run of its own."""
     weights = load(path)["weights"]
     try:
-        job.state.model.start_from(weights)
+        training.state.model.start_from(weights)
     except ValueError as error:
         raise UserError(f"start={path} does not fit this model: {error}") from None
 
@@ -159,26 +161,26 @@ def _name(choices: dict[str, Any], scale: int) -> str:
     return "-".join(str(part) for part in parts if part)
 
 
-def _take_up(job: Job, folder: Path) -> None:
+def _take_up(training: TrainingRun, folder: Path) -> None:
     """Load the state of a run that was stopped; one that was killed before it saved starts anew."""
     path = folder / "last.pt"
     if not path.exists():
-        if job.config.start is not None:
-            _start_from(job, checkpoint_file(job.config.start))
+        if training.config.start is not None:
+            _start_from(training, checkpoint_file(training.config.start))
         return
     checkpoint = load(path)
     if "training" not in checkpoint:
         raise UserError(f"{path} holds no training state, so it cannot be resumed")
-    if checkpoint.get("fingerprint") != job.pack.fingerprint:
+    if checkpoint.get("fingerprint") != training.pack.fingerprint:
         raise UserError(f"the training images have changed since {folder} was begun")
     try:
-        job.state.load_state_dict(checkpoint["training"])
-        job.seconds = float(checkpoint.get("seconds", 0.0))  # not in those of older versions
+        training.state.load_state_dict(checkpoint["training"])
+        training.seconds = float(checkpoint.get("seconds", 0.0))  # not in those of older versions
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} does not fit its run: {error!r}".splitlines()[0]) from None
-    before, now = checkpoint.get("info") or {}, job.environment()
+    before, now = checkpoint.get("info") or {}, training.environment()
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-    if changed and not job.done:
+    if changed and not training.done:
         unsaid = {"devices": 1}
         told = (
             f"{key} was {before.get(key, unsaid.get(key))}, is {now.get(key, unsaid.get(key))}"

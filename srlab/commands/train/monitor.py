@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from srlab.assembly.training_run import Job
+from srlab.assembly.training_run import TrainingRun
 from srlab.console.progress import Progress
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result
@@ -16,11 +16,11 @@ class Onlooker:
     """What a rank does that is not the first: it judges its part, and says nothing.
 
     Args:
-        job: The run; evaluations are added to its history.
+        training: The run; evaluations are added to its history.
     """
 
-    def __init__(self, job: Job):
-        self.job = job
+    def __init__(self, training: TrainingRun):
+        self.training = training
         self.results: list[Result] = []  # of the latest evaluation
 
     def log(self, step: int, terms: dict[str, float], rate: float) -> None:
@@ -28,8 +28,8 @@ class Onlooker:
 
     def evaluate(self) -> float:
         """Judge the network and return the mean PSNR of the first test set."""
-        self.results = self.job.evaluate()
-        return self.job.state.history[-1]["psnr"]
+        self.results = self.training.evaluate()
+        return self.training.state.history[-1]["psnr"]
 
     def note(self, line: str) -> None:
         """Leave it to the first."""
@@ -42,41 +42,41 @@ class Monitor:
     """Tells how a run stands.
 
     Args:
-        job: The run; evaluations are added to its history.
+        training: The run; evaluations are added to its history.
         folder: The run folder.
     """
 
-    def __init__(self, job: Job, folder: Path):
-        steps, step = job.config.trainer.steps, job.state.step
-        self.job = job
+    def __init__(self, training: TrainingRun, folder: Path):
+        steps, step = training.config.trainer.steps, training.state.step
+        self.training = training
         self.results: list[Result] = []  # of the latest evaluation
         self.record = Record(folder, step)
         self.progress = Progress(steps, step)
-        self._began, self._before = time.monotonic(), job.seconds
+        self._began, self._before = time.monotonic(), training.seconds
         done = f", {step:,} done" if step else ""
         self.progress.note(
-            f"training {job.name} in {folder}: {steps:,} steps on {_places(job)}{done}"
+            f"training {training.name} in {folder}: {steps:,} steps on {_places(training)}{done}"
         )
 
     def log(self, step: int, terms: dict[str, float], rate: float) -> None:
         """Report the mean loss terms since the last report, and the learning rate."""
-        self.job.seconds = self._before + time.monotonic() - self._began
+        self.training.seconds = self._before + time.monotonic() - self._began
         self.record.losses(step, terms, rate, self.progress.rate(step))
         self.progress.update(step, sum(terms.values()))
 
     def evaluate(self) -> float:
         """Judge the network, report it, and return the mean PSNR of the first test set."""
-        step, start = self.job.state.step, time.monotonic()
-        self.results = self.job.evaluate()
+        step, start = self.training.state.step, time.monotonic()
+        self.results = self.training.evaluate()
         means = {r.testset: mean_score(r.scores) for r in self.results}
         first, score = next(iter(means.items()))
         for name, mean in means.items():
             self.record.score(step, name, mean.psnr, mean.ssim, mean.ripple)
-        self.record.flat_ripple(step, self.job.state.history[-1]["flat_ripple"])
-        showcase = self.job.showcase
-        for name, image in showcase.pictures(self.job.upscaler()).items():
-            self.record.picture(step, f"{showcase.name}/{name}", image)
-        if self.job.state.model.learns:
+        self.record.flat_ripple(step, self.training.state.history[-1]["flat_ripple"])
+        example = self.training.example
+        for name, image in example.pictures(self.training.upscaler()).items():
+            self.record.picture(step, f"{example.name}/{name}", image)
+        if self.training.state.model.learns:
             self._watch_learning(step)
         scores = "  ".join(f"{n} {m.psnr:.2f} dB / {m.ssim:.4f}" for n, m in means.items())
         self.progress.score = f"  {first} {score.psnr:.2f} dB"
@@ -85,7 +85,7 @@ class Monitor:
         return score.psnr
 
     def _watch_learning(self, step: int) -> None:
-        model: Any = self.job.state.model
+        model: Any = self.training.state.model
         for name, value in model.gauges().items():
             self.record.gauge(step, name, value)
         for name, image in model.pictures().items():
@@ -101,6 +101,6 @@ class Monitor:
         self.record.close()
 
 
-def _places(job: Job) -> str:
-    kind = "GPUs" if job.device.type == "cuda" else "processes"
-    return str(job.device) if ranks.count() == 1 else f"{ranks.count()} {kind}"
+def _places(training: TrainingRun) -> str:
+    kind = "GPUs" if training.device.type == "cuda" else "processes"
+    return str(training.device) if ranks.count() == 1 else f"{ranks.count()} {kind}"

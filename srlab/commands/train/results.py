@@ -5,24 +5,24 @@ import math
 from pathlib import Path
 from shlex import quote
 
-from srlab.assembly.training_run import Job
+from srlab.assembly.training_run import TrainingRun
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
 from srlab.machine import ranks
 from srlab.storage.atomic import write_atomically, write_json
 
 
-def finish(job: Job, folder: Path, ours: list[Result]) -> float:
+def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
     """Write the tables of the final weights beside bicubic, and the picture."""
-    results = [r for pair in zip(job.judge_bicubic(), ours, strict=True) for r in pair]
+    results = [r for pair in zip(training.judge_bicubic(), ours, strict=True) for r in pair]
     if ranks.rank() > 0:
-        return last_score(job)
+        return last_score(training)
     write_atomically(folder / "results.csv", as_csv(results).encode())
-    history = [record | {"psnr": finite(record["psnr"])} for record in job.state.history]
-    summary = {"step": job.state.step, "seconds": job.seconds, "history": history}
+    history = [record | {"psnr": finite(record["psnr"])} for record in training.state.history]
+    summary = {"step": training.state.step, "seconds": training.seconds, "history": history}
     write_json(folder / "metrics.json", summary)
     drawn = io.BytesIO()
     captions = [f"{r.label} {r.scores[0].psnr:.2f} dB" for r in results[:2]]
-    job.showcase.sheet(job.upscaler(), *captions).save(drawn, format="PNG")
+    training.example.sheet(training.upscaler(), *captions).save(drawn, format="PNG")
     write_atomically(folder / "comparison.png", drawn.getvalue())
     # Last: it is the mark of a run that is finished.
     write_atomically(folder / "results.json", as_json(results).encode())
@@ -30,10 +30,10 @@ def finish(job: Job, folder: Path, ours: list[Result]) -> float:
     print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
     checkpoint = quote(f"checkpoint={folder}/last.pt")
     print(f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png")
-    return last_score(job)
+    return last_score(training)
 
 
-def last_score(job: Job) -> float:
+def last_score(training: TrainingRun) -> float:
     """Return the mean PSNR of the first test set at the latest evaluation; nan without one."""
-    history = job.state.history
+    history = training.state.history
     return history[-1]["psnr"] if history else math.nan

@@ -3,7 +3,7 @@
 from pathlib import Path
 from shlex import quote
 
-from srlab.assembly.training_run import Job
+from srlab.assembly.training_run import TrainingRun
 from srlab.commands.train.monitor import Monitor, Onlooker
 from srlab.data.feed import feed
 from srlab.errors import Interrupted, OutOfMemory, UserError
@@ -15,29 +15,35 @@ from srlab.storage.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 
 
-def train_on(job: Job, folder: Path) -> list[Result]:
+def train_on(training: TrainingRun, folder: Path) -> list[Result]:
     """Train to the end and return the scores of the final weights."""
-    state, trainer = job.state, job.config.trainer
+    state, trainer = training.state, training.config.trainer
     settings = LoopSettings(
         trainer.steps, trainer.log_every, trainer.eval_every, trainer.save_every, trainer.clip,
         trainer.patience, trainer.precision, trainer.compile, trainer.graph,
     )  # fmt: skip
-    batches = feed(job.batches, state.step, trainer.steps, job.device, trainer.workers)
-    monitor = Monitor(job, folder) if ranks.rank() == 0 else Onlooker(job)
+    batches = feed(training.batches, state.step, trainer.steps, training.device, trainer.workers)
+    monitor = Monitor(training, folder) if ranks.rank() == 0 else Onlooker(training)
     try:
         with Stopper() as stopper, enough_memory("trainer.batch_size or trainer.patch_size"):
             callbacks = Callbacks(
                 log=monitor.log,
                 evaluate=monitor.evaluate,
-                save_last=lambda: _save(job, folder / "last.pt", resumable=True),
-                save_best=lambda: _save(job, folder / "best.pt", resumable=False),
+                save_last=lambda: _save(training, folder / "last.pt", resumable=True),
+                save_best=lambda: _save(training, folder / "best.pt", resumable=False),
                 stop=ranks.Leaving(stopper),
                 note=monitor.note,
             )
             ending = fit(
-                state, job.objective, batches, job.schedule, settings, callbacks, job.device,
+                state,
+                training.objective,
+                batches,
+                training.schedule,
+                settings,
+                callbacks,
+                training.device,
                 state.model.frame,
-            )  # fmt: skip
+            )
     except RuntimeError as error:
         if "finished reduction" not in str(error):
             raise
@@ -47,7 +53,7 @@ def train_on(job: Job, folder: Path) -> list[Result]:
         ) from None
     except OutOfMemory as error:
         if all(p.isfinite().all() for p in state.model.parameters()):
-            _save(job, folder / "last.pt", resumable=True)
+            _save(training, folder / "last.pt", resumable=True)
         raise UserError(
             f"{error} in a run of its own; {what_is_kept(folder)} and, where there is more "
             f"memory, this one goes on with: srlab train resume={quote(str(folder))}"
@@ -60,7 +66,7 @@ def train_on(job: Job, folder: Path) -> list[Result]:
     finally:
         batches.close()  # or its workers would be ended by the end of the process, with a traceback
         monitor.close()
-    if ending == "signal" and not job.done:
+    if ending == "signal" and not training.done:
         ranks.wait_for_first()  # which saves
         raise Interrupted(
             f"stopped at step {state.step:,} and saved; "
@@ -72,9 +78,9 @@ def train_on(job: Job, folder: Path) -> list[Result]:
     return monitor.results
 
 
-def _save(job: Job, path: Path, resumable: bool) -> None:
+def _save(training: TrainingRun, path: Path, resumable: bool) -> None:
     if ranks.rank() == 0:
-        save(path, job.checkpoint(resumable))
+        save(path, training.checkpoint(resumable))
 
 
 def what_is_kept(folder: Path) -> str:

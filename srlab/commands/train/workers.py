@@ -196,7 +196,7 @@ def work(line_number: int) -> None:
     end_with_parent(parent)
     sys.path[:], sys.argv[:] = path, command
     prepare_process()
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // ranks.asked()))
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // ranks.expected()))
     line = Connection(line_number, readable=False)
     try:
         with redirect_stdout(_Line(line)):

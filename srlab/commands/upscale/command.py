@@ -15,7 +15,7 @@ from srlab.imaging.video import is_video
 from srlab.imaging.writing import output_format
 from srlab.machine.device import choose_device
 from srlab.machine.memory import keep_freed_memory
-from srlab.storage.folders import make_way
+from srlab.storage.folders import ensure_folder
 from srlab.weights import default_for, shipped
 from srlab.words import Colour
 
@@ -125,5 +125,5 @@ def _jobs(source: Path, target: Path, scale: int) -> list[tuple[Path, Path]]:
                 f"{target} exists already: name another output, nothing is overwritten"
             )
         jobs, folder = [(source, target)], target.parent
-    make_way(folder)
+    ensure_folder(folder)
     return jobs

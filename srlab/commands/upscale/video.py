@@ -18,7 +18,7 @@ from srlab.imaging.chroma import enlarge_chroma
 from srlab.imaging.video import Clip, blank, plane
 from srlab.imaging.video_writing import can_write, check_output, clip_writer
 from srlab.storage.atomic import atomic_file
-from srlab.storage.folders import make_way
+from srlab.storage.folders import ensure_folder
 
 _AHEAD = 4  # frames, or packets of sound, that wait on either side of the network
 
@@ -155,7 +155,7 @@ def _target(source: Path, target: Path, scale: int) -> Path:
     check_output(target.suffix, 2, 2)
     if target.exists():
         raise OutputExists(f"{target} exists already: name another output, nothing is overwritten")
-    make_way(target.parent)
+    ensure_folder(target.parent)
     return target
 
 

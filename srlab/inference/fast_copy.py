@@ -10,7 +10,7 @@ from torch import Tensor, nn
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def quick(network: Network) -> Network:
+def fast_copy(network: Network) -> Network:
     """Return a copy for use that computes the same up to rounding, in less time.
 
     Its convolutions take the channels last, which saves rearranging on every layer, and on the CPU
