@@ -10,8 +10,9 @@ from torch import Tensor
 
 from srlab.imaging.resample import crop
 from srlab.upsamplers.base import Factory, Upsampler, check_plain
-from srlab.upsamplers.kernels import box_line, deconv_to_subpixel, subpixel_to_deconv
 from srlab.upsamplers.linear import SubPixel, shared_bias, take_over
+from srlab.upsamplers.shuffle import deconv_to_subpixel, subpixel_to_deconv
+from srlab.upsamplers.starts import box_line
 
 _ZERO = 1e-12  # a weight this small, relative to the largest, is rounding error
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, phase_taps, reframe
 from srlab.upsamplers.base import Upsampler
-from srlab.upsamplers.kernels import projection
+from srlab.upsamplers.starts import projection
 
 _FLOOR = 1e-3  # of a weight at the start, next to the largest of 1, so that it can be learnt
 

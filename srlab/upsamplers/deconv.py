@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from srlab.errors import CheckerboardWarning
 from srlab.upsamplers.base import Upsampler
-from srlab.upsamplers.kernels import Init, deconv_to_subpixel, initial_deconv, projection
 from srlab.upsamplers.linear import SubPixel, shared_bias, transposed_form
-from srlab.upsamplers.shuffle import pixel_shuffle
+from srlab.upsamplers.shuffle import deconv_to_subpixel, pixel_shuffle
+from srlab.upsamplers.starts import Init, initial_deconv, projection
 
 
 class Deconv(Upsampler):

@@ -15,8 +15,8 @@ from srlab.imaging.resample import (
     stretch,
 )
 from srlab.upsamplers.base import Upsampler
-from srlab.upsamplers.kernels import projection
 from srlab.upsamplers.linear import SubPixel, fit_separable, shared_bias
+from srlab.upsamplers.starts import projection
 
 
 class Interpolate(Upsampler):

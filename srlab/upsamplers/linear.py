@@ -15,8 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.upsamplers.kernels import subpixel_to_deconv
-from srlab.upsamplers.shuffle import pixel_shuffle
+from srlab.upsamplers.shuffle import pixel_shuffle, subpixel_to_deconv
 
 _EXACT = 1e-9  # how far a linear layer may be from its form, in float64, relative to its outputs
 

@@ -5,9 +5,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from srlab.upsamplers.base import Upsampler
-from srlab.upsamplers.kernels import Init, initial_kernel
 from srlab.upsamplers.linear import SubPixel
 from srlab.upsamplers.shuffle import pixel_shuffle
+from srlab.upsamplers.starts import Init, initial_kernel
 
 
 class PixelShuffle(Upsampler):

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, Interpolation, phase_taps
 from srlab.upsamplers.base import Upsampler
-from srlab.upsamplers.kernels import box_line, channel_match
 from srlab.upsamplers.linear import SubPixel, fit_separable, shared_bias
 from srlab.upsamplers.shuffle import pixel_shuffle
+from srlab.upsamplers.starts import box_line, channel_match
 
 
 class ResizeConv(Upsampler):

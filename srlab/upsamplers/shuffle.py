@@ -1,4 +1,9 @@
-"""The periodic shuffling of ESPCN (Shi et al., CVPR 2016, equation 4)."""
+"""The periodic shuffling of ESPCN (Shi et al., CVPR 2016, equation 4), of pixels and of kernels.
+
+A convolution at low resolution, kernel ``(o s^2, i, k, k)``, that PixelShuffle follows is a
+transposed convolution of kernel k s and stride s, which holds the same numbers in another order
+(Shi et al. 2016, arXiv 1609.07009).
+"""
 
 import torch
 import torch.nn.functional as F
@@ -16,3 +21,20 @@ def pixel_shuffle(x: Tensor, scale: int) -> Tensor:
         return F.pixel_shuffle(x, scale)
     phases = x.unflatten(1, (scale, scale)).permute(0, 3, 1, 4, 2)
     return phases.reshape(count, 1, scale * height, scale * width)
+
+
+def subpixel_to_deconv(kernel: Tensor, scale: int) -> Tensor:
+    """Turn a sub-pixel kernel ``(o s^2, i, k, k)`` into a transposed one ``(i, o, k s, k s)``.
+
+    Convolution correlates and its transpose scatters, hence the flip. A permutation: exact.
+    """
+    out, inputs, size = kernel.shape[0] // scale**2, kernel.shape[1], kernel.shape[-1]
+    taps = kernel.reshape(out, scale, scale, inputs, size, size).flip(-1, -2)
+    return taps.permute(3, 0, 4, 1, 5, 2).reshape(inputs, out, size * scale, size * scale)
+
+
+def deconv_to_subpixel(kernel: Tensor, scale: int) -> Tensor:
+    """Turn a transposed kernel ``(i, o, k s, k s)`` into a sub-pixel one ``(o s^2, i, k, k)``."""
+    inputs, out, size = kernel.shape[0], kernel.shape[1], kernel.shape[-1] // scale
+    taps = kernel.reshape(inputs, out, size, scale, size, scale).permute(1, 3, 5, 0, 2, 4)
+    return taps.flip(-1, -2).reshape(out * scale**2, inputs, size, size)

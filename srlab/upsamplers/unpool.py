@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from srlab.imaging.resample import crop
 from srlab.upsamplers.base import Upsampler
-from srlab.upsamplers.kernels import channel_match
+from srlab.upsamplers.starts import channel_match
 
 
 def switches(guide: Tensor, scale: int) -> Tensor:

@@ -1,35 +1,14 @@
-"""Sub-pixel kernels: the common currency of linear upsamplers.
-
-Any upsampler by an integer factor s that is linear and commutes with shifts is a convolution on the
-low-resolution grid, kernel ``(o s^2, i, k, k)``, followed by PixelShuffle (Shi et al. 2016,
-arXiv 1609.07009). A transposed convolution of kernel k s and stride s holds the same numbers in
-another order. Both are laid out here, with the initialisations that are stated in this form.
-"""
+"""How the weights of upsamplers start: as torch draws them, or as an interpolation."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from srlab.upsamplers.shuffle import deconv_to_subpixel
+
 Init = Literal["default", "icnr", "nearest", "bilinear"]
 INITS = ("default", "icnr", "nearest", "bilinear")
-
-
-def subpixel_to_deconv(kernel: Tensor, scale: int) -> Tensor:
-    """Turn a sub-pixel kernel ``(o s^2, i, k, k)`` into a transposed one ``(i, o, k s, k s)``.
-
-    Convolution correlates and its transpose scatters, hence the flip. A permutation: exact.
-    """
-    out, inputs, size = kernel.shape[0] // scale**2, kernel.shape[1], kernel.shape[-1]
-    taps = kernel.reshape(out, scale, scale, inputs, size, size).flip(-1, -2)
-    return taps.permute(3, 0, 4, 1, 5, 2).reshape(inputs, out, size * scale, size * scale)
-
-
-def deconv_to_subpixel(kernel: Tensor, scale: int) -> Tensor:
-    """Turn a transposed kernel ``(i, o, k s, k s)`` into a sub-pixel one ``(o s^2, i, k, k)``."""
-    inputs, out, size = kernel.shape[0], kernel.shape[1], kernel.shape[-1] // scale
-    taps = kernel.reshape(inputs, out, size, scale, size, scale).permute(1, 3, 5, 0, 2, 4)
-    return taps.flip(-1, -2).reshape(out * scale**2, inputs, size, size)
 
 
 def bilinear_taps(scale: int) -> Tensor:
