@@ -83,6 +83,11 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Model:
 
     Raises:
         UserError: See ``load_checkpoint``.
+
+    Example:
+        >>> y = srlab.load("espcn_x3")(torch.rand(1, 1, 24, 32))
+        >>> tuple(y.shape)
+        (1, 1, 72, 96)
     """
     return load_checkpoint(path, trust)[0]
 
@@ -97,6 +102,11 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
 
     Raises:
         UserError: The file is no checkpoint, is damaged, or names what is not trusted.
+
+    Example:
+        >>> model, config = srlab.load_checkpoint("espcn_x3")
+        >>> config["scale"], type(model).__name__
+        (3, 'ESPCN')
     """
     path = checkpoint_file(path)
     checkpoint = read_checkpoint(path)

@@ -39,6 +39,10 @@ def luma(image: Tensor) -> Tensor:
     """Return Y ``(N, 1, H, W)`` of an image ``(N, C, H, W)`` in ``[0, 1]``.
 
     A greyscale picture (C = 1) is taken as Y itself, as the published tables take Set14's.
+
+    Example:
+        >>> srlab.luma(torch.ones(1, 3, 1, 1)) * 255
+        tensor([[[[235.]]]])
     """
     if image.shape[1] == 1:
         return image

@@ -137,7 +137,12 @@ def by_phases(framed: Tensor, down: Tensor, across: Tensor) -> Tensor:
 
 
 def enlarge(x: Tensor, scale: int, mode: Interpolation = "bicubic") -> Tensor:
-    """Enlarge ``(N, C, H, W)`` to ``(N, C, sH, sW)``; bicubic equals MATLAB's ``imresize``."""
+    """Enlarge ``(N, C, H, W)`` to ``(N, C, sH, sW)``; bicubic equals MATLAB's ``imresize``.
+
+    Example:
+        >>> tuple(srlab.enlarge(torch.rand(1, 3, 24, 32), 3).shape)
+        (1, 3, 72, 96)
+    """
     return interpolate(mirror_pad(x, REACH[mode]), scale, mode)
 
 
@@ -161,6 +166,10 @@ def stretch(
 
     Raises:
         ValueError: The mode is unknown, the size is under 1, or ``align_corners`` with nearest.
+
+    Example:
+        >>> srlab.stretch(torch.tensor([[[[0.0, 1.0]]]]), 1, 5, "bilinear", align_corners=True)
+        tensor([[[[0.0000, 0.2500, 0.5000, 0.7500, 1.0000]]]])
     """
     if mode not in REACH:
         raise ValueError(f"mode must be one of {', '.join(REACH)}, got {mode!r}")
@@ -196,6 +205,10 @@ def shrink(x: Tensor, scale: int) -> Tensor:
 
     Raises:
         ValueError: The height or the width is not a multiple of ``scale``.
+
+    Example:
+        >>> tuple(srlab.shrink(torch.rand(1, 3, 72, 96), 3).shape)
+        (1, 3, 24, 32)
     """
     height, width = x.shape[-2:]
     if height % scale or width % scale:

@@ -26,6 +26,10 @@ def kernel_ripple(kernel: Tensor, scale: int) -> float:
     Each phase answers a flat input by the sum of its weights: the rms deviation of these sums from
     their mean over the phases, relative to the rms of these means; both rms are over the pairs of
     channels. 0 is Sugawara's condition for no checkerboard; a kernel whose means vanish has inf.
+
+    Example:
+        >>> srlab.kernel_ripple(torch.ones(4, 1, 3, 3), scale=2)
+        0.0
     """
     sums = kernel.double().sum(dim=(2, 3)).view(-1, scale**2, kernel.shape[1])
     mean = sums.mean(dim=1, keepdim=True)
@@ -81,6 +85,11 @@ def picture_ripple(image: Tensor, scale: int) -> Tensor:
 
     Raises:
         ValueError: A picture is smaller than 3 s pixels a side.
+
+    Example:
+        >>> flat, ripple = torch.full((1, 1, 32, 32), 0.5), torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+        >>> round(float(srlab.picture_ripple(flat + ripple.tile(16, 16) / 255, scale=2)), 2)
+        1.0
     """
     image = crop_to_multiple(image.double(), scale)
     if min(image.shape[-2:]) < 3 * scale:
@@ -164,6 +173,11 @@ def spectral_ratio(image: Tensor, scale: int) -> Tensor:
     The power of ``(N, C, H, W)`` at the multiples of ``H / s`` and ``W / s`` but the mean, relative
     to the mean power of the 24 places around each; H and W are cropped to multiples of s. About 0
     is clean.
+
+    Example:
+        >>> stripes = torch.rand(1, 1, 32, 32) + torch.tensor([1.0, 0.0]).repeat(16)
+        >>> bool(srlab.spectral_ratio(stripes, scale=2) > 10)
+        True
     """
     image = crop_to_multiple(image.double(), scale)
     height, width = image.shape[-2:]

@@ -19,6 +19,11 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 
     Raises:
         ValueError: An image is smaller than the window.
+
+    Example:
+        >>> image = torch.rand(1, 1, 32, 32)
+        >>> srlab.ssim(image, image)
+        tensor([1.], dtype=torch.float64)
     """
     if min(a.shape[-2:]) < _WINDOW:
         raise ValueError(f"SSIM needs images of at least {_WINDOW}x{_WINDOW}, got {tuple(a.shape)}")

@@ -26,6 +26,11 @@ class Compact(Shallow):
         residual: What is interpolated from the input and added to the output.
         init: ``default`` is torch's; ``identity`` lets one feature channel carry the input through
             the body (``models.identity``), where its PReLUs begin as straight lines.
+
+    Example:
+        >>> model = srlab.Compact(srlab.PixelShuffle, scale=4, channels=3)
+        >>> tuple(model(torch.rand(1, 3, 24, 32)).shape)
+        (1, 3, 96, 128)
     """
 
     def __init__(

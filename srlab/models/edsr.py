@@ -25,6 +25,12 @@ class EDSR(Model):
         features: Channels within them.
         block_scale: What the outcome of a block is multiplied by before it is added.
         residual: What is interpolated from the input and added to the output; the paper has none.
+
+    Example:
+        >>> upsampler = partial(srlab.Staged, stage=srlab.PixelShuffle)
+        >>> model = srlab.EDSR(upsampler, scale=4, channels=3)
+        >>> sum(p.numel() for p in model.parameters())
+        1517571
     """
 
     def __init__(

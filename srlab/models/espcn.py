@@ -29,6 +29,11 @@ class ESPCN(Shallow):
         init: ``default`` is torch's; ``identity`` lets one feature channel carry the input through
             the body (``models.identity``).
         features: Channels of the two convolutions.
+
+    Example:
+        >>> model = srlab.ESPCN(srlab.PixelShuffle, scale=3)
+        >>> tuple(model(torch.rand(1, 1, 24, 32)).shape)
+        (1, 1, 72, 96)
     """
 
     def __init__(

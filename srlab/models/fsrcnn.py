@@ -25,6 +25,11 @@ class FSRCNN(Shallow):
         residual: What is interpolated from the input and added to the output; the paper has none.
         init: ``default`` is torch's; ``identity`` lets one feature channel carry the input through
             the body (``models.identity``), where its PReLUs begin as straight lines.
+
+    Example:
+        >>> model = srlab.FSRCNN(srlab.Deconv, scale=2)
+        >>> tuple(model(torch.rand(1, 1, 24, 32)).shape)
+        (1, 1, 48, 64)
     """
 
     def __init__(

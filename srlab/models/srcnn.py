@@ -31,6 +31,11 @@ class SRCNN(Model):
         init: ``default`` is torch's; ``identity`` starts with the interpolated input as output
             (``models.identity``).
         features: Channels of the first two layers; the paper has 64 and 32.
+
+    Example:
+        >>> model = srlab.SRCNN(srlab.Interpolate, scale=3)
+        >>> sum(p.numel() for p in model.parameters())
+        8129
     """
 
     def __init__(

@@ -38,6 +38,11 @@ class UNet(Model):
         features: Channels before it pools.
         skips: Hand the encoder's features to the decoder.
         residual: What is interpolated from the input and added to the output.
+
+    Example:
+        >>> model = srlab.UNet(srlab.Unpool, scale=2)
+        >>> tuple(model(torch.rand(1, 1, 24, 32)).shape)
+        (1, 1, 48, 64)
     """
 
     def __init__(

@@ -25,6 +25,11 @@ class VDSR(Model):
         features: Channels between them.
         init: ``default`` is He's normal one, the paper's; ``identity`` also starts the last layer
             at zero, so that the network begins as its upsampler.
+
+    Example:
+        >>> model = srlab.VDSR(srlab.Interpolate, scale=2, depth=5)
+        >>> tuple(model(torch.rand(1, 1, 24, 32)).shape)
+        (1, 1, 48, 64)
     """
 
     def __init__(

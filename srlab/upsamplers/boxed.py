@@ -31,6 +31,11 @@ class Boxed(Upsampler):
         inner: Factory ``(in_channels, out_channels, scale) -> nn.Module`` of the upsampler.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
+
+    Example:
+        >>> upsampler = srlab.Boxed(32, 1, scale=2, inner=srlab.PixelShuffle)
+        >>> srlab.kernel_ripple(srlab.subpixel_form(upsampler).kernel, 2) < 1e-12
+        True
     """
 
     def __init__(

@@ -37,6 +37,12 @@ class CARAFE(Upsampler):
             bilinear interpolation.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
+
+    Example:
+        >>> upsampler = srlab.CARAFE(8, 8, scale=2)
+        >>> framed = torch.rand(1, 8, 5 + 2 * upsampler.halo, 6 + 2 * upsampler.halo)
+        >>> tuple(upsampler(framed).shape)
+        (1, 8, 10, 12)
     """
 
     def __init__(

@@ -35,13 +35,18 @@ class Deconv(Upsampler):
             in ``nn.ConvTranspose2d``; by default ``(K - s + 1) // 2``, which centres the kernel on
             its pixel. At the other end the output is cut to s times the input.
         init: ``default`` is that of ``nn.ConvTranspose2d``; ``icnr``, ``bilinear`` (the filler of
-            FCN and Caffe) and ``nearest`` are those of ``kernels.initial_kernel``.
+            FCN and Caffe) and ``nearest`` are those of ``starts.initial_kernel``.
         frozen: Keep the kernel as it starts. Where the channels differ a trained 3x3 convolution
             at low resolution then maps one to the other first, as in ``Interpolate``.
         phase_bias: A bias for each of the s^2 phases of an output channel, as a sub-pixel
             convolution has it, instead of one for all.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
+
+    Example:
+        >>> upsampler = srlab.Deconv(32, 1, scale=2, init="bilinear")
+        >>> tuple(upsampler(torch.rand(1, 32, 10 + 2, 8 + 2)).shape)
+        (1, 1, 20, 16)
     """
 
     def __init__(

@@ -40,6 +40,11 @@ class Interpolate(Upsampler):
         align_corners: See above; not with nearest.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
+
+    Example:
+        >>> upsampler = srlab.Interpolate(1, 1, scale=2, mode="bilinear")
+        >>> upsampler(torch.ones(1, 1, 3 + 2, 3 + 2)).unique()
+        tensor([1.])
     """
 
     def __init__(

@@ -117,6 +117,10 @@ def subpixel_form(upsampler: nn.Module) -> SubPixel:
 
     Raises:
         NotLinear: It has none: on a random picture its form and itself differ.
+
+    Example:
+        >>> srlab.subpixel_form(srlab.Interpolate(1, 1, scale=2, mode="bilinear"))
+        SubPixel(1 -> 1, x2, k=3)
     """
     name = type(upsampler).__name__
     inputs, scale, halo = (_attribute(upsampler, k) for k in ("in_channels", "scale", "halo"))
@@ -145,7 +149,13 @@ def subpixel_form(upsampler: nn.Module) -> SubPixel:
 
 
 def transposed_form(form: SubPixel) -> Transposed:
-    """Return the smallest transposed convolution that is equal to a sub-pixel form."""
+    """Return the smallest transposed convolution that is equal to a sub-pixel form.
+
+    Example:
+        >>> bilinear = srlab.Interpolate(1, 1, scale=2, mode="bilinear")
+        >>> srlab.transposed_form(srlab.subpixel_form(bilinear)).kernel[0, 0, 0] * 16
+        tensor([1., 3., 3., 1.], dtype=torch.float64)
+    """
     s = form.scale
     kernel = subpixel_to_deconv(form.kernel, s)
     padding = s * (form.size - 1) // 2

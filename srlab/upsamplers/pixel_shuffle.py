@@ -20,9 +20,14 @@ class PixelShuffle(Upsampler):
         out_channels: Channels of the output.
         scale: The factor s.
         kernel_size: Size of the kernel on the low-resolution grid; odd.
-        init: ``default``, ``icnr``, ``nearest`` or ``bilinear``; see ``kernels.initial_deconv``.
+        init: ``default``, ``icnr``, ``nearest`` or ``bilinear``; see ``starts.initial_deconv``.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``, halo = kernel_size // 2.
+
+    Example:
+        >>> upsampler = srlab.PixelShuffle(32, 1, scale=3)
+        >>> tuple(upsampler(torch.rand(1, 32, 10 + 2, 8 + 2)).shape), upsampler.halo
+        ((1, 1, 30, 24), 1)
     """
 
     def __init__(

@@ -35,6 +35,11 @@ class ResizeConv(Upsampler):
             ICNR has nothing to do here: all phases share their kernel anyway.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
+
+    Example:
+        >>> upsampler = srlab.ResizeConv(32, 1, scale=3)
+        >>> float(srlab.kernel_ripple(srlab.subpixel_form(upsampler).kernel, 3)) < 1e-12
+        True
     """
 
     def __init__(

@@ -39,6 +39,12 @@ def simplify(network: Network) -> Network:
     An upsampler is replaced where the one convolution takes no more multiply-adds than it does: a
     transposed convolution or a resize-convolution always, stages where they are thin, plain
     interpolation never. The copy computes the same up to rounding and has other weights.
+
+    Example:
+        >>> model = srlab.ESPCN(srlab.Deconv, scale=3).eval()
+        >>> quicker = srlab.simplify(model)
+        >>> type(quicker.upsampler).__name__
+        'PixelShuffle'
     """
     network = copy.deepcopy(network)
     for name, upsampler in list(upsamplers_of(network)):

@@ -20,6 +20,11 @@ class Staged(Upsampler):
         stage: Factory ``(in_channels, out_channels, scale) -> nn.Module`` of one stage.
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
+
+    Example:
+        >>> upsampler = srlab.Staged(32, 1, scale=4, stage=srlab.PixelShuffle)
+        >>> [type(stage).__name__ for stage in upsampler.stages]
+        ['PixelShuffle', 'PixelShuffle']
     """
 
     def __init__(

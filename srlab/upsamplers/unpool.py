@@ -55,6 +55,13 @@ class Unpool(Upsampler):
 
     Shapes: ``(N, in, H + 2 halo, W + 2 halo)`` and a guide
     ``(N, 1 or in, s (H + 2 halo), s (W + 2 halo)) -> (N, out, s H, s W)``.
+
+    Example:
+        >>> upsampler = srlab.Unpool(8, 1, scale=2)
+        >>> halo = upsampler.halo
+        >>> guide = torch.rand(1, 1, 2 * (5 + 2 * halo), 2 * (6 + 2 * halo))
+        >>> tuple(upsampler(torch.rand(1, 8, 5 + 2 * halo, 6 + 2 * halo), guide).shape)
+        (1, 1, 10, 12)
     """
 
     guided = True
