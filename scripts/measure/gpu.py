@@ -23,7 +23,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from gpu_commands import ROOT, NoCuda, Tour, child, read, write
+from gpu_commands import ROOT, NoCuda, Tour, read, write
 from gpu_data import BY_ITSELF
 from gpu_stages import FULL, STAGES, TINY
 
@@ -43,6 +43,8 @@ def main() -> int:
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
+        from gpu_child import child  # which loads torch
+
         return child(options.child, options.out, options.device, options.slow)
     stages = options.stages.split(",")
     if unknown := [name for name in stages if name not in STAGES]:
