@@ -2,6 +2,8 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,10 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from srlab.errors import UserError
+from srlab.imaging.png_check import SIGNATURE, check_png
 
+# What is decoded, by content: none of them starts another program.
+FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 # Pillow warns from 89 million pixels on, and refuses twice as many, as we do.
@@ -31,28 +36,47 @@ def list_images(folder: Path) -> list[Path]:
     return images
 
 
-def open_image(path: Path) -> Image.Image:
-    """Open and decode an image file completely.
+@contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """Let whatever goes wrong with a file in the body be told in a sentence that names it.
 
     Raises:
-        UserError: The file is missing, cut off, or no image.
+        UserError: Something did.
     """
     try:
-        image = Image.open(io.BytesIO(path.read_bytes()))
-        image.load()
+        yield
+    except UserError:
+        raise
+    except MemoryError:
+        raise UserError(f"{path} is too large for the memory that is left") from None
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except UnidentifiedImageError:
         raise UserError(
-            f"{path} is not a readable image: its content is of no known type"
+            f"{path} is not a readable image: its content is none of {', '.join(FORMATS)}"
         ) from None
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise UserError(
             f"{path} has more than {most:,} pixels; a file so large may be made to fill the memory"
         ) from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{path} is not a readable image: {error}") from None
+    except Exception as error:  # what a decoder raises depends on where the file makes no sense
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path} is not a readable image: {reason}") from None
+
+
+def open_image(path: Path) -> Image.Image:
+    """Open and decode an image file completely.
+
+    Raises:
+        UserError: The file is missing, cut off, or no image.
+    """
+    with decoding(path):
+        data = path.read_bytes()
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        if data.startswith(SIGNATURE):
+            check_png(data)
+        image.load()
     return image
 
 
@@ -60,7 +84,7 @@ def is_deep_png(path: Path) -> bool:
     """Tell whether a file is a PNG of 16 bits for each channel, which Pillow may cut to 8."""
     with path.open("rb") as file:
         head = file.read(26)
-    return head.startswith(b"\x89PNG\r\n\x1a\n") and head[24] == 16
+    return head.startswith(SIGNATURE) and head[24] == 16
 
 
 def read_pixels(path: Path) -> np.ndarray:
@@ -70,10 +94,11 @@ def read_pixels(path: Path) -> np.ndarray:
         UserError: The file is unreadable or has more than 8 bits.
     """
     image = open_image(path)
-    if is_deep_png(path) or image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        raise UserError(f"{path} has more than 8 bits; training and evaluation want 8")
-    grey = image.mode in ("1", "L", "LA")
-    pixels = np.array(image.convert("L" if grey else "RGB"))
+    with decoding(path):
+        if is_deep_png(path) or image.mode.startswith("I;16") or image.mode in ("I", "F"):
+            raise UserError(f"{path} has more than 8 bits; training and evaluation want 8")
+        grey = image.mode in ("1", "L", "LA")
+        pixels = np.array(image.convert("L" if grey else "RGB"))
     return pixels[..., None] if grey else pixels
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from srlab.errors import UserError
-from srlab.imaging.files import is_deep_png, open_image
+from srlab.imaging.files import decoding, is_deep_png, open_image
 
 _ORIENTATION = 0x0112
 # What a TIFF says of its picture, not of how its pixels are stored: description, camera, software,
@@ -47,15 +47,16 @@ def read_picture(path: Path) -> Picture:
         UserError: The file is missing, cut off, no image, or has pixels that are not supported.
     """
     source = open_image(path)
-    # A profile of CMYK or Lab says nothing of the RGB pixels that they become.
-    icc = None if source.mode in ("CMYK", "LAB") else source.info.get("icc_profile")
-    tags = source.getexif()
-    orientation = tags.get(_ORIENTATION, 1)
-    if is_deep_png(path):
-        pixels = _decode_deep_png(path, source.info.get("transparency"))
-    else:
-        pixels = _pixels(source, path)
-    return Picture(_turn_upright(pixels, orientation), icc, _kept_exif(tags, source.format))
+    with decoding(path):
+        # A profile of CMYK or Lab says nothing of the RGB pixels that they become.
+        icc = None if source.mode in ("CMYK", "LAB") else source.info.get("icc_profile")
+        tags = source.getexif()
+        orientation = tags.get(_ORIENTATION, 1)
+        if is_deep_png(path):
+            pixels = _decode_deep_png(path, source.info.get("transparency"))
+        else:
+            pixels = _pixels(source, path)
+        return Picture(_turn_upright(pixels, orientation), icc, _kept_exif(tags, source.format))
 
 
 def _pixels(image: Image.Image, path: Path) -> np.ndarray:
@@ -94,8 +95,6 @@ def _decode_deep_png(path: Path, transparent: int | tuple[int, ...] | None) -> n
             planes = decode_image(data, mode=ImageReadMode.UNCHANGED)
     except ImportError:
         raise UserError(f"{path} has 16 bits, which this torchvision does not read") from None
-    except RuntimeError as error:
-        raise UserError(f"{path} is not a readable image: {str(error).splitlines()[0]}") from None
     pixels = planes.permute(1, 2, 0).numpy()
     if transparent is None or pixels.shape[2] in (2, 4):
         return pixels

@@ -15,7 +15,8 @@ from typing import BinaryIO, Self
 import numpy as np
 import torch
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from srlab.imaging.png_check import SIGNATURE
+
 _COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
 _PAETH = 4
 _BLOCK = 1 << 20  # bytes of rows that one task compresses
@@ -54,7 +55,7 @@ class PngWriter:
         self._sum = 1
         self._pool = ThreadPoolExecutor(torch.get_num_threads())
         self._waiting: list[Future[tuple[bytes, int, int]]] = []
-        file.write(_SIGNATURE)
+        file.write(SIGNATURE)
         kind = _COLOUR_TYPE[channels]
         self._chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
         if icc:

@@ -1,0 +1,93 @@
+"""Whether a PNG is whole: Pillow makes black rows of what is missing, and libpng may crash."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of each colour type
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+# Adam7: the first row and column of each pass, and its steps.
+_PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2),
+           (1, 0, 2, 1))  # fmt: skip
+_BLOCK = 1 << 20  # bytes that are inflated at a time
+
+
+def check_png(data: bytes) -> None:
+    """Check the chunks of a PNG (ISO/IEC 15948) and that its pixels are all there.
+
+    Every chunk has the CRC that it says, and what the pixels are compressed to inflates to as many
+    rows as the picture has, each filtered in a way that there is.
+
+    Args:
+        data: The file.
+
+    Raises:
+        ValueError: It is damaged or cut off; says where.
+    """
+    header: bytes = b""
+    pixels: list[memoryview] = []
+    for name, content in _chunks(data):
+        if not header and name != b"IHDR":
+            raise ValueError("it does not begin with its header")
+        if name == b"IHDR":
+            header = bytes(content)
+        elif name == b"IDAT":
+            pixels.append(content)
+    _check_pixels(pixels, _first_bytes(header))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield name and content of each chunk."""
+    view, place = memoryview(data), len(SIGNATURE)
+    while place + 12 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, place)
+        end = place + 8 + length
+        if end + 4 > len(data):
+            break
+        (check,) = struct.unpack_from(">I", data, end)
+        if zlib.crc32(view[place + 4 : end]) != check:
+            raise ValueError(f"its part {name.decode(errors='replace')} is damaged (wrong CRC)")
+        yield name, view[place + 8 : end]
+        if name == b"IEND":
+            return
+        place = end + 4
+    raise ValueError("it is cut off")
+
+
+def _first_bytes(header: bytes) -> np.ndarray:
+    """Return where in the inflated pixels each row begins, and at last where the last one ends."""
+    if len(header) != 13:
+        raise ValueError("its header is damaged")
+    width, height, depth, kind, packing, filters, interlaced = struct.unpack(">IIBBBBB", header)
+    known = depth in _DEPTHS.get(kind, ()) and packing == filters == 0 and interlaced < 2
+    if not known or not width or not height:
+        raise ValueError("its header is damaged")
+    bits = depth * _CHANNELS[kind]
+    lines: list[np.ndarray] = []
+    for top, left, down, across in _PASSES if interlaced else ((0, 0, 1, 1),):
+        rows, columns = -(-(height - top) // down), -(-(width - left) // across)
+        if rows > 0 and columns > 0:
+            lines.append(np.full(rows, 1 + -(-columns * bits // 8), dtype=np.int64))
+    return np.concatenate([[0], *lines]).cumsum()
+
+
+def _check_pixels(parts: list[memoryview], begins: np.ndarray) -> None:
+    """Inflate the pixels, which are kept nowhere, and look at the first byte of every row."""
+    inflate, done, wanted = zlib.decompressobj(), 0, int(begins[-1])
+    try:
+        for part in parts:
+            rest: bytes | memoryview = part
+            while len(rest) and done < wanted and not inflate.eof:
+                block = np.frombuffer(inflate.decompress(rest, _BLOCK), dtype=np.uint8)
+                rest = inflate.unconsumed_tail
+                first, last = np.searchsorted(begins[:-1], (done, done + len(block)))
+                if (block[begins[first:last] - done] > 4).any():
+                    raise ValueError("its pixels are damaged (a filter that there is not)")
+                done += len(block)
+    except zlib.error:
+        raise ValueError("its pixels are damaged (they cannot be inflated)") from None
+    if done < wanted:
+        raise ValueError("its pixels are cut off")
