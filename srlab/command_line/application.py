@@ -11,8 +11,10 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from srlab.command_line.complaints import unknown_key
 from srlab.command_line.invocation import Invocation
@@ -39,6 +41,7 @@ def run_application(
     """
     prepare_process()
     endings: list[Exception] = []
+    begun: list[bool] = []
     answers: list[Any] = []
     sys.argv = [f"srlab {name}", *arguments]
 
@@ -49,6 +52,7 @@ def run_application(
         hydra_config = HydraConfig.get()
         multirun = hydra_config.mode == RunMode.MULTIRUN
         try:
+            begun.append(True)
             call = _invocation(config, hydra_config)
             if primary == "train":
                 check_numbers_alone(call.config, call.overrides)  # before torch is imported
@@ -64,7 +68,15 @@ def run_application(
             endings.append(error)  # raised again below, past Hydra's own report
             return None
 
-    task()
+    try:
+        task()
+    except (UserError, Interrupted, HydraException, OmegaConfBaseException, OSError):
+        raise
+    except Exception as error:
+        if begun:
+            raise
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        raise ConfigError(f"the command line cannot be read: {said}") from None
     if endings:
         raise endings[0]
     return answers[0] if answers else None

@@ -3,9 +3,50 @@
 import re
 from dataclasses import fields
 
-from srlab.errors import UserError
+from srlab.errors import ConfigError, UserError
 
 _COMPONENT_PATH = re.compile(r"(\w+\.)+(path|root)")
+
+# What a word without a key is, for verbs where it can be one thing only.
+_WORDS = {
+    "upscale": "input",
+    "evaluate": "checkpoint",
+    "describe": "checkpoint",
+    "export": "checkpoint",
+    "convert": "checkpoint",
+    "report": "sweep",
+    "bench_upscale": "checkpoint",
+    "bench_evaluate": "checkpoint",
+}
+
+# Hydra's own options, and of those that take a value which ones it may be, if not any.
+_FLAGS = {
+    "--help",
+    "-h",
+    "--hydra-help",
+    "--version",
+    "--resolve",
+    "--run",
+    "-r",
+    "--multirun",
+    "-m",
+}
+_VALUED = {
+    "--cfg": ("job", "hydra", "all"),
+    "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+    "--package": (),
+    "--config-dir": (),
+    "--config-name": (),
+    "--config-path": (),
+}
+_SHORT = {
+    "-c": "--cfg",
+    "-i": "--info",
+    "-p": "--package",
+    "-cd": "--config-dir",
+    "-cn": "--config-name",
+    "-cp": "--config-path",
+}
 
 
 def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
@@ -16,17 +57,77 @@ def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
         arguments: The command line.
 
     Raises:
-        UserError: A checkpoint and the name of another are given.
+        UserError: Words or options are not understood, or two things are given where one counts.
     """
     from srlab.config.register import SCHEMAS, uses_network
 
+    if config not in SCHEMAS:
+        return arguments
+    flags, rest = _split_flags(arguments)
+    rest = _with_keys(config, rest)
     if uses_network(config):
-        arguments = _by_checkpoint(arguments)
+        rest = _by_checkpoint(rest)
     if config == "convert":  # no field of a config can be called ``from``
-        arguments = [re.sub(r"^(\+{0,2})from=", r"\1source=", a) for a in arguments]
-    keys = fields(SCHEMAS[config]) if config in SCHEMAS else ()
-    paths = {key.name for key in keys if key.metadata.get("path")}
-    return [_quoted(argument, paths) for argument in arguments]
+        rest = [re.sub(r"^(\+{0,2})from=", r"\1source=", a) for a in rest]
+    kinds = {key.name: str(key.type) for key in fields(SCHEMAS[config])}
+    texts = {name for name, kind in kinds.items() if kind in ("<class 'str'>", "str | None")}
+    texts |= {"input"} & kinds.keys()  # of which there may be several
+    lists = {name for name, kind in kinds.items() if kind == "list[str]"}
+    rest = [_listed(a, lists) for a in rest if not _is_left_out(config, a)]
+    return [*flags, *(_quoted(a, texts, config == "sweep") for a in rest)]
+
+
+def _split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Split off Hydra's own options with their values.
+
+    Raises:
+        UserError: One is not known, or its value.
+    """
+    flags, rest = [], []
+    coming = iter(arguments)
+    for argument in coming:
+        if not argument.startswith("-"):
+            rest.append(argument)
+            continue
+        flag, equals, value = argument.partition("=")
+        flag = _SHORT.get(flag, flag)
+        if flag in _FLAGS and not equals:
+            flags.append(flag)
+        elif flag in _VALUED:
+            value = value if equals else next(coming, "")
+            if not value or (_VALUED[flag] and value not in _VALUED[flag]):
+                wanted = " or ".join(_VALUED[flag]) or "a value"
+                raise UserError(f"{argument} wants {wanted}{_how()}")
+            flags += [flag, value]
+        else:
+            raise UserError(f"there is no option {argument}{_how()}")
+    return flags, rest
+
+
+def _how() -> str:
+    return "; keys are written as key=value, as in input=photo.png or optim.lr=1e-4"
+
+
+def _with_keys(config: str, arguments: list[str]) -> list[str]:
+    """Give words the key that they can only be meant for.
+
+    Raises:
+        UserError: The verb has none, or the key is given besides.
+    """
+    words = [a for a in arguments if "=" not in a and a[:1] != "~"]
+    if not words:
+        return arguments
+    key = _WORDS.get(config)
+    if key is None:
+        raise UserError(f"{words[0]!r} is no key=value; a run goes on by resume=RUN{_how()}")
+    rest = [a for a in arguments if a not in words]
+    if any(a.startswith(f"{key}=") for a in rest):
+        raise UserError(f"give {words[0]!r} or {key}=..., not both")
+    if len(words) == 1:
+        return [f"{key}={words[0]}", *rest]
+    if key != "input":
+        raise UserError(f"one {key} at a time, not {', '.join(words)}")
+    return [f"{key}=[{','.join(map(_as_text, words))}]", *rest]
 
 
 def _by_checkpoint(arguments: list[str]) -> list[str]:
@@ -41,12 +142,68 @@ def _by_checkpoint(arguments: list[str]) -> list[str]:
     return [f"checkpoint={names[a]}" if a in names else a for a in arguments]
 
 
-def _quoted(argument: str, paths: set[str]) -> str:
-    """Quote the value of a key that holds a path, so that Hydra takes any file name as it is."""
+def _is_left_out(config: str, argument: str) -> bool:
+    """Tell whether an argument says of a group that none of its options is chosen, as is so anyway.
+
+    Raises:
+        ConfigError: One must be chosen.
+    """
+    from srlab.config.plugins import option_files
+    from srlab.config.register import default_choices
+
+    group, equals, value = argument.partition("=")
+    options = option_files().get(group)
+    if options is None or not equals or value not in ("null", "", "none", "false"):
+        return False
+    defaults = default_choices(config)
+    if group in defaults and defaults[group] is not None:
+        raise ConfigError(f"{argument}: one {group} is chosen, of {', '.join(options)}")
+    return True
+
+
+def _listed(argument: str, lists: set[str]) -> str:
+    """Let one name stand for a list of one."""
+    key, equals, value = argument.partition("=")
+    if not equals or key.lstrip("+") not in lists or value[:1] == "[" or value in ("", "null"):
+        return argument
+    return f"{key}=[{value}]"
+
+
+def _quoted(argument: str, texts: set[str], of_sweep: bool) -> str:
+    """Quote the value of a key that holds a text, so that Hydra takes it as it is.
+
+    In a sweep a comma stands between values, and what needs no quotes gets none: the texts name
+    the sweep's folder.
+    """
     key, equals, value = argument.partition("=")
     name = key.lstrip("+")
-    plain = re.fullmatch(r"[\w./~:-]*", value, re.ASCII) or "${" in value or value[:1] in "'\""
-    if not equals or plain or not (name in paths or _COMPONENT_PATH.fullmatch(name)):
+    if not equals or not (name in texts or _COMPONENT_PATH.fullmatch(name)):
         return argument
-    escaped = value.replace("'", "\\'")
-    return f"{key}='{escaped}'"
+    if value in ("", "null") or "${" in value or _is_quoted(value) or _is_list(value):
+        return argument
+    if not of_sweep:
+        return f"{key}={_as_text(value)}"
+    parts = [part if _is_plain(part) else _as_text(part) for part in value.split(",")]
+    return f"{key}={','.join(parts)}"
+
+
+def _is_quoted(value: str) -> bool:
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+
+
+def _is_list(value: str) -> bool:
+    return value[:1] == "[" and value[-1:] == "]"
+
+
+def _is_plain(value: str) -> bool:
+    """Tell whether Hydra reads a value as this very text, unquoted."""
+    letters = re.fullmatch(r"[\w./:-]*", value, re.ASCII)
+    return letters is not None and not re.fullmatch(
+        r"[\d_.eE+-]+|(?i:nan|inf|true|false|null)", value
+    )
+
+
+def _as_text(value: str) -> str:
+    """Return a quoted string of Hydra's grammar: backslashes count before a quote only."""
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
+    return f"'{escaped}'"

@@ -28,6 +28,12 @@ def explain(verb: str, complaint: str) -> str | None:
         options = groups.get(group, {})
         if not options:
             return f"there is no group {group!r}{did_you_mean(group, groups)}"
+        if group == "model" and name in shipped():
+            kind = name.rpartition("_x")[0]
+            return (
+                f"{name} is trained already: train on from it by model={kind} start={name}, or a "
+                f"network of its kind by model={kind}"
+            )
         named = [*options, *(shipped() if group == "model" and uses_network(verb) else ())]
         meant = did_you_mean(name, named) or ";"
         return f"{group} has no option {name!r}{meant} it has {', '.join(named)}"
@@ -54,7 +60,9 @@ def unknown_key(verb: str, name: str) -> str:
         return f"{name} takes new keys with a plus: '+{name}={{body.0: 0.1}}'"
     if name in known:
         return f"{name} is a key of another {name.split('.')[0]} than the one that is chosen"
-    return f"there is no group or key {name!r}{did_you_mean(name, known)}"
+    within = sorted(key for key in known if key.rpartition(".")[2] == name)
+    meant = f"; did you mean {within[0]!r}?" if within else did_you_mean(name, known)
+    return f"there is no group or key {name!r}{meant}"
 
 
 def known_keys(verb: str) -> set[str]:
@@ -110,6 +118,7 @@ def sentence(verb: str, arguments: list[str], error: Exception) -> str:
         return explained
     if text.startswith("Error merging override"):
         override = text.splitlines()[0].removeprefix("Error merging override ")
-        hint = "; write whole numbers as 10_000" if "to Integer" in cause else ""
+        rounded = re.search(r"=\d+(e\d+|\.0+|,\d+|k)$", override)
+        hint = "; write whole numbers as 10_000" if "to Integer" in cause and rounded else ""
         return f"{override}: {cause.splitlines()[0] if cause else 'it does not fit'}{hint}"
     return text.strip()

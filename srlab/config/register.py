@@ -2,13 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import yaml
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
+from srlab.config.paths import config_dir
 from srlab.config.plugins import config_dirs
 from srlab.config.schema import (
     BenchEvaluateConfig,
@@ -45,6 +48,18 @@ SCHEMAS: dict[str, type] = {
 def uses_network(verb: str) -> bool:
     """Tell whether a verb takes a trained network as well as a model that is named."""
     return issubclass(SCHEMAS.get(verb, object), NetworkConfig)
+
+
+def default_choices(config: str) -> dict[str, Any]:
+    """Return the options that a primary config chooses, by group; None where none is."""
+    content = yaml.safe_load((config_dir() / f"{config}.yaml").read_text(encoding="utf-8"))
+    return {
+        group: option
+        for entry in content["defaults"]
+        if isinstance(entry, dict)
+        for group, option in entry.items()
+        if not group.startswith("override ")
+    }
 
 
 def register() -> None:

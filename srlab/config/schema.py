@@ -19,11 +19,6 @@ from srlab.words import (
 )
 
 
-def _path(default: str | None) -> Any:
-    """Return the field of a key that holds the name of a file or a folder, whatever is in it."""
-    return field(default=default, metadata={"path": True})
-
-
 @dataclass
 class TrainerConfig:
     """How long, on how much, and what happens when; all counts are optimizer steps.
@@ -95,9 +90,9 @@ class TrainConfig:
     colour: Colour = Colour.y
     seed: int = 0
     device: str = "auto"
-    run_dir: str | None = _path(None)
-    resume: str | None = _path(None)
-    start: str | None = _path(None)
+    run_dir: str | None = None
+    resume: str | None = None
+    start: str | None = None
     trust: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
     upsampler: dict[str, Any] = field(default_factory=dict)
@@ -120,7 +115,7 @@ class SweepConfig(TrainConfig):
         sweep_dir: The sweep's folder, with one for each run; named by the axes if null.
     """
 
-    sweep_dir: str | None = _path(None)
+    sweep_dir: str | None = None
 
 
 @dataclass
@@ -136,7 +131,7 @@ class NetworkConfig:
         upsampler: What changes the size; the model brings its own unless one is chosen.
     """
 
-    checkpoint: str | None = _path(None)
+    checkpoint: str | None = None
     scale: int | None = None
     colour: Colour | None = None
     trust: list[str] = field(default_factory=list)
@@ -169,7 +164,7 @@ class EvaluateConfig(UseConfig):
     """
 
     testset: dict[str, Any] = field(default_factory=dict)
-    output: str | None = _path(None)
+    output: str | None = None
 
 
 @dataclass
@@ -179,14 +174,14 @@ class UpscaleConfig(UseConfig):
     Args:
         precision: Number type of the layers; ``auto`` is fp16 for 8-bit pictures on CUDA, else
             fp32. ``bf16`` costs 0.01 to 0.4 dB.
-        input: A picture, a folder of pictures or a video.
-        output: Where the larger ones go: a file, or a folder for a folder; beside the input, as
+        input: A picture, ``[several,of,them]``, a folder of pictures or a video.
+        output: Where the larger ones go: a file, or a folder for several; beside the input, as
             ``photo_x3.png``, if null.
     """
 
     precision: UpscalePrecision = UpscalePrecision.auto
-    input: str = _path(MISSING)
-    output: str | None = _path(None)
+    input: Any = MISSING
+    output: str | None = None
 
 
 @dataclass
@@ -199,7 +194,7 @@ class DescribeConfig(NetworkConfig):
     """
 
     seed: int = 0
-    plot: str | None = _path(None)
+    plot: str | None = None
 
 
 @dataclass
@@ -219,7 +214,7 @@ class ExportConfig(NetworkConfig):
     picture: Picture = Picture.rgb
     precision: ExportPrecision = ExportPrecision.fp32
     name: str | None = None
-    output: str | None = _path(None)
+    output: str | None = None
 
 
 @dataclass
@@ -237,11 +232,11 @@ class ConvertConfig:
         scale: The factor s of these, where it does not show in them.
     """
 
-    checkpoint: str | None = _path(None)
-    output: str | None = _path(None)
+    checkpoint: str | None = None
+    output: str | None = None
     trust: list[str] = field(default_factory=list)
     upsampler: dict[str, Any] = field(default_factory=dict)
-    source: str | None = _path(None)
+    source: str | None = None
     scale: int | None = None
 
 
@@ -286,7 +281,7 @@ class BenchTrainConfig:
     threads: int = 0
     repeats: int = 7
     seconds: float = 1.0
-    output: str | None = _path(None)
+    output: str | None = None
     model: dict[str, Any] = field(default_factory=dict)
     upsampler: dict[str, Any] = field(default_factory=dict)
     loss: dict[str, Any] = field(default_factory=dict)
@@ -312,7 +307,7 @@ class BenchUseConfig(NetworkConfig):
     tile: int | str = "auto"
     threads: int = 0
     repeats: int = 7
-    output: str | None = _path(None)
+    output: str | None = None
 
 
 @dataclass
@@ -355,8 +350,8 @@ class ReportConfig:
         trust: Packages besides srlab's own that the checkpoints may name.
     """
 
-    sweep: str = _path(MISSING)
-    output: str | None = _path(None)
+    sweep: str = MISSING
+    output: str | None = None
     device: str = "auto"
     threads: int = 0
     width: int = 320
