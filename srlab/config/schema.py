@@ -175,12 +175,17 @@ class UpscaleConfig(UseConfig):
         precision: Number type of the layers; ``auto`` is fp16 for 8-bit pictures on CUDA, else
             fp32. ``bf16`` costs 0.01 to 0.4 dB.
         input: A picture, ``[several,of,them]``, a folder of pictures or a video.
+        recursive: Whether to look into the folders in a folder, too.
+        first_frame: Whether to take the first frame or page of a file that has several, which is
+            refused otherwise.
         output: Where the larger ones go: a file, or a folder for several; beside the input, as
             ``photo_x3.png``, if null.
     """
 
     precision: UpscalePrecision = UpscalePrecision.auto
     input: Any = MISSING
+    recursive: bool = False
+    first_frame: bool = False
     output: str | None = None
 
 

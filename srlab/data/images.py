@@ -28,8 +28,8 @@ class ImageSet:
             raise ValueError(f"shrink takes factors above 0 and up to 1, got {list(self.shrink)}")
 
 
-def folder(path: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
-    """Return all images that lie directly in a folder.
+def folder(path: str, shrink: Sequence[float] = (1.0,), recursive: bool = False) -> ImageSet:
+    """Return all images that lie directly in a folder; in the folders in it too, if ``recursive``.
 
     Raises:
         UserError: ``path`` is not a folder, or holds no image.
@@ -38,4 +38,4 @@ def folder(path: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
         raise UserError("no folder is given: add ...path=FOLDER")
     place = Path(path).expanduser()
     # The slash keeps a folder that happens to be called Set5 apart from Set5.
-    return ImageSet(f"{place.resolve().name}/", tuple(list_images(place)), tuple(shrink))
+    return ImageSet(f"{place.resolve().name}/", tuple(list_images(place, recursive)), tuple(shrink))

@@ -2,8 +2,10 @@
 
 import io
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,25 +17,64 @@ from srlab.errors import UserError
 from srlab.imaging.png_check import SIGNATURE, check_png
 
 # What is decoded, by content: none of them starts another program.
-FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = frozenset(
+    f".{kind}" for kind in (
+        "avif", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff",
+        "webp",
+    )
+)  # fmt: skip
 
 # Pillow warns from 89 million pixels on, and refuses twice as many, as we do.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def list_images(folder: Path) -> list[Path]:
-    """Return the image files directly in ``folder``, sorted by name.
+def list_images(folder: Path, recursive: bool = False) -> list[Path]:
+    """Return the image files in a folder, sorted by name; hidden files are none.
+
+    Args:
+        folder: The folder.
+        recursive: Whether to look into the folders in it, too.
 
     Raises:
         UserError: The folder does not exist or holds no image.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder of images")
-    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    images = [p for p in _seen(folder, recursive) if p.suffix.lower() in SUFFIXES and p.is_file()]
     if not images:
-        raise UserError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
+        others = left_out(folder, recursive)
+        raise UserError(
+            f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})"
+            + (f"; it holds {others}" if others else "")
+        )
     return images
+
+
+def left_out(folder: Path, recursive: bool = False) -> str:
+    """Say what a folder holds that is not listed, by kind, as in ``2 .txt, 1 folder``; or nothing.
+
+    Hidden files, as systems leave them, are not counted.
+    """
+    kinds: Counter[str] = Counter()
+    for path in _seen(folder, recursive):
+        if path.is_dir():
+            kinds["folders" if not recursive else ""] += 1
+        elif path.suffix.lower() not in SUFFIXES:
+            kinds[path.suffix.lower() or "without a suffix"] += 1
+    folders = kinds.pop("folders", 0)
+    kinds.pop("", None)
+    told = [f"{count} {kind}" for kind, count in sorted(kinds.items())]
+    if folders:
+        told.append(f"{folders} folder{'s' * (folders > 1)} (recursive=true looks into them)")
+    return ", ".join(told)
+
+
+def _seen(folder: Path, recursive: bool) -> list[Path]:
+    """Return what is in a folder and not hidden, sorted."""
+    paths = folder.rglob("*") if recursive else folder.iterdir()
+    shown = (p for p in paths if not any(n.startswith(".") for n in p.relative_to(folder).parts))
+    return sorted(shown)
 
 
 @contextmanager
@@ -65,19 +106,36 @@ def decoding(path: Path) -> Iterator[None]:
         raise UserError(f"{path} is not a readable image: {reason}") from None
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: Path, first_frame: bool = False) -> Image.Image:
     """Open and decode an image file completely.
 
+    Args:
+        path: The file.
+        first_frame: Whether to take the first of several frames or pages.
+
     Raises:
-        UserError: The file is missing, cut off, or no image.
+        UserError: The file is missing, cut off, or no image, or has several frames.
     """
     with decoding(path):
         data = path.read_bytes()
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=_formats())
+        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: previews
+        if frames > 1 and not first_frame:
+            raise UserError(
+                f"{path} has {frames} frames or pages, of which only one could be used: split it, "
+                f"or upscale the first by first_frame=true"
+            )
         if data.startswith(SIGNATURE):
             check_png(data)
         image.load()
     return image
+
+
+@cache
+def _formats() -> list[str]:
+    """Return those formats that this Pillow decodes."""
+    Image.init()
+    return [form for form in FORMATS if form in Image.OPEN]
 
 
 def is_deep_png(path: Path) -> bool:

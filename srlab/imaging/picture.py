@@ -40,13 +40,13 @@ class Picture:
         return 8 * self.pixels.itemsize
 
 
-def read_picture(path: Path) -> Picture:
-    """Read a picture file.
+def read_picture(path: Path, first_frame: bool = False) -> Picture:
+    """Read a picture file; of several frames or pages, none unless ``first_frame``.
 
     Raises:
         UserError: The file is missing, cut off, no image, or has pixels that are not supported.
     """
-    source = open_image(path)
+    source = open_image(path, first_frame)
     with decoding(path):
         # A profile of CMYK or Lab says nothing of the RGB pixels that they become.
         icc = None if source.mode in ("CMYK", "LAB") else source.info.get("icc_profile")

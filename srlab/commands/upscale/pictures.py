@@ -19,6 +19,7 @@ def upscale_files(
     jobs: list[tuple[Path, Path]],
     upscale: Callable[[np.ndarray], Iterator[np.ndarray]],
     scale: int,
+    first_frame: bool = False,
 ) -> list[str]:
     """Upscale picture files; while one is computed, the next is read and the last one closed.
 
@@ -26,12 +27,13 @@ def upscale_files(
         jobs: Each picture and the file that is made of it.
         upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
         scale: The factor s.
+        first_frame: Whether to take the first of several frames.
 
     Returns:
         What went wrong: a sentence for each picture that failed.
     """
     failures: list[str] = []
-    pictures = _read_ahead([source for source, _ in jobs])
+    pictures = _read_ahead([source for source, _ in jobs], first_frame)
     closing: list[Future[None]] = []
     with ThreadPoolExecutor(1) as closer:
         for number, ((_, target), reading) in enumerate(zip(jobs, pictures, strict=True), 1):
@@ -63,10 +65,10 @@ def upscale_files(
     return failures
 
 
-def _read_ahead(paths: list[Path]) -> Iterator[Future[Picture]]:
+def _read_ahead(paths: list[Path], first_frame: bool) -> Iterator[Future[Picture]]:
     """Yield each file's picture, or why it cannot be read; the next one is read meanwhile."""
     with ThreadPoolExecutor(1) as pool:
-        tasks = (pool.submit(read_picture, path) for path in paths)
+        tasks = (pool.submit(read_picture, path, first_frame) for path in paths)
         reading = next(tasks, None)
         while reading is not None:
             wait([reading])

@@ -1,0 +1,108 @@
+"""Which file becomes which: pictures, and what is made of them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from srlab.errors import OutputExists, UserError
+from srlab.imaging.files import left_out, list_images
+from srlab.imaging.video import is_video
+from srlab.imaging.writing import output_format
+from srlab.storage.folders import ensure_folder
+
+Job = tuple[Path, Path]
+
+
+def find_jobs(
+    sources: Sequence[Path], output: str | None, scale: int, recursive: bool
+) -> list[Job]:
+    """Pair each picture with the file that is made of it, and make the folders of these.
+
+    Args:
+        sources: A picture, several, or a folder of pictures.
+        output: What was named as the output: a file, or a folder, which is there or whose name
+            ends with a slash; beside the sources if None.
+        scale: The factor s.
+        recursive: Whether to look into the folders in a folder, too.
+
+    Raises:
+        UserError: A source is missing, or there is no such place for the output.
+    """
+    target = Path(output).expanduser() if output else None
+    sources = list(dict.fromkeys(sources))
+    for source in sources:
+        if not source.is_file() and not source.is_dir():
+            raise UserError(f"input {source} is no file and no folder")
+        if len(sources) > 1 and (source.is_dir() or is_video(source)):
+            raise UserError(f"several pictures at once, but {source} is none: name it alone")
+    if sources[0].is_dir():
+        jobs = _of_folder(sources[0], target, scale, recursive)
+    elif len(sources) > 1 or target is None or target.is_dir() or str(output)[-1:] in "/\\":
+        if target is not None and target.is_file():
+            raise UserError(f"output {target} is a file, but a folder is wanted")
+        jobs = _named(sources, [target or source.parent for source in sources], scale)
+        if len(sources) == 1:
+            _check_free(jobs[0][1])
+    else:
+        jobs = [(sources[0], _file(target))]
+    for folder in {made.parent for _, made in jobs}:
+        ensure_folder(folder)
+    return jobs
+
+
+def _of_folder(source: Path, target: Path | None, scale: int, recursive: bool) -> list[Job]:
+    if target is None:
+        folder = source.resolve()
+        if not folder.name:
+            raise UserError(f"there is nothing beside {source}: name an output")
+        target = folder.with_name(f"{folder.name}_x{scale}")
+    if target.resolve() == source.resolve():
+        raise UserError("input and output are the same folder: name another output")
+    if target.exists() and not target.is_dir():
+        raise UserError(f"input is a folder, so output must be one too, but {target} is a file")
+    paths = list_images(source, recursive)
+    if recursive:  # what an earlier run has made within the input
+        paths = [path for path in paths if target.resolve() not in path.resolve().parents]
+    if others := left_out(source, recursive):
+        print(f"{source}: left out, as no pictures: {others}")
+    return _named(paths, [target / path.parent.relative_to(source) for path in paths], scale)
+
+
+def _named(paths: Sequence[Path], folders: Sequence[Path], scale: int) -> list[Job]:
+    """Name what is made of pictures; those that differ by their suffix only keep it in the name.
+
+    What an earlier run has made of one of the others is left out.
+    """
+    stems = Counter((path.parent, path.stem) for path in paths)
+    jobs = []
+    for path, folder in zip(paths, folders, strict=True):
+        first = path.stem.removesuffix(f"_x{scale}")
+        if first != path.stem and (path.parent, first) in stems:
+            print(f"{path}: left out, it was made of {first}")
+            continue
+        kind = f"_{path.suffix[1:]}" if stems[path.parent, path.stem] > 1 else ""
+        jobs.append((path, folder / f"{path.stem}{kind}_x{scale}.png"))
+    twice = [made for made, count in Counter(made for _, made in jobs).items() if count > 1]
+    if twice:
+        raise UserError(f"two pictures would both become {twice[0]}: rename one")
+    return jobs
+
+
+def _file(target: Path) -> Path:
+    """Check the file that was named as the output.
+
+    Raises:
+        UserError: It cannot be written, or exists.
+    """
+    if is_video(target):
+        raise UserError(f"output {target} is a video, but the input is none")
+    if not target.suffix:
+        raise UserError(f"output {target} has no suffix that says its type, as in {target}.png")
+    output_format(target.suffix)
+    _check_free(target)
+    return target
+
+
+def _check_free(target: Path) -> None:
+    if target.exists():
+        raise OutputExists(f"{target} exists already: name another output, nothing is overwritten")

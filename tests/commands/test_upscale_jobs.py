@@ -1,0 +1,105 @@
+"""Guards: which files an upscaling takes, what it makes of them, and what it says it leaves out."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srlab.commands.upscale.jobs import find_jobs
+from srlab.errors import UserError
+from srlab.imaging.files import left_out, list_images, read_pixels
+from srlab.imaging.picture import read_picture
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder as people have them."""
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.png", "a.jpg", "b.gif", "c.jfif", "d.avif", "sub/e.png", "f.TIF", "note.txt"):
+        (folder / name).touch()
+    for name in ("._a.png", ".DS_Store", ".hidden.png"):
+        (folder / name).touch()
+    return folder
+
+
+def made(jobs, folder):
+    return {str(out.relative_to(folder)) for _, out in jobs}
+
+
+def test_every_picture_of_a_folder_is_taken_and_has_a_name_of_its_own(photos, tmp_path, capsys):
+    jobs = find_jobs([photos], None, 2, False)
+    names = {"a_png_x2.png", "a_jpg_x2.png", "b_x2.png", "c_x2.png", "d_x2.png", "f_x2.png"}
+    assert made(jobs, tmp_path / "photos_x2") == names
+    said = capsys.readouterr().out
+    assert said == (
+        f"{photos}: left out, as no pictures: 1 .txt, 1 folder (recursive=true looks into them)\n"
+    )
+
+
+def test_folders_in_a_folder_are_looked_into_when_asked(photos, tmp_path):
+    jobs = find_jobs([photos], str(tmp_path / "out"), 3, True)
+    assert "sub/e_x3.png" in made(jobs, tmp_path / "out")
+    assert (tmp_path / "out/sub").is_dir()
+    within = find_jobs([photos], str(photos / "out"), 3, True)
+    for _, out in within:
+        Image.new("L", (8, 8)).save(out)
+    assert find_jobs([photos], str(photos / "out"), 3, True) == within
+
+
+def test_several_pictures_go_beside_themselves_or_into_a_folder(photos, tmp_path):
+    sources = [photos / "a.png", photos / "b.gif"]
+    assert made(find_jobs(sources, None, 2, False), photos) == {"a_x2.png", "b_x2.png"}
+    jobs = find_jobs(sources, f"{tmp_path}/new/", 2, False)
+    assert made(jobs, tmp_path / "new") == {"a_x2.png", "b_x2.png"}
+
+
+def test_what_an_earlier_run_made_is_not_enlarged_again(photos, capsys):
+    sources = [photos / "a.png"]
+    ((_, out),) = find_jobs(sources, None, 2, False)
+    assert len(find_jobs([*sources, *sources], None, 2, False)) == 1
+    out.touch()
+    assert [source for source, _ in find_jobs([*sources, out], None, 2, False)] == sources
+    assert f"{out}: left out, it was made of a" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "said"),
+    [
+        (["gone.png"], None, "is no file and no folder"),
+        (["photos", "photos/a.png"], None, "several pictures at once"),
+        (["photos"], "photos", "the same folder"),
+        (["photos"], "photos/a.png", "must be one too"),
+        (["photos/a.png", "photos/b.gif"], "photos/note.txt", "is a file, but a folder is wanted"),
+        (["photos/a.png"], "photos/a.jpg", "exists already"),
+        (["photos/a.png"], "result", "no suffix that says its type"),
+        (["photos/a.png"], "result.mp4", "is a video"),
+    ],
+)
+def test_what_cannot_be_made_is_told_before_the_work(given, output, said, photos, tmp_path):
+    sources = [tmp_path / name for name in given]
+    with pytest.raises(UserError, match=said):
+        find_jobs(sources, output and str(tmp_path / output), 2, False)
+
+
+def test_a_folder_without_pictures_says_what_it_holds(tmp_path):
+    for name in ("a.heic", "b.heic", ".c.png", "d"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        UserError, match=r"holds no image .*; it holds 2 \.heic, 1 without a suffix"
+    ):
+        list_images(tmp_path)
+    assert left_out(tmp_path) == "2 .heic, 1 without a suffix"
+
+
+@pytest.mark.parametrize("kind", ["gif", "tif", "webp", "png"])
+def test_a_file_of_several_frames_is_refused_and_its_first_is_taken_when_asked(kind, tmp_path):
+    path = tmp_path / f"a.{kind}"
+    frames = [Image.fromarray(np.full((8, 9, 3), level, np.uint8)) for level in (0, 255)]
+    options = {"lossless": True} if kind == "webp" else {}
+    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+    for read in (read_picture, read_pixels):
+        with pytest.raises(UserError, match=r"has 2 frames or pages.*first_frame=true"):
+            read(path)
+    first = read_picture(path, first_frame=True).pixels
+    assert first.shape[:2] == (8, 9)
+    assert not first[..., :3].any()
