@@ -1,5 +1,7 @@
 """The parts of a training run, all checked and built before anything is written."""
 
+import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +18,7 @@ from srlab.assembly.training_checks import check_everything
 from srlab.config.build import build, without_warning
 from srlab.config.plain import plain_config
 from srlab.config.schema import TrainConfig
+from srlab.data.images import ImageSet
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
@@ -147,6 +150,10 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
 
     state, objective = build_state(config, device)
     schedule = build(config.schedule, "schedule")
+    try:
+        schedule(0, trainer.steps)
+    except ValueError as error:
+        raise ConfigError(f"schedule: {error}") from None
     images = build(config.data, "data")
     testsets = build_testsets(config.testset)
     if ranks.rank() > 0:  # or all ranks would decode all images at once
@@ -155,6 +162,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     if ranks.rank() == 0:
         ranks.wait_for_first()
     pairs = read_testsets(testsets, config.scale, config.colour)
+    _warn_of_overlap(images, testsets)
     example = open_example(testsets[0].paths[0], config.scale, config.colour)
     method = method_of(config.model)
     return TrainingRun(config, device, state, objective, schedule, pack, pairs, example, method)
@@ -176,6 +184,19 @@ def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None
     build(config.schedule, "schedule")
     build(config.data, "data")
     build_testsets(config.testset)
+
+
+def _warn_of_overlap(images: ImageSet, testsets: list[ImageSet]) -> None:
+    """Say where what is trained on is what is judged on."""
+    trained = {path.resolve() for path in images.paths}
+    for testset in testsets:
+        same = trained & {path.resolve() for path in testset.paths}
+        if same and ranks.rank() == 0:
+            print(
+                f"srlab: {len(same)} of the {len(testset.paths)} pictures of {testset.name} are "
+                f"trained on, too: its scores say nothing of other pictures",
+                file=sys.stderr,
+            )
 
 
 def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingState, nn.Module]:
@@ -207,6 +228,9 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
         optimizer = build(config.optim, "optim")(groups)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"optim: {error}") from None
+    rate = optimizer.defaults.get("lr", 1.0)
+    if not 0 < rate < math.inf:
+        raise ConfigError(f"optim.lr must be above 0 and finite, got {rate}")
     scaler = torch.amp.GradScaler(device.type, enabled=trainer.precision == Precision.fp16)
     average = None if model.learns else average_of(model, trainer.ema)
     return TrainingState(model, optimizer, average, scaler), objective

@@ -27,6 +27,8 @@ def check_ranges(config: TrainConfig) -> None:
     faults = [f"trainer.{k} must be at least 1" for k in positive if getattr(trainer, k) < 1]
     if trainer.threads > (os.cpu_count() or 1):
         faults.append(f"trainer.threads must be at most {os.cpu_count()}, the processors here")
+    if trainer.workers > (os.cpu_count() or 1):
+        faults.append(f"trainer.workers must be at most {os.cpu_count()}, the processors here")
     for key in ("clip", "patience", "workers", "threads"):
         if not 0 <= getattr(trainer, key) < math.inf:
             faults.append(f"trainer.{key} must not be negative")

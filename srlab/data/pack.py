@@ -11,6 +11,7 @@ import shutil
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +25,11 @@ from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS, quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, resize, shrink
-from srlab.storage.atomic import atomic_folder
+from srlab.storage.atomic import atomic_folder, write_atomically
 from srlab.words import Colour
 
 _LAYOUT = 1  # raise it when the same source would give other pixels
+_ALWAYS_READ = 1 << 28  # bytes of pixels whose SHA-256 is computed whenever a pack is opened
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,14 @@ class Pack:
 
 def cache_folder() -> Path:
     """Return where packs are kept: ``$SRLAB_CACHE``, else ``srlab`` in the user's cache folder."""
-    if "SRLAB_CACHE" in os.environ:
+    if os.environ.get("SRLAB_CACHE"):
         return Path(os.environ["SRLAB_CACHE"]).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "srlab"
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "srlab"
+    try:
+        return Path.home() / ".cache" / "srlab"
+    except RuntimeError:  # no HOME, and no such user
+        raise UserError("there is no home folder for the cache: set SRLAB_CACHE") from None
 
 
 def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> Pack:
@@ -113,14 +119,38 @@ def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     last = pack.hr_offset[-1] + pack.size[-1].prod() * scale**2 * pack.channels
-    return pack if len(pack.pixels) == last else None
+    whole = len(pack.pixels) == last and _is_as_written(place, pack)
+    return pack if whole else None
+
+
+def _is_as_written(place: Path, pack: Pack) -> bool:
+    """Tell whether the pixels have the SHA-256 that they were written with.
+
+    Large ones are read for it once after each change of the file only, which a note beside them
+    tells: a few GiB take longer than a training needs to start.
+    """
+    note, status = place / "checked", (place / "pixels.bin").stat()
+    stamp = f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+    with suppress(OSError):
+        if status.st_size > _ALWAYS_READ and note.read_text() == stamp:
+            return True
+    with (place / "pixels.bin").open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != pack.fingerprint:
+            return False
+    with suppress(UserError, OSError):  # a cache that may only be read
+        write_atomically(note, stamp.encode())
+    return True
 
 
 def _key(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> str:
     digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, str(colour), min_patch)).encode())
     for path in images.paths:
         status = path.stat()
-        digest.update(repr((str(path.resolve()), status.st_size, status.st_mtime_ns)).encode())
+        digest.update(
+            repr(
+                (str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            ).encode()
+        )
     return f"{images.name.rstrip('/')}-x{scale}-{colour}-{digest.hexdigest()[:16]}"
 
 

@@ -16,6 +16,8 @@ from srlab.metrics.checkerboard import picture_ripple
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
 
+MOST_DB = 100.0  # what an image counts as that is met exactly, or nearly: its PSNR is infinite
+
 
 @dataclass(frozen=True)
 class Score:
@@ -31,7 +33,8 @@ def protocol(scale: int, colour: str) -> str:
     """Say in a line how scores are computed."""
     seen = "RGB, judged on Y" if colour == "rgb" else "Y"
     return (
-        f"{seen} of BT.601 YCbCr (16-235) rounded to 8 bits, peak 255; "
+        f"{seen} of BT.601 YCbCr (16-235) rounded to 8 bits, peak 255, "
+        f"at most {MOST_DB:.0f} dB; "
         f"LR = MATLAB bicubic / {scale}, rounded; border of {scale} px shaved; "
         f"SSIM 11x11 Gaussian, sigma 1.5, valid; "
         f"ripple = checkerboard of period {scale} px in SR alone, rms in grey levels of 255; "
@@ -71,7 +74,7 @@ def scores(
         if truth.shape[1] == 1 and sr.shape[1] > 1:  # grey is Y, whatever the network made of it
             sr = quantise(sr.mean(dim=1, keepdim=True))
         sr_y, hr_y = (crop(_judged(x), scale) for x in (sr, truth))
-        metrics = psnr(sr_y, hr_y), ssim(sr_y, hr_y), picture_ripple(sr_y, scale)
+        metrics = psnr(sr_y, hr_y).clamp(max=MOST_DB), ssim(sr_y, hr_y), picture_ripple(sr_y, scale)
         return Score(name, *torch.cat(metrics).tolist())
 
     return map_in_threads(score, pairs)

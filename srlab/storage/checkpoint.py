@@ -15,6 +15,7 @@ import io
 import pickle
 import struct
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
     if path.suffix == ".safetensors":
         return read_model(path)
+    _check_sums(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # of foreign pickles, which are refused
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -76,6 +78,27 @@ def load(path: Path) -> dict[str, Any]:
             f"{path} has checkpoint layout {checkpoint['format']}; this srlab reads {FORMAT}"
         )
     return checkpoint
+
+
+def _check_sums(path: Path) -> None:
+    """Check the CRC-32 of every part of a zip, which torch writes and does not look at.
+
+    Raises:
+        CheckpointError: A part is damaged, or packed as torch packs none.
+    """
+    if not zipfile.is_zipfile(path):  # torch says what else it may be
+        return
+    try:
+        with zipfile.ZipFile(path) as file:
+            parts = file.infolist()
+            stored = all(part.compress_type == zipfile.ZIP_STORED for part in parts)
+            if not stored or sum(part.file_size for part in parts) > path.stat().st_size:
+                raise CheckpointError(f"{path} is not a checkpoint of srlab: it is another archive")
+            damaged = file.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
+        damaged = "directory"
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged: its {damaged} is not as it was written")
 
 
 def check_new_checkpoint(path: Path) -> None:

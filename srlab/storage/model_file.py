@@ -5,9 +5,11 @@ The tensors are those of the network's ``state_dict``. The metadata, texts by na
 - ``srlab``: the number of this layout; ``format``: ``pt``, which other programs look for;
 - ``title``, ``scale``, ``colour`` (what the network sees: ``y`` or ``rgb``) and ``normalisation``;
 - ``config``: JSON, from which the network is rebuilt, with the recipe of its training;
-- ``scores``: JSON, each with its protocol.
+- ``scores``: JSON, each with its protocol;
+- ``sha256``: of the weights; files of older versions have none.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,10 @@ def as_model(
         weights: Of the network.
         scores: As ``evaluation.tables`` has them, without the single images.
     """
-    return as_bytes(_plain(weights), describe(config, scores) | {"format": "pt"})
+    plain = _plain(weights)
+    return as_bytes(
+        plain, describe(config, scores) | {"format": "pt", "sha256": _fingerprint(plain)}
+    )
 
 
 def describe(config: dict[str, Any], scores: list[dict[str, Any]]) -> dict[str, str]:
@@ -66,6 +71,8 @@ def read_model(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} is not a safetensors file, or it is cut off: {error}"
         ) from None
+    if metadata.get("sha256", _fingerprint(weights)) != _fingerprint(weights):
+        raise CheckpointError(f"{path} is damaged: its weights are not as they were written")
     if metadata.get("srlab") != LAYOUT:
         raise CheckpointError(
             f"{path} is not a model that srlab exported as safetensors; srlab convert from=FILE "
@@ -76,6 +83,15 @@ def read_model(path: Path) -> dict[str, Any]:
     except (KeyError, ValueError, RecursionError):
         raise CheckpointError(f"{path} is damaged: config and scores cannot be read") from None
     return {"config": config, "weights": weights, "scores": scores}
+
+
+def _fingerprint(weights: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of names, types, shapes and numbers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _plain(weights: dict[str, Tensor]) -> dict[str, Tensor]:

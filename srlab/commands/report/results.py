@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from srlab.errors import UserError
+from srlab.evaluation.score import MOST_DB
 from srlab.runs.folder import RESUMABLE, computed, stored_config
 from srlab.runs.names import group_word
 from srlab.runs.results import is_finished, read_json, read_results
 from srlab.runs.sweep_plan import Sweep
 
 METRICS = ("psnr", "ssim", "ripple")
-_MOST_DB = 100.0  # stands for the PSNR of identical images, which is infinite
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def _scores(
 
 
 def _finite(value: float | None) -> float:
-    return _MOST_DB if value is None else value
+    return MOST_DB if value is None else value
 
 
 def _seconds(folder: Path) -> float | None:
