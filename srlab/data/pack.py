@@ -25,7 +25,7 @@ from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS, quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, resize, shrink
-from srlab.storage.atomic import atomic_folder, write_atomically
+from srlab.storage.atomic import atomic_folder, remove_abandoned, write_atomically
 from srlab.words import Colour
 
 _LAYOUT = 1  # raise it when the same source would give other pixels
@@ -89,6 +89,7 @@ def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> P
     place = cache_folder() / "packs" / _key(images, scale, colour, min_patch)
     pack = _load(place, scale, colour)
     if pack is None:
+        remove_abandoned(place.parent)
         shutil.rmtree(place, ignore_errors=True)  # a power cut or somebody's tidying damaged it
         try:
             _build(place, images, scale, colour, min_patch)

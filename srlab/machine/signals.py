@@ -1,20 +1,30 @@
-"""Leaving cleanly on SIGINT and SIGTERM."""
+"""Leaving cleanly on SIGINT, SIGTERM and SIGHUP."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
+
+_ASKS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 class Stopper:
-    """While entered, turns the first SIGINT or SIGTERM into a flag; the second acts at once."""
+    """While entered, turns the first signal that asks to end into a flag; the second acts at once.
+
+    SIGHUP that is ignored, as under ``nohup``, stays ignored.
+    """
 
     def __init__(self):
         self.signal: int | None = None
         self._previous = {}
+        self._shielded = False
 
     def __enter__(self) -> "Stopper":
         """Start to catch the signals."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._note)
+        for number in (getattr(signal, name) for name in _ASKS if hasattr(signal, name)):
+            ignored = signal.getsignal(number) == signal.SIG_IGN
+            if number == signal.SIGINT or number == signal.SIGTERM or not ignored:
+                self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -24,6 +34,18 @@ class Stopper:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Let no signal interrupt the body: it saves what another one would lose."""
+        before, self._shielded = self._shielded, True
+        try:
+            yield
+        finally:
+            self._shielded = before
+
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-        signal.signal(number, self._previous[number])
+        if self.signal is None:
+            self.signal = number
+        elif not self._shielded:
+            signal.signal(number, self._previous[number])
+            signal.raise_signal(number)

@@ -12,10 +12,14 @@ from yaml import YAMLError
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
 from srlab.runs.environment import environment_of
-from srlab.storage.atomic import write_atomically, write_json
-from srlab.storage.folders import lock_folder, make_folder
+from srlab.storage.atomic import remove_abandoned, write_atomically, write_json
+from srlab.storage.folders import ensure_folder, lock_folder, make_folder
 
 _TEMPORARY = (".environment.json-", ".config.yaml-")  # names of files that are being written
+_FILES = (
+    "environment.json", "config.yaml", "last.pt", "best.pt", "results.json", "results.csv",
+    "metrics.json", "comparison.png",
+)  # fmt: skip
 
 # What may change when a run is resumed: where it is computed and who loads, not what.
 RESUMABLE = (
@@ -34,16 +38,21 @@ def create_run(folder: Path, config: dict[str, Any], device: torch.device) -> Pa
     Raises:
         UserError: It is there already with something in it, or it cannot be made.
     """
-    if (folder / "config.yaml").exists():
-        raise UserError(f"{folder} is a run already: continue it with resume={quote(str(folder))}")
+    _refuse_a_run(folder)
+    ensure_folder(folder)
+    lock_folder(folder)  # first: what another one is writing is neither removed nor joined
+    _refuse_a_run(folder)
     _remove_beginnings(folder)
     make_folder(folder)
-    lock_folder(folder)
-    make_folder(folder)  # still empty, now that nobody else can be writing to it
     write_json(folder / "environment.json", environment_of(device))
     text = OmegaConf.to_yaml(OmegaConf.create(config))
     write_atomically(folder / "config.yaml", text.encode())
     return folder
+
+
+def _refuse_a_run(folder: Path) -> None:
+    if (folder / "config.yaml").exists():
+        raise UserError(f"{folder} is a run already: continue it with resume={quote(str(folder))}")
 
 
 def _remove_beginnings(folder: Path) -> None:
@@ -55,6 +64,12 @@ def _remove_beginnings(folder: Path) -> None:
     if all(f.name == "environment.json" or f.name.startswith(_TEMPORARY) for f in files):
         for file in files:
             file.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a run that was killed had begun to write; its folder is locked."""
+    for name in _FILES:
+        remove_abandoned(folder, name)
 
 
 def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainConfig:

@@ -1,5 +1,6 @@
 """What a run writes about itself while it trains: TensorBoard events."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,37 +41,58 @@ class Record:
     """
 
     def __init__(self, folder: Path, step: int):
+        self.folder = folder / "tensorboard"
         try:
-            self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+            self.writer: Any = SummaryWriter(str(self.folder), purge_step=step + 1)
         except OSError as error:
-            raise UserError(f"cannot write {folder}/tensorboard: {error.strerror}") from None
+            raise UserError(f"cannot write {self.folder}: {error.strerror}") from None
 
     def losses(self, step: int, terms: dict[str, float], lr: float, rate: float) -> None:
         """Record the mean of each loss term, their sum, the learning rate and steps a second."""
-        self.writer.add_scalar("loss/total", sum(terms.values()), step)
+        self._add("scalar", "loss/total", sum(terms.values()), step)
         for name, value in terms.items():
-            self.writer.add_scalar(f"loss/{name}", value, step)
-        self.writer.add_scalar("train/learning_rate", lr, step)
-        self.writer.add_scalar("train/steps_per_second", rate, step)
+            self._add("scalar", f"loss/{name}", value, step)
+        self._add("scalar", "train/learning_rate", lr, step)
+        self._add("scalar", "train/steps_per_second", rate, step)
 
     def score(self, step: int, testset: str, psnr: float, ssim: float, ripple: float) -> None:
         """Record the mean PSNR, SSIM and ripple of a test set."""
-        self.writer.add_scalar(f"psnr/{testset}", psnr, step)
-        self.writer.add_scalar(f"ssim/{testset}", ssim, step)
-        self.writer.add_scalar(f"checkerboard/{testset}", ripple, step)
+        self._add("scalar", f"psnr/{testset}", psnr, step)
+        self._add("scalar", f"ssim/{testset}", ssim, step)
+        self._add("scalar", f"checkerboard/{testset}", ripple, step)
 
     def flat_ripple(self, step: int, ripple: float) -> None:
         """Record the ripple of what the network makes of flat pictures."""
-        self.writer.add_scalar("checkerboard/flat", ripple, step)
+        self._add("scalar", "checkerboard/flat", ripple, step)
 
     def gauge(self, step: int, name: str, value: float) -> None:
         """Record a number of the model's own."""
-        self.writer.add_scalar(name, value, step)
+        self._add("scalar", name, value, step)
 
     def picture(self, step: int, name: str, image: Tensor) -> None:
         """Record an image ``(1, C, H, W)`` in ``[0, 1]``."""
-        self.writer.add_image(name, (image[0] * 255).round().clamp(0, 255).to(torch.uint8), step)
+        self._add("image", name, (image[0] * 255).round().clamp(0, 255).to(torch.uint8), step)
+
+    def _add(self, kind: str, name: str, value: Any, step: int) -> None:
+        """Record something, or say once that it cannot be: a training does not end by that."""
+        if self.writer is None:
+            return
+        try:
+            getattr(self.writer, f"add_{kind}")(name, value, step)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.writer = None
+        print(
+            f"srlab: cannot write {self.folder}: {error.strerror}; the training goes on without",
+            file=sys.stderr,
+        )
 
     def close(self) -> None:
         """Write what is pending."""
-        self.writer.close()
+        if self.writer is not None:
+            try:
+                self.writer.close()
+            except OSError as error:
+                self._give_up(error)

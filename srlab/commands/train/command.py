@@ -21,7 +21,7 @@ from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
-from srlab.runs.folder import create_run, make_paths_absolute, read_run
+from srlab.runs.folder import create_run, make_paths_absolute, read_run, remove_unfinished
 from srlab.storage.checkpoint import load
 from srlab.storage.folders import lock_folder, make_dated_folder
 
@@ -110,6 +110,7 @@ def _resumed(call: Invocation[TrainConfig], config: TrainConfig) -> tuple[Traini
     training = prepare(config, trusted_roots(config.trust))
     if ranks.rank() == 0:
         lock_folder(folder)
+        remove_unfinished(folder)
     _take_up(training, folder)
     return training, folder
 

@@ -29,8 +29,8 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
             callbacks = Callbacks(
                 log=monitor.log,
                 evaluate=monitor.evaluate,
-                save_last=lambda: _save(training, folder / "last.pt", resumable=True),
-                save_best=lambda: _save(training, folder / "best.pt", resumable=False),
+                save_last=lambda: _save(training, folder / "last.pt", True, stopper),
+                save_best=lambda: _save(training, folder / "best.pt", False, stopper),
                 stop=ranks.Leaving(stopper),
                 note=monitor.note,
             )
@@ -53,7 +53,7 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
         ) from None
     except OutOfMemory as error:
         if all(p.isfinite().all() for p in state.model.parameters()):
-            _save(training, folder / "last.pt", resumable=True)
+            _save(training, folder / "last.pt", True, stopper)
         raise UserError(
             f"{error} in a run of its own; {what_is_kept(folder)} and, where there is more "
             f"memory, this one goes on with: srlab train resume={quote(str(folder))}"
@@ -63,6 +63,8 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
             f"{error}; {what_is_kept(folder)}; try a lower optim.lr, trainer.clip=1, a longer "
             f"schedule.warmup or fp32"
         ) from None
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {what_is_kept(folder)}", 130) from None
     finally:
         batches.close()  # or its workers would be ended by the end of the process, with a traceback
         monitor.close()
@@ -78,9 +80,10 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
     return monitor.results
 
 
-def _save(training: TrainingRun, path: Path, resumable: bool) -> None:
+def _save(training: TrainingRun, path: Path, resumable: bool, stopper: Stopper) -> None:
     if ranks.rank() == 0:
-        save(path, training.checkpoint(resumable))
+        with stopper.shielded():
+            save(path, training.checkpoint(resumable))
 
 
 def what_is_kept(folder: Path) -> str:
