@@ -3,6 +3,7 @@
 Nothing here imports torch, so that help and completion are quick.
 """
 
+import io
 import os
 import sys
 import warnings
@@ -34,6 +35,9 @@ Tab completion:  eval "$(srlab completion bash)"    or zsh, in ~/.bashrc or ~/.z
 
 def main() -> None:
     """Run ``srlab``; exit with 0, 2 for a mistake of the user's, 128 + n by signal n."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that cannot be shown ends nothing
+            stream.reconfigure(errors="backslashreplace")
     name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help", "help"):
         _tell_plugin_faults()

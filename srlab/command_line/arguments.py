@@ -74,6 +74,10 @@ def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
     texts |= {"input"} & kinds.keys()  # of which there may be several
     lists = {name for name, kind in kinds.items() if kind == "list[str]"}
     rest = [_listed(a, lists) for a in rest if not _is_left_out(config, a)]
+    if any(
+        a.startswith("resume=") for a in rest
+    ):  # its options are the run's, not those named here
+        rest = [f"++{a}" if _COMPONENT_PATH.match(a) else a for a in rest]
     return [*flags, *(_quoted(a, texts, config == "sweep") for a in rest)]
 
 

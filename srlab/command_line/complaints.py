@@ -78,7 +78,7 @@ def known_keys(verb: str) -> set[str]:
 def _top_keys(path: Path) -> Iterable[Any]:
     """Return the keys of a YAML file; none if it cannot be read: Hydra will say so, if chosen."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return []
     return content if isinstance(content, dict) else []

@@ -216,7 +216,7 @@ def _scores(source: Path) -> list[dict[str, Any]]:
     if source.name != "last.pt" or not results.exists():
         return []
     try:
-        records = json.loads(results.read_text())[1::2]  # each follows bicubic's
+        records = json.loads(results.read_text(encoding="utf-8"))[1::2]  # each follows bicubic's
         return [{k: record[k] for k in _SCORE} for record in records]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{results} is damaged: it is not what srlab train wrote") from None

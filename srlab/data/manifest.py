@@ -47,7 +47,7 @@ class Manifest:
 def read_manifests() -> dict[str, Manifest]:
     """Return the public sets by the short names that ``srlab data`` knows, as ``set5``."""
     places = sorted(_folder().glob("*.json"))
-    return {place.stem: _parse(json.loads(place.read_text())) for place in places}
+    return {place.stem: _parse(json.loads(place.read_text(encoding="utf-8"))) for place in places}
 
 
 def _parse(content: dict) -> Manifest:

@@ -25,5 +25,7 @@ def render(context: dict[str, Any]) -> str:
         loader=FileSystemLoader(_PARTS), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    style, script = ((_PARTS / name).read_text() for name in ("page.css", "page.js"))
+    style, script = (
+        (_PARTS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
+    )
     return environment.get_template("page.html.j2").render(**context, style=style, script=script)

@@ -1,5 +1,7 @@
 """The folder of a run: it explains itself, and two processes never train in it at once."""
 
+import re
+from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -20,6 +22,9 @@ _FILES = (
     "environment.json", "config.yaml", "last.pt", "best.pt", "results.json", "results.csv",
     "metrics.json", "comparison.png",
 )  # fmt: skip
+
+# Where pictures lie: they may have moved; that they are the same is checked.
+_PLACE = re.compile(r"(data|testset\.\w+)\.(path|root)")
 
 # What may change when a run is resumed: where it is computed and who loads, not what.
 RESUMABLE = (
@@ -85,10 +90,10 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
     """
     given = [override.lstrip("+~").partition("=")[0] for override in overrides]
     for override, key in zip(overrides, given, strict=True):
-        if key not in RESUMABLE:
+        if key not in RESUMABLE and not _PLACE.fullmatch(key):
             raise UserError(
                 f"a resumed run keeps its config, so {override} cannot be given with resume=; "
-                f"only {', '.join(RESUMABLE[1:])} may change"
+                f"only {', '.join(RESUMABLE[1:])} and where its pictures lie may change"
             )
     stored, schema = stored_config(folder), OmegaConf.structured(TrainConfig)
     try:
@@ -101,7 +106,25 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
     for key in ("devices", "workers", "threads"):
         if f"trainer.{key}" in given:
             setattr(config.trainer, key, getattr(present.trainer, key))
+    for place in filter(_PLACE.fullmatch, given):
+        _move(config, present, place)
     return config
+
+
+def _move(config: TrainConfig, present: TrainConfig, key: str) -> None:
+    """Take where pictures lie from the present command line.
+
+    Raises:
+        UserError: The run has no such key.
+    """
+    *nodes, last = key.split(".")
+    there, here = asdict(config), asdict(present)
+    for node in nodes:
+        there, here = there.get(node, {}), here.get(node, {})
+    if last not in there:
+        raise UserError(f"the run has no {key}")
+    group = config.data if nodes == ["data"] else config.testset[nodes[-1]]
+    group[last] = here[last]
 
 
 def check_unchanged(folder: Path, config: dict[str, Any]) -> None:
@@ -144,7 +167,7 @@ def stored_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.yaml"
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         if "${" in text:
             raise UserError(f"{path} is not trusted: it holds an interpolation, ${{...}}")
         content = OmegaConf.to_container(OmegaConf.create(text))

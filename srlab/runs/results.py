@@ -20,7 +20,7 @@ def read_json(path: Path) -> Any:
         UserError: It cannot be read.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
 

@@ -50,7 +50,7 @@ def read_sweep(folder: Path) -> Sweep:
     """
     path = folder / _PLAN
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         runs = {str(name): Planned(**run) for name, run in content.pop("runs").items()}
         return Sweep(runs, **content)
     except OSError:
@@ -82,4 +82,8 @@ def failure_file(sweep: Path, name: str) -> Path:
 def failures(folder: Path, names: Sequence[str]) -> dict[str, str]:
     """Return in a line why runs failed, by their names."""
     files = {name: failure_file(folder, name) for name in names}
-    return {n: file.read_text().partition("\n")[0] for n, file in files.items() if file.exists()}
+    return {
+        n: file.read_text(encoding="utf-8").partition("\n")[0]
+        for n, file in files.items()
+        if file.exists()
+    }

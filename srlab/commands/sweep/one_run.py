@@ -36,7 +36,10 @@ def run(call: Invocation[TrainConfig]) -> float:
     print(f"run {position}: {name}{left}", flush=True)
     start = time.monotonic()
     try:
-        with log_file(folder, name).open("a") as log, contextlib.redirect_stdout(log):
+        with (
+            log_file(folder, name).open("a", encoding="utf-8", errors="backslashreplace") as log,
+            contextlib.redirect_stdout(log),
+        ):
             score = _trained(call.config, name, overrides, folder / name)
         scores = mean_scores(folder / name)
         metrics = [f"{metric}/{testset}" for testset, *_ in scores for metric in ("psnr", "ssim")]

@@ -18,6 +18,7 @@ from srlab.commands.train.training import train_on, what_is_kept
 from srlab.commands.train.workers import run_in_workers
 from srlab.config.plain import plain_config
 from srlab.config.schema import TrainConfig
+from srlab.console.lasting import outlasting_readers
 from srlab.errors import UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
@@ -43,7 +44,7 @@ def run(call: Invocation[TrainConfig]) -> float:
         config = read_run(Path(config.resume).expanduser(), call.overrides, config)
     if config.trainer.devices > 1 and ranks.expected() == 1:
         return _in_workers(call, config)
-    with _joined(config):
+    with outlasting_readers(), _joined(config):
         training, folder = _begun(call) if call.config.resume is None else _resumed(call, config)
         if training.done and (folder / "results.json").exists():
             print(f"{folder} is finished: {training.state.step:,} steps are done")
