@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 
 from srlab.errors import UserError
 from srlab.imaging.files import decoding, is_deep_png, open_image
@@ -57,6 +58,26 @@ def read_picture(path: Path, first_frame: bool = False) -> Picture:
         else:
             pixels = _pixels(source, path)
         return Picture(_turn_upright(pixels, orientation), icc, _kept_exif(tags, source.format))
+
+
+def fill_hidden(pixels: np.ndarray) -> np.ndarray:
+    """Give pixels that cannot be seen the colour of the nearest one that can.
+
+    What an editor left there, often black, would leak into the edges of what is seen when the
+    picture is enlarged.
+
+    Args:
+        pixels: ``(H, W, 1 to 4)``; unchanged without alpha, or where all or none can be seen.
+    """
+    if pixels.shape[2] in (1, 3):
+        return pixels
+    hidden = pixels[..., -1] == 0
+    if not hidden.any() or hidden.all():
+        return pixels
+    rows, columns = distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    filled = pixels[rows, columns]
+    filled[..., -1] = pixels[..., -1]
+    return filled
 
 
 def _pixels(image: Image.Image, path: Path) -> np.ndarray:

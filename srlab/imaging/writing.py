@@ -85,7 +85,11 @@ def picture_writer(
         with PngWriter(file, height, width, channels, like.bits, like.icc, like.exif) as png:
             yield png.write
         return
-    kept = channels - (channels in (2, 4) and form in ("JPEG", "BMP"))
+    kept = channels
+    if channels in (2, 4) and form in ("JPEG", "BMP"):
+        if like.pixels[..., -1].min() < np.iinfo(like.pixels.dtype).max:
+            raise UserError(f"a {form} file holds no transparency: write .png, .webp or .tif")
+        kept -= 1
     whole = np.empty((height, width, kept), dtype=np.uint8)
     done = 0
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from srlab.console.progress import show_progress
 from srlab.errors import UserError
-from srlab.imaging.picture import Picture, read_picture
+from srlab.imaging.picture import Picture, fill_hidden, read_picture
 from srlab.imaging.writing import picture_writer
 from srlab.storage.atomic import atomic_file
 
@@ -46,7 +46,7 @@ def upscale_files(
                     writer = picture_writer(file, target.suffix, height, width, picture)
                     write = stack.enter_context(writer)
                     done = 0
-                    for rows in upscale(picture.pixels):
+                    for rows in upscale(fill_hidden(picture.pixels)):
                         write(rows)
                         done += len(rows)
                         _show(done / height, start)
