@@ -6,6 +6,7 @@ import sys
 import time
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -72,3 +73,17 @@ def command_line(monkeypatch, capsys):
         return status, capsys.readouterr()
 
     return run
+
+
+def for_all(cases, check):
+    """Run ``check(*case)`` for all cases; fail with the list of those for which it does not hold.
+
+    A case that is no tuple is the only argument.
+    """
+    offenders = []
+    for case in cases:
+        try:
+            check(*case) if isinstance(case, tuple) else check(case)
+        except (Exception, pytest.fail.Exception) as error:
+            offenders.append(f"{case}: {type(error).__name__}: {error}")
+    assert not offenders, "\n".join(offenders)
