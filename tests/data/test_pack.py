@@ -121,8 +121,9 @@ def test_the_same_pixels_from_another_place_have_the_same_fingerprint(tmp_path):
 
 def test_scale_colour_patch_size_and_shrink_factors_have_packs_of_their_own(tmp_path, cache):
     images = image_set(tmp_path / "images", (36, 36, 3))
-    wishes = [(2, "y", 8, (1.0,)), (3, "y", 8, (1.0,)), (2, "rgb", 8, (1.0,)), (2, "y", 9, (1.0,)),
-              (2, "y", 8, (1.0, 0.9))]  # fmt: skip
+    whole = (1.0,)
+    wishes = [(2, "y", 8, whole), (3, "y", 8, whole), (2, "rgb", 8, whole), (2, "y", 9, whole)]
+    wishes.append((2, "y", 8, (1.0, 0.9)))
     for scale, colour, patch, factors in wishes:
         pack = open_pack(replace(images, shrink=factors), scale, colour, patch)
         assert (pack.scale, pack.channels) == (scale, 1 if colour == "y" else 3)

@@ -17,10 +17,10 @@ from srlab.metrics.ssim import ssim
 def test_the_protocol_says_colour_border_rounding_and_degradation():
     for scale in (2, 3):
         text = protocol(scale, "y")
-        for word in ("Y of BT.601", "16-235", "rounded to 8 bits", "peak 255", "SSIM 11x11",
-                     f"ripple = checkerboard of period {scale} px", "in grey levels",
-                     f"MATLAB bicubic / {scale}", f"border of {scale} px"):  # fmt: skip
-            assert word in text
+        always = ["Y of BT.601", "16-235", "rounded to 8 bits", "peak 255", "SSIM 11x11"]
+        always += ["in grey levels", f"ripple = checkerboard of period {scale} px"]
+        always += [f"MATLAB bicubic / {scale}", f"border of {scale} px"]
+        assert [word for word in always if word not in text] == []
         assert "RGB" not in text
         assert protocol(scale, "rgb").startswith("RGB, judged on Y of BT.601")
     assert protocol(2, "y") != protocol(3, "y")

@@ -46,9 +46,13 @@ def by_torchvision(data):
 
 @settings(max_examples=100)
 @given(
-    channels=st.integers(1, 4), bits=st.sampled_from([8, 16]), height=st.integers(1, 30),
-    width=st.integers(1, 30), step=st.integers(1, 31), seed=st.integers(0, 999),
-)  # fmt: skip
+    channels=st.integers(1, 4),
+    bits=st.sampled_from([8, 16]),
+    height=st.integers(1, 30),
+    width=st.integers(1, 30),
+    step=st.integers(1, 31),
+    seed=st.integers(0, 999),
+)
 def test_readers_find_the_pixels_that_were_written(channels, bits, height, width, step, seed):
     pixels = pixels_of(height, width, channels, bits, seed)
     encoded = written(pixels, step)

@@ -151,8 +151,15 @@ def is_smooth(rng, shape):
     return to_pixels(image)[..., 0]
 
 
-KINDS = [is_flat, is_halved, is_noise, is_nearly_white, is_checked, is_black_but_for_a_pixel,
-         is_smooth]  # fmt: skip
+KINDS = [
+    is_flat,
+    is_halved,
+    is_noise,
+    is_nearly_white,
+    is_checked,
+    is_black_but_for_a_pixel,
+    is_smooth,
+]
 
 
 def assert_judged_alike(seen, sr, hr):
@@ -163,9 +170,12 @@ def assert_judged_alike(seen, sr, hr):
 
 @settings(max_examples=60)
 @given(
-    seed=seeds, kind=st.sampled_from([*KINDS, None]), other=st.sampled_from(KINDS),
-    height=st.integers(11, 50), width=st.integers(11, 50),
-)  # fmt: skip
+    seed=seeds,
+    kind=st.sampled_from([*KINDS, None]),
+    other=st.sampled_from(KINDS),
+    height=st.integers(11, 50),
+    width=st.integers(11, 50),
+)
 def test_whatever_the_pictures_scikit_image_says_the_same(seed, kind, other, height, width):
     rng = np.random.default_rng(seed)
     hr = other(rng, (height, width))

@@ -71,8 +71,8 @@ def test_the_headline_says_how_many_kernels_there_are(headlines, monkeypatch):
     alike = torch.ones(1, 1, 3, 3) * torch.eye(3)[:, :, None, None]
     one = torch.zeros(4, 1, 3, 3)
     one[2] = 1.0
-    for kernel, headline in ((alike, "Kernel, the same for all 3 channels"),
-                             (one, "The one kernel of 4 in use")):  # fmt: skip
+    same, alone = "Kernel, the same for all 3 channels", "The one kernel of 4 in use"
+    for kernel, headline in ((alike, same), (one, alone)):
         headlines.clear()
         draw_upsampler("T", "n", 3, bicubic(3), halo=2, kernel=kernel)
         assert headlines[0] == headline

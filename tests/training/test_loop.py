@@ -105,10 +105,10 @@ SETTINGS = LoopSettings(steps=10, log_every=100, eval_every=100, save_every=100)
 
 def train(state, steps, objective=None, schedule=constant, events=None, halo=0, **settings):
     events = events or Events(state)
-    ending = fit(
-        state, objective or Squares(), batches(state.step, steps, halo), schedule,
-        replace(SETTINGS, steps=steps, **settings), events.callbacks, CPU, halo,
-    )  # fmt: skip
+    chosen = replace(SETTINGS, steps=steps, **settings)
+    pairs = batches(state.step, steps, halo)
+    objective = objective or Squares()
+    ending = fit(state, objective, pairs, schedule, chosen, events.callbacks, CPU, halo)
     return ending, events
 
 

@@ -77,9 +77,9 @@ def averages(state):
 def everything(state):
     """Return a copy of all tensors of a state, and the scaler's numbers."""
     file = io.BytesIO()
-    torch.save([state.model.state_dict(), state.average.state_dict(),
-                [v for e in state.optimizer.state.values() for v in e.values()],
-                state.scaler.state_dict()], file)  # fmt: skip
+    modules = [state.model.state_dict(), state.average.state_dict()]
+    tensors = [v for entry in state.optimizer.state.values() for v in entry.values()]
+    torch.save([*modules, tensors, state.scaler.state_dict()], file)
     file.seek(0)
     return torch.load(file)
 
