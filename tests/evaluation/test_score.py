@@ -92,6 +92,15 @@ def test_colour_is_judged_on_its_luma():
     assert seen == pytest.approx(psnr(crop(ours, 2), crop(truth, 2)).item(), abs=1e-6)
 
 
+def test_a_grey_truth_is_compared_with_the_mean_of_what_a_network_for_rgb_makes():
+    _, lr, hr = pair(7)
+    truth = to_tensor(hr)
+    off = torch.tensor([-4, 1, 3], dtype=torch.float64).view(1, 3, 1, 1) / 255
+    colours = truth.clamp(4 / 255, 252 / 255) + off  # whose mean is the truth, but for its ends
+    grey = to_pixels(truth.clamp(4 / 255, 252 / 255))
+    assert score_images(lambda _: colours, [("x", lr, grey)], 2)[0].psnr == math.inf
+
+
 def test_the_upscaler_sees_single_precision_without_a_graph():
     def upscale(lr):
         assert lr.dtype == torch.float32

@@ -227,12 +227,14 @@ def test_clipping_bounds_the_norm_over_all_parameters():
         def forward(self, lr, halo=0):
             return lr * self.weight + self.offset
 
-    state = new_state(Two(), lr=1.0)
-    before = torch.stack([p.detach().clone() for p in state.model.parameters()])
-    train(state, 1, clip=0.25)
-    after = torch.stack([p.detach() for p in state.model.parameters()])
-    assert (after - before).norm().item() == pytest.approx(0.25, abs=1e-4)
-    assert (after != before).all()
+    for precision in ("fp32", "fp16"):  # whose gradient is scaled, but not before it is clipped
+        state = new_state(Two(), lr=1.0)
+        state.scaler = torch.amp.GradScaler("cpu", init_scale=1024, enabled=precision == "fp16")
+        before = torch.stack([p.detach().clone() for p in state.model.parameters()])
+        train(state, 1, clip=0.25, precision=precision)
+        after = torch.stack([p.detach() for p in state.model.parameters()])
+        assert (after - before).norm().item() == pytest.approx(0.25, abs=1e-4)
+        assert (after != before).all()
 
 
 def test_the_loss_sees_single_precision_whatever_the_network_computes_in():
