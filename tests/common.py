@@ -6,10 +6,13 @@ import sys
 import time
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from srlab.cli import main
+from srlab.data.images import ImageSet
+from srlab.data.pack import Pack
 
 
 def picture(*shape, seed=0):
@@ -72,3 +75,61 @@ def command_line(monkeypatch, capsys):
         return status, capsys.readouterr()
 
     return run
+
+
+def for_all(cases, check):
+    """Run ``check(*case)`` for all cases; fail with the list of those for which it does not hold.
+
+    A case that is no tuple is the only argument.
+    """
+    offenders = []
+    for case in cases:
+        try:
+            check(*case) if isinstance(case, tuple) else check(case)
+        except (Exception, pytest.fail.Exception) as error:
+            offenders.append(f"{case}: {type(error).__name__}: {error}")
+    assert not offenders, "\n".join(offenders)
+
+
+def random_pixels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def image_set(place, *sizes, shrink=(1.0,)):
+    """Write one PNG of noise for each size (H, W) or (H, W, 3)."""
+    place.mkdir(exist_ok=True)
+    for number, size in enumerate(sizes):
+        Image.fromarray(random_pixels(*size, seed=number)).save(place / f"{number}.png")
+    return ImageSet("noise", tuple(sorted(place.iterdir())), shrink)
+
+
+def pixels_in_pack(pack, number):
+    """Return the LR and HR pixels (H, W, C) of an image of a pack."""
+    pairs = []
+    for offset, factor in ((pack.lr_offset, 1), (pack.hr_offset, pack.scale)):
+        height, width = pack.size[number] * factor
+        first, count = offset[number], height * width * pack.channels
+        pairs.append(pack.pixels[first : first + count].reshape(height, width, pack.channels))
+    return pairs
+
+
+def telling_pack(scale, *sizes):
+    """Make a pack of LR images of these sizes; each pixel of LR and HR says where it is.
+
+    It says its row, its column and the number of its image.
+    """
+
+    def telling(height, width, number):
+        rows, columns = np.mgrid[:height, :width]
+        return np.stack([rows, columns, np.full_like(rows, number)], axis=-1).astype(np.uint8)
+
+    planes, lr_offset, hr_offset, total = [], [], [], 0
+    for number, (height, width) in enumerate(sizes):
+        lr = telling(height, width, number)
+        hr = telling(height * scale, width * scale, number)
+        lr_offset.append(total)
+        hr_offset.append(total + lr.size)
+        total += lr.size + hr.size
+        planes += [lr.ravel(), hr.ravel()]
+    offsets = np.array(lr_offset), np.array(hr_offset)
+    return Pack(np.concatenate(planes), *offsets, np.array(sizes), scale, 3, "telling")

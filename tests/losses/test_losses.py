@@ -1,7 +1,11 @@
+"""Guards: the losses are those of their papers, and their gradients are finite."""
+
 import math
+from itertools import product
 
 import pytest
 import torch
+from common import for_all, picture
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,16 +14,10 @@ from srlab.losses.objective import Objective
 from srlab.losses.total_variation import total_variation
 
 KINDS = ["anisotropic", "isotropic", "squared"]
-HAND_CASE = torch.tensor([[[[1.0, 2.0], [3.0, 5.0]]]], dtype=torch.float64)
 
 seeds = st.integers(0, 2**32 - 2)
 sides = st.integers(2, 9)
 slopes = st.floats(-1, 1).filter(lambda slope: slope == 0 or abs(slope) > 1e-3)
-kinds = st.sampled_from(KINDS)
-
-
-def picture(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @given(eps=st.floats(1e-6, 10), seed=seeds)
@@ -28,13 +26,6 @@ def test_charbonnier_is_the_mean_of_a_smoothed_absolute_value(eps, seed):
     pairs = zip(sr.flatten().tolist(), hr.flatten().tolist(), strict=True)
     expected = sum(math.hypot(a - b, eps) for a, b in pairs) / sr.numel()
     assert Charbonnier(eps)(sr, hr).item() == pytest.approx(expected, rel=1e-12)
-
-
-@given(eps=st.floats(1e-6, 10), seed=seeds)
-def test_charbonnier_lies_between_l1_and_l1_plus_eps(eps, seed):
-    sr, hr = picture(1, 1, 4, 5, seed=seed), picture(1, 1, 4, 5, seed=seed + 1)
-    l1 = (sr - hr).abs().mean().item()
-    assert l1 < Charbonnier(eps)(sr, hr).item() < l1 + eps
 
 
 def test_charbonnier_of_identical_images_is_eps_and_flat():
@@ -52,22 +43,18 @@ def test_charbonnier_has_the_eps_of_the_paper_by_default():
     )
 
 
-@pytest.mark.parametrize("eps", [0, -1e-3])
-def test_charbonnier_refuses_an_eps_that_is_not_positive(eps):
-    with pytest.raises(ValueError, match="eps must be positive"):
-        Charbonnier(eps)
+def test_charbonnier_refuses_an_eps_that_is_not_positive():
+    for eps in (0, -1e-3):
+        with pytest.raises(ValueError, match="eps must be positive"):
+            Charbonnier(eps)
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [("anisotropic", 8 / 2), ("squared", 6.5 + 2.5), ("isotropic", math.sqrt(2**2 + 1**2))],
-)
-def test_total_variation_of_the_hand_case_is_the_known_one(kind, expected):
-    assert total_variation(HAND_CASE, kind).item() == pytest.approx(expected, rel=1e-9)
-
-
-def test_total_variation_is_anisotropic_by_default():
-    assert total_variation(HAND_CASE).item() == pytest.approx(4)
+def test_total_variation_of_the_hand_case_is_the_known_one():
+    image = torch.tensor([[[[1.0, 2.0], [3.0, 5.0]]]], dtype=torch.float64)
+    known = {"anisotropic": 8 / 2, "squared": 6.5 + 2.5, "isotropic": math.sqrt(2**2 + 1**2)}
+    found = {kind: total_variation(image, kind).item() for kind in KINDS}
+    assert found == pytest.approx(known, rel=1e-9)
+    assert total_variation(image).item() == pytest.approx(4)  # if nothing is said
 
 
 @given(height=sides, width=sides, seed=seeds)
@@ -104,82 +91,35 @@ def test_total_variation_of_a_ramp_is_its_slope_whatever_the_size(down, across, 
         assert total_variation(image, kind).item() == pytest.approx(known[kind], abs=2e-6)
 
 
-@given(kind=kinds, seed=seeds, tiles=st.integers(2, 4))
-def test_total_variation_of_a_separable_texture_does_not_grow_with_the_patch(kind, seed, tiles):
-    rows, columns = picture(1, 1, 3, 1, seed=seed), picture(1, 1, 1, 4, seed=seed + 1)
+def test_the_gradient_is_finite_where_the_image_is_flat():
+    def check(kind, dtype):
+        image = torch.full((1, 1, 4, 6), 0.25, dtype=dtype)
+        image[..., 3:] = 0.75
+        image.requires_grad_()
+        total_variation(image, kind).backward()
+        assert image.grad is not None
+        assert image.grad.isfinite().all()
+        assert (image.grad[..., 0] == 0).all()
+        assert (image.grad[..., :3, 3] > 0).all()
 
-    def patch(times):
-        """So many whole periods of neighbours along each axis."""
-        height, width = 3 * times + 1, 4 * times + 1
-        tall, wide = rows.repeat(1, 1, times + 1, 1), columns.repeat(1, 1, 1, times + 1)
-        return tall[:, :, :height] + wide[:, :, :, :width]
-
-    once, often = total_variation(patch(1), kind), total_variation(patch(tiles), kind)
-    assert often.item() == pytest.approx(once.item(), rel=1e-12)
-
-
-@given(seed=seeds, tiles=st.integers(2, 4))
-def test_isotropic_total_variation_of_any_texture_does_not_grow_with_the_patch(seed, tiles):
-    tile = picture(1, 2, 3, 4, seed=seed)
-
-    def patch(times):
-        repeated = tile.repeat(1, 1, times + 1, times + 1)
-        return repeated[..., : 3 * times + 1, : 4 * times + 1]
-
-    once = total_variation(patch(1), "isotropic")
-    assert total_variation(patch(tiles), "isotropic").item() == pytest.approx(once.item(), rel=1e-9)
+    for_all(product(KINDS, (torch.float32, torch.float64)), check)
 
 
-@given(kind=kinds, seed=seeds)
-def test_total_variation_averages_over_images_and_channels(kind, seed):
-    images = picture(3, 2, 5, 6, seed=seed)
-    each = [total_variation(images[n : n + 1, c : c + 1], kind) for n in range(3) for c in range(2)]
-    assert total_variation(images, kind).item() == pytest.approx(sum(map(float, each)) / 6)
+def test_an_unknown_total_variation_is_refused():
+    for kind in ("", "tv", "Isotropic", None):
+        with pytest.raises(ValueError, match="tv must be anisotropic, isotropic or squared"):
+            total_variation(picture(1, 1, 2, 2), kind)
+        with pytest.raises(ValueError, match="tv must be anisotropic, isotropic or squared"):
+            Objective(torch.nn.L1Loss(), 0.1, kind)
 
 
-@given(kind=kinds, factor=st.floats(0.1, 10), offset=st.floats(-1, 1), seed=seeds)
-def test_total_variation_scales_with_contrast_and_ignores_brightness(kind, factor, offset, seed):
-    image = picture(1, 1, 6, 6, seed=seed)
-    power = 2 if kind == "squared" else 1
-    expected = factor**power * total_variation(image, kind).item()
-    assert total_variation(offset - factor * image, kind).item() == pytest.approx(
-        expected, rel=1e-6
-    )
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_total_variation_of_a_flat_image_is_nought(kind):
-    assert total_variation(torch.full((1, 1, 4, 4), 0.7), kind).item() == pytest.approx(0, abs=2e-6)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_gradient_is_finite_where_the_image_is_flat(kind, dtype):
-    image = torch.full((1, 1, 4, 6), 0.25, dtype=dtype)
-    image[..., 3:] = 0.75
-    image.requires_grad_()
-    total_variation(image, kind).backward()
-    assert image.grad is not None
-    assert image.grad.isfinite().all()
-    assert (image.grad[..., 0] == 0).all()
-    assert (image.grad[..., :3, 3] > 0).all()
-
-
-@pytest.mark.parametrize("kind", ["", "tv", "Isotropic", None])
-def test_an_unknown_total_variation_is_refused(kind):
-    with pytest.raises(ValueError, match="tv must be anisotropic, isotropic or squared"):
-        total_variation(HAND_CASE, kind)
-    with pytest.raises(ValueError, match="tv must be anisotropic, isotropic or squared"):
-        Objective(torch.nn.L1Loss(), 0.1, kind)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_objective_names_its_weighted_terms(kind):
+def test_the_objective_names_its_weighted_terms():
     sr, hr = picture(2, 1, 5, 5), picture(2, 1, 5, 5, seed=1)
-    terms = Objective(torch.nn.L1Loss(), 0.25, kind)(sr, hr)
-    assert set(terms) == {"pixel", "tv"}
-    assert terms["pixel"].item() == pytest.approx((sr - hr).abs().mean().item())
-    assert terms["tv"].item() == pytest.approx(0.25 * total_variation(sr, kind).item())
+    for kind in KINDS:
+        terms = Objective(torch.nn.L1Loss(), 0.25, kind)(sr, hr)
+        assert set(terms) == {"pixel", "tv"}
+        assert terms["pixel"].item() == pytest.approx((sr - hr).abs().mean().item())
+        assert terms["tv"].item() == pytest.approx(0.25 * total_variation(sr, kind).item())
 
 
 def test_the_objective_has_no_total_variation_unless_it_is_weighted():

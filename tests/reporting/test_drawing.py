@@ -1,218 +1,97 @@
+"""Guards: a sheet is drawn of any upsampler, the same each time, and says what it shows."""
+
 import io
-import math
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from common import for_all
 from PIL import Image
 
 from srlab.errors import UserError
 from srlab.imaging.resample import enlarge, phase_taps
+from srlab.reporting import sheet
 from srlab.reporting.drawing import draw_upsampler
-from srlab.reporting.responses import (
-    DOT_REACH,
-    FLAT_LEVELS,
-    STEP_LEVELS,
-    deviation,
-    dot_responses,
-    flat_response,
-    frequency_response,
-    overshoot,
-    step_response,
-    strongest,
-)
-from srlab.upsamplers.kernels import bilinear_taps
 
-SCALES = pytest.mark.parametrize("scale", [2, 3, 4, 5])
+BICUBIC = torch.outer(*[phase_taps(3, "bicubic").flip(1).T.flatten()] * 2)[None, None]
 
 
-def by(mode, scale):
-    return lambda picture: enlarge(picture, scale, mode)
+def bicubic(scale):
+    return lambda picture: enlarge(picture, scale)
 
 
-def box_gain(frequency, scale):
-    """The gain of nearest-neighbour enlargement along one axis."""
-    angle = math.pi * frequency.clamp(min=1e-12)
-    return (torch.sin(angle * scale) / (scale * torch.sin(angle))).abs()
-
-
-def along(gain):
-    """A response from frequency 0 to 1/2 along the horizontal axis, and these frequencies."""
-    half = len(gain) // 2
-    return gain[0, : half + 1], torch.arange(half + 1, dtype=torch.float64) / len(gain)
-
-
-@SCALES
-def test_the_response_of_nearest_is_that_of_a_box(scale):
-    gain, frequency = along(frequency_response(torch.ones(1, 1, scale, scale), scale))
-    torch.testing.assert_close(gain, box_gain(frequency, scale), rtol=0, atol=1e-12)
-
-
-@SCALES
-def test_the_response_of_bilinear_is_that_of_a_box_squared(scale):
-    gain, frequency = along(frequency_response(bilinear_taps(scale)[None, None], scale))
-    # At an even scale its samples lie between the pixels of two boxes.
-    between = torch.cos(math.pi * frequency) if scale % 2 == 0 else 1.0
-    expected = box_gain(frequency, scale) ** 2 * between
-    torch.testing.assert_close(gain, expected, rtol=0, atol=1e-6)
-
-
-@SCALES
-def test_an_interpolation_passes_flat_areas_and_leaks_none_into_a_checkerboard(scale):
-    gain = frequency_response(bilinear_taps(scale).double()[None, None], scale)
-    step = len(gain) // scale
-    at_multiples = gain[::step, ::step]
-    assert at_multiples.shape == (scale, scale)
-    expected = torch.zeros(scale, scale, dtype=torch.float64)
-    expected[0, 0] = 1
-    torch.testing.assert_close(at_multiples, expected, rtol=0, atol=1e-6)
-
-
-@SCALES
-def test_the_leak_of_many_kernels_is_the_ripple_of_their_phases(scale):
-    kernel = torch.randn(5, 3, 2 * scale, 2 * scale, dtype=torch.float64)
-    gain = frequency_response(kernel, scale)
-    step = len(gain) // scale
-    power = gain[::step, ::step].square()
-    phases = kernel.view(5, 3, 2, scale, 2, scale).sum(dim=(2, 4))
-    variance = phases.var(dim=(-2, -1), correction=0).sum()
-    expected = variance / phases.mean(dim=(-2, -1)).square().sum()
-    torch.testing.assert_close((power.sum() - power[0, 0]) / power[0, 0], expected)
-
-
-def test_a_kernel_larger_than_the_plane_is_not_cut():
-    kernel = torch.zeros(1, 1, 301, 301)
-    kernel[..., -1, -1] = 4
-    torch.testing.assert_close(
-        frequency_response(kernel, 2), torch.ones(304, 304, dtype=torch.float64)
-    )
-
-
-def test_the_strongest_kernels_come_first_and_empty_ones_not_at_all():
-    kernel = torch.zeros(3, 2, 4, 4)
-    kernel[2, 0, 1, 1], kernel[0, 1, 0, 0], kernel[1, 1, 2, 2] = 0.5, -2.0, 1.0
-    assert strongest(kernel) == [(0, 1), (1, 1), (2, 0)]
-    assert strongest(torch.zeros(1, 1, 3, 3)) == []
-
-
-@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
-def test_interpolations_keep_flat_pictures(mode):
-    flats = flat_response(by(mode, 3), 3, 1, 2)
-    assert flats.shape == (len(FLAT_LEVELS), 12, 12)
-    levels = torch.tensor(FLAT_LEVELS, dtype=torch.float64)
-    torch.testing.assert_close(flats.mean(dim=(-2, -1)), levels, rtol=0, atol=1e-4)
-    assert deviation(flats).abs().max() < 1e-4
-
-
-def test_the_deviation_from_flat_is_that_of_the_worst_channel_in_grey_levels():
-    pattern = torch.tensor([[3.0, -1.0], [-1.0, -1.0]])
-
-    def respond(picture):
-        height, width = picture.shape[-2:]
-        sr = enlarge(picture, 2, "nearest")
-        sr[:, 1] += pattern.repeat(height, width) / 255
-        return sr
-
-    off = deviation(flat_response(respond, 2, 3, 5))
-    expected = pattern.repeat(4, 4).double().expand(len(FLAT_LEVELS), -1, -1)
-    torch.testing.assert_close(off, expected, rtol=0, atol=1e-4)
-
-
-def test_nearest_keeps_a_step_and_bilinear_makes_a_ramp_of_one_pixel():
-    low, high = STEP_LEVELS
-    profiles = step_response(by("nearest", 3), 3, 1, 0)
-    centre = profiles.shape[-1] // 2
-    assert profiles.shape[0] == 3
-    torch.testing.assert_close(
-        profiles[:, [0, centre - 1, centre, -1]],
-        torch.tensor([low, low, high, high], dtype=torch.float64).expand(3, -1),
-    )
-    ramp = step_response(by("bilinear", 4), 4, 1, 1)[0]
-    centre = len(ramp) // 2
-    place = (torch.arange(-2, 2) + 0.5) / 4 + 0.5
-    expected = low + (high - low) * place.double()
-    torch.testing.assert_close(ramp[centre - 2 : centre + 2], expected, rtol=0, atol=1e-4)
-
-
-def test_bicubic_overshoots_by_two_parts_in_27():
-    # Keys' cubic weighs the far side of an edge by -u (1 - u)^2 / 2; its extreme is at u = 1/3,
-    # where a pixel of scale 3 lies.
-    over, height, ripple = overshoot(step_response(by("bicubic", 3), 3, 3, 2), 3)
-    assert height == pytest.approx(128, abs=1e-3)
-    assert over == pytest.approx(128 * 2 / 27, abs=1e-3)
-    assert ripple < 1e-3
-
-
-def test_a_checkerboard_is_ripple_and_no_overshoot():
-    def respond(picture):
-        sr = enlarge(picture, 2, "nearest")
-        sr[..., ::2] += 10 / 255
-        return sr
-
-    over, height, ripple = overshoot(step_response(respond, 2, 1, 0), 2)
-    assert over <= 1e-3
-    assert height == pytest.approx(128, abs=1e-3)
-    assert ripple == pytest.approx(10, abs=1e-3)
-
-
-def test_a_dot_draws_the_kernel_of_what_is_linear():
-    dots = dot_responses(by("bicubic", 2), 2, 1, 2)
-    side = 2 * (2 * DOT_REACH + 1)
-    assert dots.shape == (4, side, side)
-    # Phase a weighs pixel -m away by its tap m: reversed, the taps of a column of pixels.
-    line = phase_taps(2, "bicubic").flip(1).T.flatten()
-    line = torch.nn.functional.pad(line, [(side - len(line)) // 2] * 2)
-    expected = torch.outer(line, line).expand(4, -1, -1)
-    torch.testing.assert_close(dots, expected, rtol=0, atol=1e-4)
-
-
-def picture_of(png):
+def pixels_of(png):
     image = Image.open(io.BytesIO(png))
     assert image.format == "PNG"
     return np.asarray(image.convert("RGB"))
 
 
-KERNELS = {
-    "bicubic": torch.outer(*[phase_taps(3, "bicubic").flip(1).T.flatten()] * 2)[None, None],
-    "many": torch.randn(32, 1, 9, 9, generator=torch.Generator().manual_seed(0)),
-    "colour": torch.randn(2, 3, 7, 7, generator=torch.Generator().manual_seed(0)),
-    "alike": torch.ones(1, 1, 3, 3) * torch.eye(3)[:, :, None, None],
-    "edge": torch.tensor([[1.0, -1.0, 0.0]] * 3)[None, None],
-    "zero": torch.zeros(4, 1, 3, 3),
-    "none": None,
-}
+@pytest.fixture
+def headlines(monkeypatch):
+    """Collect the headlines that are written on sheets."""
+    found = []
+    heading = sheet.heading
+
+    def noting(figure, left, bottom, headline, note):
+        found.append(headline)
+        heading(figure, left, bottom, headline, note)
+
+    monkeypatch.setattr(sheet, "heading", noting)
+    return found
 
 
-@pytest.mark.parametrize("name", KERNELS)
-def test_a_sheet_comes_out_whatever_the_kernel(name):
+def test_a_sheet_comes_out_whatever_the_kernel_and_the_scale(headlines):
     pytest.importorskip("matplotlib")
-    padding = 6 if name == "bicubic" else 0
-    png = draw_upsampler(
-        "Title: 5 $ or 7 $", "1 parameter", 3, by("bicubic", 3), halo=2,
-        kernel=KERNELS[name], padding=padding,
-    )  # fmt: skip
-    pixels = picture_of(png)
-    assert pixels.shape == (1100, 1550, 3)
-    assert (pixels[0] == 255).all()
-    drawn = (pixels != 255).any(axis=2).mean()
-    assert 0.03 < drawn < 0.6
+
+    def check(scale, kernel, headline):
+        headlines.clear()
+        png = draw_upsampler("T: 5 $ or 7 $", "n", scale, bicubic(scale), halo=2, kernel=kernel)
+        pixels = pixels_of(png)
+        assert headlines[0] == headline
+        assert pixels.shape == (1100, 1550, 3)
+        assert (pixels[0] == 255).all()
+        drawn = (pixels != 255).any(axis=2).mean()
+        assert 0.03 < drawn < 0.6
+
+    edge = torch.tensor([[1.0, -1.0, 0.0]] * 3)[None, None]  # nothing of a flat area is left
+    cases = [
+        (3, torch.randn(32, 1, 9, 9), "6 of 32 input channels, the strongest"),
+        (8, torch.randn(3, 3, 7, 7), "6 of 9 kernels (3 channels in, 3 out), the strongest"),
+        (5, edge, "Kernel"),
+        (2, torch.zeros(4, 1, 3, 3), "Kernel: all weights are zero"),
+    ]
+    for_all(cases, check)
 
 
-@pytest.mark.parametrize("scale", [2, 5, 8])
-def test_what_depends_on_the_picture_is_drawn_at_any_scale(scale):
+def test_the_headline_says_how_many_kernels_there_are(headlines, monkeypatch):
+    agg = pytest.importorskip("matplotlib.backends.backend_agg")
+    monkeypatch.setattr(agg.FigureCanvasAgg, "print_png", lambda *_, **__: None)
+    alike = torch.ones(1, 1, 3, 3) * torch.eye(3)[:, :, None, None]
+    one = torch.zeros(4, 1, 3, 3)
+    one[2] = 1.0
+    same, alone = "Kernel, the same for all 3 channels", "The one kernel of 4 in use"
+    for kernel, headline in ((alike, same), (one, alone)):
+        headlines.clear()
+        draw_upsampler("T", "n", 3, bicubic(3), halo=2, kernel=kernel)
+        assert headlines[0] == headline
+
+
+def test_what_depends_on_the_picture_is_drawn_too(headlines):
     pytest.importorskip("matplotlib")
-    png = draw_upsampler("T", "n", scale, lambda x: enlarge(x**2, scale), channels=3, halo=2)
-    assert picture_of(png).shape == (1100, 1550, 3)
+    png = draw_upsampler("T", "n", 8, lambda x: enlarge(x**2, 8), channels=3, halo=2)
+    assert headlines[0] == "No fixed kernel, and so no frequency response"
+    assert pixels_of(png).shape == (1100, 1550, 3)
 
 
 def test_drawing_twice_gives_the_same_bytes_and_leaves_no_settings():
     matplotlib = pytest.importorskip("matplotlib")
     before = dict(matplotlib.rcParams)
-    arguments = ("T", "n", 2, by("bilinear", 2))
-    first = draw_upsampler(*arguments, kernel=bilinear_taps(2)[None, None], padding=1)
+    draw = partial(draw_upsampler, "T", "n", 3, bicubic(3), halo=2, kernel=BICUBIC, padding=6)
+    first = draw()
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black"}):
-        again = draw_upsampler(*arguments, kernel=bilinear_taps(2)[None, None], padding=1)
+        again = draw()
     assert first == again
     assert dict(matplotlib.rcParams) == before
 
@@ -220,4 +99,4 @@ def test_drawing_twice_gives_the_same_bytes_and_leaves_no_settings():
 def test_a_missing_matplotlib_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UserError, match="pip install matplotlib"):
-        draw_upsampler("T", "n", 2, by("nearest", 2))
+        draw_upsampler("T", "n", 2, bicubic(2))

@@ -1,4 +1,4 @@
-"""The page of a report, in a real browser and without one."""
+"""Guards: the page of a report needs nothing else, shows what it holds, obeys mouse and keys."""
 
 import base64
 import io
@@ -236,18 +236,35 @@ def test_a_and_b_stand_on_their_sides_and_flip_in_place(page):
         assert np.array_equal(shown, expected)
 
 
-def test_a_click_on_a_tile_makes_it_b_and_with_shift_a(page):
+def test_a_click_on_a_tile_makes_it_b_with_shift_a_and_so_do_its_buttons(page):
     page.locator(".tile:nth-child(2) canvas").click()
     page.locator(".tile:nth-child(4) canvas").click(modifiers=["Shift"])
     assert page.locator("#b").input_value() == "1"
     assert page.locator("#a").input_value() == "3"
+    tile = page.locator(".tile:nth-child(2)")
+    tile.get_by_role("button", name="A: darker").press("Enter")
+    settle(page)
+    assert page.locator("#a").input_value() == "1"
+    assert tile.get_by_role("button", name="A: darker").get_attribute("aria-pressed") == "true"
+    assert page.locator("#corner-a").inner_text().split() == ["A", "darker"]
 
 
-def test_the_values_of_the_pixel_under_the_pointer_are_read(page):
+def test_the_pixel_under_the_pointer_is_read_and_marked_in_all_tiles(page):
+    def crosshairs():
+        return page.evaluate(
+            """[...document.querySelectorAll(".tile canvas")].map((canvas) => {
+                const pen = canvas.getContext("2d"), x = Math.floor(5.5 * canvas.width / 24);
+                const [r, g, b] = pen.getImageData(x, canvas.height - 3, 1, 1).data;
+                return r > 150 && r > g + 40 && g > b + 20;
+            })"""
+        )
+
+    assert crosshairs() == [False] * 4
     canvas = page.locator(".tile:nth-child(2) canvas")
     width = canvas.bounding_box()["width"]
     canvas.hover(position={"x": 5.5 * width / SIDE, "y": 2.5 * width / SIDE})
     settle(page)
+    assert crosshairs() == [True] * 4
     truth = (2 * SIDE + 5) % 200
     expected = [str(truth), str(truth // 2), str(truth + 9), f"{truth} {truth + 1} {truth + 2}"]
     assert page.evaluate("srlabViewer.values()") == expected
@@ -268,24 +285,6 @@ def test_keys_move_the_pixel_that_is_read_and_the_view_follows(page):
     assert page.locator("#where").inner_text() == f"column 3, row {6 + y}"
 
 
-def test_a_crosshair_marks_the_same_place_in_all_tiles(page):
-    def lines():
-        return page.evaluate(
-            """[...document.querySelectorAll(".tile canvas")].map((canvas) => {
-                const pen = canvas.getContext("2d"), x = Math.floor(5.5 * canvas.width / 24);
-                const [r, g, b] = pen.getImageData(x, canvas.height - 3, 1, 1).data;
-                return r > 150 && r > g + 40 && g > b + 20;
-            })"""
-        )
-
-    assert lines() == [False] * 4
-    canvas = page.locator(".tile:nth-child(2) canvas")
-    width = canvas.bounding_box()["width"]
-    canvas.hover(position={"x": 5.5 * width / SIDE, "y": 2.5 * width / SIDE})
-    settle(page)
-    assert lines() == [True] * 4
-
-
 def differences(page):
     page.locator("fieldset label", has=page.locator("#mode-difference")).click()
     page.mouse.move(0, 0)
@@ -293,7 +292,7 @@ def differences(page):
     assert page.evaluate("srlabViewer.mode()") == "difference"
 
 
-def test_the_difference_of_the_truth_is_none(page):
+def test_the_difference_of_the_truth_is_none_and_colour_is_measured_as_grey_is(page):
     differences(page)
     assert {tuple(c) for c in pixels(page, ".tile:nth-child(1) canvas")} == {(247, 247, 247, 255)}
     lighter = pixels(page, ".tile:nth-child(3) canvas")
@@ -301,11 +300,7 @@ def test_the_difference_of_the_truth_is_none(page):
     darker = np.array(pixels(page, ".tile:nth-child(2) canvas"))
     dark = (np.arange(SIDE * SIDE) % 200) > 1
     assert (darker[dark, 0] < darker[dark, 2]).all()
-
-
-def test_colour_and_grey_are_measured_alike(page):
-    """A colour a level off must not look more than a level off where the truth is grey."""
-    differences(page)
+    # A colour a level off must not look more than a level off where the truth is grey.
     off = np.array(pixels(page, ".tile:nth-child(4) canvas"))[:, 1]
     expected = 247 - (0.587 + 2 * 0.114) / 32 * (247 - 24)
     assert np.abs(off - expected).max() <= 1
@@ -323,15 +318,6 @@ def test_the_gain_deepens_differences_and_names_their_range(page):
     assert pixels(page, ".tile:nth-child(3) canvas")[0][1] < before
 
 
-def test_buttons_of_a_tile_make_it_a_or_b(page):
-    tile = page.locator(".tile:nth-child(2)")
-    tile.get_by_role("button", name="A: darker").press("Enter")
-    settle(page)
-    assert page.locator("#a").input_value() == "1"
-    assert tile.get_by_role("button", name="A: darker").get_attribute("aria-pressed") == "true"
-    assert page.locator("#corner-a").inner_text().split() == ["A", "darker"]
-
-
 def test_at_the_whole_crop_the_page_scrolls_past_the_tiles(page):
     page.locator(".tile:nth-child(1) canvas").hover()
     before = page.evaluate("scrollY")
@@ -340,9 +326,12 @@ def test_at_the_whole_crop_the_page_scrolls_past_the_tiles(page):
     assert view(page)["zoom"] == 1
 
 
-def test_pictures_are_chosen_in_three_ways(page):
+def test_pictures_are_chosen_in_three_ways_and_another_picture_keeps_a_and_b(page):
+    page.locator("#a").select_option("2")
+    page.locator("#b").select_option("0")
     page.locator("#next").click()
     wait(page, "srlabViewer.image() === 1")
+    assert (page.locator("#a").input_value(), page.locator("#b").input_value()) == ("2", "0")
     page.locator("#picture").select_option("0")
     wait(page, "srlabViewer.image() === 0")
     page.locator("button.show").click()
@@ -350,19 +339,11 @@ def test_pictures_are_chosen_in_three_ways(page):
     assert "second of Set5" in page.locator("#about").inner_text()
 
 
-def test_another_picture_keeps_a_and_b(page):
-    page.locator("#a").select_option("2")
-    page.locator("#b").select_option("0")
-    page.locator("#next").click()
-    wait(page, "srlabViewer.image() === 1")
-    assert (page.locator("#a").input_value(), page.locator("#b").input_value()) == ("2", "0")
-
-
 def column(page, name):
     return page.locator(f"#{name} tbody tr td").all_inner_texts()
 
 
-def test_tables_sort_both_ways(page):
+def test_tables_sort_both_ways_and_what_is_blank_comes_last(page):
     heading = page.locator("#ranking-psnr thead th").nth(1)
     assert column(page, "ranking-psnr") == ["3", "1", "2"]
     heading.locator("button").click()
@@ -374,9 +355,6 @@ def test_tables_sort_both_ways(page):
     page.locator("#ranking-psnr thead th").first.locator("button").click()
     assert heading.get_attribute("aria-sort") == "none"
     assert column(page, "ranking-psnr") == ["3", "1", "2"]
-
-
-def test_what_is_blank_sorts_last_both_ways(page):
     heading = page.locator("#extremes thead th").nth(1)
     for expected in (["1", "2", ""], ["2", "1", ""]):
         heading.locator("button").click()

@@ -1,0 +1,18 @@
+"""Guards: an image set has the images of its folder in order; its shrink factors are possible."""
+
+import pytest
+
+from srlab.data.images import ImageSet, folder
+
+
+def test_shrink_factors_lie_above_0_and_up_to_1():
+    for factors in ((), (0.0,), (1.5,), (0.5, -1.0)):
+        with pytest.raises(ValueError, match="shrink"):
+            ImageSet("set", (), factors)
+
+
+def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
+    for name in ("b.png", "a.jpg", "C.PNG", "notes.txt"):
+        (tmp_path / name).write_text("")
+    assert [path.name for path in folder(str(tmp_path)).paths] == ["C.PNG", "a.jpg", "b.png"]
+    assert folder(str(tmp_path), [1.0, 0.5]).shrink == (1.0, 0.5)

@@ -1,0 +1,197 @@
+"""Guards: a data set is decoded and degraded once, into a pack that holds the right pixels."""
+
+import os
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from common import for_all, image_set, pixels_in_pack, random_pixels
+from PIL import Image
+
+from srlab.data import pack as pack_module
+from srlab.data.images import ImageSet
+from srlab.data.pack import cache_folder, open_pack
+from srlab.data.pairs import read_pairs
+from srlab.errors import UserError
+from srlab.imaging.colour import quantise, to_channels
+from srlab.imaging.files import read_pixels, to_pixels, to_tensor
+from srlab.imaging.resample import crop_to_multiple, resize, shrink
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Return the folder of packs, which is this test's own."""
+    monkeypatch.setenv("SRLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "packs"
+
+
+# --- what a pack holds
+
+
+def test_a_pack_holds_the_pairs_that_a_test_set_of_these_images_has(tmp_path):
+    images = image_set(tmp_path / "images", (25, 32, 3), (31, 26), (40, 24, 3))
+
+    def check(scale, colour):
+        pack = open_pack(images, scale, colour, 8)
+        pairs = read_pairs(images, scale, colour, 11)
+        assert len(pack.size) == len(pairs) == 3
+        assert pack.channels == (1 if colour == "y" else 3)
+        for number, pair in enumerate(pairs):
+            lr, hr = pixels_in_pack(pack, number)
+            assert np.array_equal(lr, pair.lr)
+            assert np.array_equal(hr, np.broadcast_to(pair.hr, hr.shape))  # grey truth stays grey
+
+    for_all(product((2, 3), ("y", "rgb")), check)
+
+
+def test_an_rgb_pack_holds_the_very_pixels_of_the_file_and_grey_three_times(tmp_path):
+    pack = open_pack(image_set(tmp_path / "images", (25, 32, 3), (24, 30)), 3, "rgb", 8)
+    grey = random_pixels(24, 30, seed=1)[..., None]
+    assert np.array_equal(pixels_in_pack(pack, 0)[1], random_pixels(25, 32, 3)[:24, :30])
+    assert np.array_equal(pixels_in_pack(pack, 1)[1], np.repeat(grey, 3, axis=2))
+
+
+def test_a_shrunk_copy_is_degraded_from_the_shrunk_image(tmp_path):
+    images = image_set(tmp_path / "images", (60, 45, 3), shrink=(1.0, 0.6))
+    pack = open_pack(images, 3, "rgb", 4)
+    whole = to_channels(to_tensor(read_pixels(images.paths[0])), "rgb")
+    small = crop_to_multiple(quantise(resize(whole, 36, 27)), 3)
+    assert pack.size.tolist() == [[20, 15], [12, 9]]
+    assert np.array_equal(pixels_in_pack(pack, 1)[1], to_pixels(small))
+    assert np.array_equal(pixels_in_pack(pack, 1)[0], to_pixels(quantise(shrink(small, 3))))
+
+
+def test_the_pixels_of_a_pack_are_mapped_not_read(tmp_path):
+    pack = open_pack(image_set(tmp_path / "images", (24, 24)), 2, "y", 8)
+    assert isinstance(pack.pixels, np.memmap)
+    assert not pack.pixels.flags.writeable  # a mapping that could be written counts as memory
+
+
+# --- when a pack is made
+
+
+def test_a_pack_is_decoded_only_once(tmp_path, cache, monkeypatch):
+    images = image_set(tmp_path / "images", (24, 24), (30, 30))
+    decoded = []
+
+    def count(path):
+        decoded.append(path)
+        return read_pixels(path)
+
+    monkeypatch.setattr(pack_module, "read_pixels", count)
+    first = open_pack(images, 2, "y", 8)
+    assert decoded == list(images.paths)
+    second = open_pack(images, 2, "y", 8)
+    assert decoded == list(images.paths)
+    assert second.fingerprint == first.fingerprint
+    assert np.array_equal(second.pixels, first.pixels)
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_pack_of_which_a_file_was_deleted_is_made_anew(tmp_path, cache):
+    images = image_set(tmp_path / "images", (24, 24))
+    first = open_pack(images, 2, "y", 8)
+    (place,) = cache.iterdir()
+    for lost in ("pixels.bin", "index.npz"):
+        (place / lost).unlink()
+        second = open_pack(images, 2, "y", 8)
+        assert second.fingerprint == first.fingerprint
+        assert np.array_equal(pixels_in_pack(second, 0)[1][..., 0], random_pixels(24, 24))
+        assert list(cache.iterdir()) == [place]
+
+
+def test_a_changed_image_gives_another_pack(tmp_path, cache):
+    images = image_set(tmp_path / "images", (24, 24))
+    before = open_pack(images, 2, "y", 8)
+    Image.fromarray(random_pixels(24, 24, seed=9)).save(images.paths[0])
+    stamp = images.paths[0].stat().st_mtime_ns
+    os.utime(images.paths[0], ns=(stamp, stamp + 10**9))  # as if a second later
+    after = open_pack(images, 2, "y", 8)
+    assert after.fingerprint != before.fingerprint
+    assert np.array_equal(pixels_in_pack(after, 0)[1][..., 0], random_pixels(24, 24, seed=9))
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_the_same_pixels_from_another_place_have_the_same_fingerprint(tmp_path):
+    here = open_pack(image_set(tmp_path / "here", (24, 24)), 2, "y", 8)
+    there = open_pack(image_set(tmp_path / "there", (24, 24)), 2, "y", 8)
+    assert here.fingerprint == there.fingerprint
+
+
+def test_scale_colour_patch_size_and_shrink_factors_have_packs_of_their_own(tmp_path, cache):
+    images = image_set(tmp_path / "images", (36, 36, 3))
+    whole = (1.0,)
+    wishes = [(2, "y", 8, whole), (3, "y", 8, whole), (2, "rgb", 8, whole), (2, "y", 9, whole)]
+    wishes.append((2, "y", 8, (1.0, 0.9)))
+    for scale, colour, patch, factors in wishes:
+        pack = open_pack(replace(images, shrink=factors), scale, colour, patch)
+        assert (pack.scale, pack.channels) == (scale, 1 if colour == "y" else 3)
+        assert len(pack.size) == len(factors)
+    assert len(list(cache.iterdir())) == len(wishes)
+
+
+# --- what cannot be packed
+
+
+def test_a_cut_off_image_is_told_by_name_and_leaves_nothing_behind(tmp_path, cache):
+    images = image_set(tmp_path / "images", (60, 60, 3))
+    for suffix in (".png", ".jpg"):
+        broken = tmp_path / "images" / f"broken{suffix}"
+        Image.fromarray(random_pixels(60, 60, 3)).save(broken)
+        broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+        with pytest.raises(UserError, match=f"broken{suffix} is not a readable image"):
+            open_pack(ImageSet("noise", (*images.paths, broken)), 2, "y", 8)
+        assert list(cache.iterdir()) == []
+
+
+def test_an_image_that_is_too_small_is_told_by_name_and_one_that_just_holds_a_patch_is_taken(
+    tmp_path, cache
+):
+    images = image_set(tmp_path / "images", (48, 49), (60, 47))
+    with pytest.raises(UserError, match=r"1\.png is 47x60, too small for patches of 16x16"):
+        open_pack(images, 3, "y", 16)
+    assert list(cache.iterdir()) == []
+    pack = open_pack(replace(images, paths=images.paths[:1]), 3, "y", 16)
+    assert pack.size.tolist() == [[16, 16]]
+
+
+def test_a_shrunk_copy_that_is_too_small_is_left_out(tmp_path):
+    images = image_set(tmp_path / "images", (40, 40), (80, 80), shrink=(1.0, 0.5))
+    pack = open_pack(images, 2, "y", 16)
+    assert pack.size.tolist() == [[20, 20], [40, 40], [20, 20]]
+
+
+def test_a_set_whose_shrunk_copies_are_all_too_small_is_told(tmp_path):
+    images = image_set(tmp_path / "images", (40, 40), shrink=(0.5,))
+    with pytest.raises(UserError, match="no image of noise is left"):
+        open_pack(images, 2, "y", 16)
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SRLAB_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UserError, match="SRLAB_CACHE"):
+        open_pack(image_set(tmp_path / "images", (24, 24)), 2, "y", 8)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path, cache, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pack_module.np, "savez", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        open_pack(image_set(tmp_path / "images", (24, 24)), 2, "y", 8)
+    assert list(cache.iterdir()) == []
+
+
+def test_the_cache_folder_is_the_users_unless_another_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("SRLAB_CACHE", str(tmp_path / "a"))
+    assert cache_folder() == tmp_path / "a"
+    monkeypatch.delenv("SRLAB_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "b"))
+    assert cache_folder() == tmp_path / "b" / "srlab"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "c"))
+    assert cache_folder() == tmp_path / "c" / ".cache" / "srlab"

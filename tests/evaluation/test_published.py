@@ -1,0 +1,35 @@
+"""Guards: the figures that tables quote are those of the papers."""
+
+from srlab.evaluation.published import FIGURES, published
+
+
+def test_published_figures_are_those_of_the_papers():
+    known = {
+        ("bicubic", "Set5", 3): (30.39, 0.8682),
+        ("bicubic", "Urban100", 4): (23.14, 0.6577),
+        ("SRCNN 9-1-5", "Set5", 3): (32.39, None),
+        ("SRCNN 9-5-5", "Set14", 2): (32.42, 0.9063),
+        ("ESPCN tanh", "Set5", 3): (32.55, None),
+        ("ESPCN relu", "Set14", 3): (28.97, None),
+    }
+    figures = {asked: published(*asked) for asked in known}
+    assert {asked: (f.psnr, f.ssim) for asked, f in figures.items()} == known
+    assert all(figure.source for figure in figures.values())
+
+
+def test_what_no_paper_reports_is_unknown():
+    methods = [(None, "Set5", 3), ("", "Set5", 3), ("nearest", "Set5", 3)]
+    sets = [("bicubic", "Set6", 3), ("bicubic", "photos", 3)]
+    scales = [("bicubic", "Set5", 5), ("ESPCN tanh", "Set5", 2)]
+    assert [asked for asked in methods + sets + scales if published(*asked) is not None] == []
+
+
+def test_published_figures_are_plausible():
+    for method, rows in FIGURES.items():
+        for (testset, scale), figure in rows.items():
+            assert 20 < figure.psnr < 40
+            assert figure.ssim is None or 0.6 < figure.ssim < 1
+            easier = rows.get((testset, scale - 1))
+            assert easier is None or easier.psnr > figure.psnr, (method, testset, scale)
+            bicubic = FIGURES["bicubic"][testset, scale]
+            assert method == "bicubic" or figure.psnr > bicubic.psnr + 0.5

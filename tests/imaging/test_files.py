@@ -1,0 +1,69 @@
+"""Guards: what training and evaluation read of image files: 8 bits, grey or RGB."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from common import for_all
+from PIL import Image
+
+from srlab.errors import UserError
+from srlab.imaging.files import list_images, read_pixels, to_pixels, to_tensor
+from srlab.imaging.png import PngWriter
+
+
+def noise(*shape, kind=np.uint8):
+    top = np.iinfo(kind).max
+    return np.random.default_rng(0).integers(0, top + 1, shape).astype(kind)
+
+
+def test_training_sees_grey_as_one_channel_and_all_else_as_three(tmp_path):
+    def check(mode, channels):
+        image = Image.fromarray(noise(7, 11, 3)).convert(mode)
+        image.save(tmp_path / "a.png")
+        pixels = read_pixels(tmp_path / "a.png")
+        assert pixels.dtype == np.uint8
+        assert pixels.shape == (7, 11, channels)
+        expected = np.array(image.convert("L" if channels == 1 else "RGB")).reshape(pixels.shape)
+        assert np.array_equal(pixels, expected)
+
+    for_all({"1": 1, "L": 1, "LA": 1, "P": 3, "RGB": 3, "RGBA": 3}.items(), check)
+
+
+def test_training_refuses_more_than_8_bits(tmp_path):
+    Image.fromarray(noise(7, 11, kind=np.uint16)).save(tmp_path / "grey.png")
+    Image.fromarray(noise(7, 11, kind=np.uint16)).save(tmp_path / "grey.tif")
+    Image.fromarray(noise(7, 11).astype(np.float32)).save(tmp_path / "float.tif")
+    deep = io.BytesIO()
+    with PngWriter(deep, 7, 11, 3, 16) as png:
+        png.write(noise(7, 11, 3, kind=np.uint16))
+    (tmp_path / "colour.png").write_bytes(deep.getvalue())
+
+    def check(name):
+        with pytest.raises(UserError, match=rf"{name} .*8 bits"):
+            read_pixels(tmp_path / name)
+
+    for_all(("grey.png", "grey.tif", "float.tif", "colour.png"), check)
+
+
+def test_pixels_and_tensors_are_each_others_inverse():
+    def check(channels):
+        pixels = np.arange(256, dtype=np.uint8).repeat(channels).reshape(16, 16, channels)
+        image = to_tensor(pixels)
+        assert image.shape == (1, channels, 16, 16)
+        assert image.dtype == torch.float64
+        assert (image.min(), image.max()) == (0, 1)
+        assert np.array_equal(to_pixels(image), pixels)
+        assert np.array_equal(to_pixels(image.float()), pixels)
+
+    for_all((1, 3), check)
+
+
+def test_a_folder_without_pictures_is_told(tmp_path):
+    with pytest.raises(UserError, match="gone is not a folder"):
+        list_images(tmp_path / "gone")
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(UserError, match="holds no image"):
+        list_images(tmp_path)

@@ -1,0 +1,78 @@
+"""Guards: each parameter learns at the rate that its name is given."""
+
+import itertools
+
+import pytest
+import torch
+from common import for_all
+from torch import nn
+
+from srlab.errors import UserError
+from srlab.training.parameters import parameter_groups, set_learning_rate
+
+
+class Layers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+        self.body2 = nn.Linear(2, 1)
+        self.gain = nn.Parameter(torch.ones(1))
+
+
+def named_factors(model, groups):
+    """Return the factor of each parameter by its name, from groups that must not overlap."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    factors = [(names[id(p)], group["lr_factor"]) for group in groups for p in group["params"]]
+    assert len({name for name, _ in factors}) == len(factors)
+    return dict(factors)
+
+
+def test_without_factors_all_parameters_learn_at_one_rate():
+    model = Layers()
+    groups = parameter_groups(model, {})
+    assert len(groups) == 1
+    assert named_factors(model, groups) == {name: 1 for name, _ in model.named_parameters()}
+
+
+def test_the_longest_prefix_of_a_name_decides():
+    model = Layers()
+    factors = {"body": 0.1, "body.1": 0.2, "body.1.bias": 0.4, "gain": 0.0}
+    for order in itertools.permutations(factors):
+        groups = parameter_groups(model, {key: factors[key] for key in order})
+        assert named_factors(model, groups) == {
+            "gain": 0.0,
+            "body.0.weight": 0.1,
+            "body.0.bias": 0.1,
+            "body.1.weight": 0.2,
+            "body.1.bias": 0.4,
+            "body2.weight": 1.0,
+            "body2.bias": 1.0,
+        }
+
+
+def test_a_prefix_that_matches_nothing_is_told_with_what_there_is():
+    def check(prefix):
+        with pytest.raises(UserError) as caught:
+            parameter_groups(Layers(), {"body": 0.1, prefix: 0.5})
+        assert f"no parameter is called {prefix!r}" in str(caught.value)
+        for name, _ in Layers().named_parameters():
+            assert name in str(caught.value)
+
+    for_all(("bod", "body.2", "body.0.weigh", "tail", ""), check)
+
+
+def test_frozen_parameters_are_in_no_group():
+    model = Layers()
+    model.body.requires_grad_(False)
+    groups = parameter_groups(model, {"body": 0.1})
+    assert set(named_factors(model, groups)) == {"gain", "body2.weight", "body2.bias"}
+    assert len(groups) == 1
+
+
+def test_the_rate_of_a_group_is_the_optimizers_times_both_factors():
+    groups = parameter_groups(Layers(), {"body": 0.1, "gain": 0.0})
+    optimizer = torch.optim.Adam(groups, lr=0.5)
+    for factor in (1.0, 0.25, 0.0, 1.0):  # it does not build up
+        set_learning_rate(optimizer, factor)
+        rates = {group["lr_factor"]: group["lr"] for group in optimizer.param_groups}
+        assert rates == pytest.approx({1.0: 0.5 * factor, 0.1: 0.05 * factor, 0.0: 0.0})
