@@ -72,3 +72,8 @@ def command_line(monkeypatch, capsys):
         return status, capsys.readouterr()
 
     return run
+
+
+def above(errors, limit):
+    """Return the cases whose error is not below a limit, as nan is not."""
+    return {case: error for case, error in errors.items() if not error < limit}

@@ -20,11 +20,6 @@ every_upsampler = pytest.mark.parametrize("upsampler", UPSAMPLERS.values(), ids=
 # What the configs name
 
 
-@every_upsampler
-def test_an_upsampler_of_the_configs_keeps_the_contract(upsampler):
-    check_upsampler(upsampler)
-
-
 @pytest.mark.parametrize(("make", "upsampler"), MODELS.values(), ids=MODELS)
 def test_a_model_of_the_configs_keeps_the_contract(make, upsampler):
     check_model(make, upsampler, scales=(2, 3))

@@ -61,69 +61,6 @@ def blocks(x, scale):
     return x.unflatten(-1, (-1, scale)).unflatten(-3, (-1, scale)).transpose(-3, -2)
 
 
-# What every upsampler promises
-
-
-@every_upsampler
-@given(
-    scale=scales,
-    height=st.integers(1, 9),
-    width=st.integers(1, 9),
-    io=channels,
-    n=st.integers(1, 2),
-)
-def test_a_framed_image_becomes_one_scale_times_as_large_without_its_frame(
-    make, scale, height, width, io, n
-):
-    upsampler = make(*io, scale)
-    h = upsampler.halo
-    assert upsampler(torch.rand(n, io[0], height + 2 * h, width + 2 * h)).shape == (
-        n,
-        io[1],
-        scale * height,
-        scale * width,
-    )
-
-
-@every_upsampler
-@every_scale
-@pytest.mark.parametrize(("inputs", "outputs"), [(3, 3), (5, 2)])
-def test_shifting_the_input_by_a_pixel_shifts_the_output_by_the_scale(make, scale, inputs, outputs):
-    upsampler = with_weights_of_any_kind(make(inputs, outputs, scale))
-    h = upsampler.halo
-    framed = picture(2, inputs, 5 + 2 * h, 6 + 2 * h)
-    whole = upsampler(framed)
-    assert largest(whole) > 1e-3
-    assert largest(upsampler(framed[..., 1:, :]) - whole[..., scale:, :]) < 1e-12
-    assert largest(upsampler(framed[..., 2:]) - whole[..., 2 * scale :]) < 1e-12
-
-
-@every_upsampler
-@every_scale
-def test_a_pixel_depends_on_its_frame_and_on_nothing_beyond(make, scale):
-    upsampler = with_weights_of_any_kind(make(4, 2, scale))
-    h = upsampler.halo
-    size = 2 * h + 3
-    framed = picture(1, 4, size, size)
-    other = framed.clone()
-    other[..., 0, :], other[..., -1, :], other[..., 0], other[..., -1] = 9, 9, 9, 9
-    changed = (upsampler(other) - upsampler(framed)).abs()
-    assert largest(crop(changed, scale)) == 0
-    if make is not UPSAMPLERS["resize_conv bicubic 3x3"]:  # whose frame is a pixel too wide
-        assert largest(changed) > 1e-3
-
-
-@every_upsampler
-@every_scale
-def test_every_parameter_is_trained(make, scale):
-    upsampler = make(4, 2, scale)
-    h = upsampler.halo
-    upsampler(torch.rand(1, 4, 4 + 2 * h, 4 + 2 * h)).square().sum().backward()
-    gradients = [p.grad for p in upsampler.parameters()]
-    assert gradients
-    assert all(g is not None and g.isfinite().all() and largest(g) > 0 for g in gradients)
-
-
 # Sub-pixel and transposed convolution are one layer
 
 
@@ -383,48 +320,6 @@ def test_interpolation_between_unequal_channels_convolves_at_low_resolution(scal
 def test_interpolation_is_bicubic_unless_asked_otherwise():
     image = picture(1, 1, 4, 4)
     assert torch.equal(Interpolate(1, 1, 2)(mirror_pad(image, 2)), enlarge(image, 2, "bicubic"))
-
-
-# Capacity
-
-
-@every_scale
-@pytest.mark.parametrize(("inputs", "outputs"), [(32, 1), (32, 3), (1, 1)])
-def test_upsamplers_have_comparable_capacity_by_default(inputs, outputs, scale):
-    pair = inputs * outputs
-    assert count(PixelShuffle(inputs, outputs, scale)) == (9 * pair + outputs) * scale**2
-    assert count(Deconv(inputs, outputs, scale)) == 9 * pair * scale**2 + outputs
-    assert count(ResizeConv(inputs, outputs, scale)) == (2 * scale + 1) ** 2 * pair + outputs
-
-
-# Options
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (partial(PixelShuffle, kernel_size=2), "kernel_size must be odd and positive, got 2"),
-        (partial(PixelShuffle, kernel_size=0), "kernel_size must be odd and positive, got 0"),
-        (partial(PixelShuffle, kernel_size=-3), "kernel_size must be odd and positive, got -3"),
-        (partial(PixelShuffle, init="cubic"), "init must be .* got 'cubic'"),
-        (partial(PixelShuffle, init="bilinear", kernel_size=1), "bilinear .* got 1"),
-        (partial(Deconv, kernel_size=2), "kernel_size must be at least the scale 3, got 2"),
-        (partial(Deconv, kernel_size=0), "kernel_size must be at least the scale 3, got 0"),
-        (partial(Deconv, init="cubic"), "init must be .* got 'cubic'"),
-        (partial(Deconv, init="icnr", kernel_size=8), "init=icnr needs a kernel_size .* got 8"),
-        (partial(Deconv, init="bilinear", kernel_size=3), "bilinear"),
-        (partial(ResizeConv, kernel_size=4), "kernel_size must be odd and positive, got 4"),
-        (partial(ResizeConv, kernel_size=-1), "kernel_size must be odd and positive, got -1"),
-        (partial(ResizeConv, mode="cubic"), "mode must be one of .* got 'cubic'"),
-        (partial(ResizeConv, init="icnr"), "init must be .* got 'icnr'"),
-        (partial(ResizeConv, init="bilinear", kernel_size=1), "init=bilinear .*kernel_size"),
-        (partial(Interpolate, mode="lanczos"), "mode must be one of .* got 'lanczos'"),
-        (partial(Interpolate, init="icnr"), "init must be .* got 'icnr'"),
-    ],
-)
-def test_a_bad_option_is_refused_by_name(make, message):
-    with pytest.raises(ValueError, match=message):
-        make(2, 1, 3)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 5])
