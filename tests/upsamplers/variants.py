@@ -82,6 +82,15 @@ def made(name, inputs, outputs, scale, seed=0, dtype=torch.float64):
     return with_any_weights(VARIANTS[name](inputs, outputs, scale), seed, dtype)
 
 
+def linear_ones():
+    """Every linear variant at every scale, and with each pair of channel counts once."""
+    for row, name in enumerate(LINEAR):
+        for column, scale in enumerate(SCALES):
+            io = CHANNELS[(row + column) % len(CHANNELS)]
+            single = made(name, *io, scale, seed=row, dtype=torch.float32)
+            yield (name, single.scale, *io), single
+
+
 def with_any_weights(module, seed=0, dtype=torch.float64):
     """Replace the start, which may be sparse or symmetric, by random numbers."""
     generator = torch.Generator().manual_seed(seed)
@@ -111,3 +120,8 @@ def blocks(x, scale):
 
 def spread_within_blocks(x, scale):
     return largest(blocks(x, scale).amax((-1, -2)) - blocks(x, scale).amin((-1, -2)))
+
+
+def off(got, expected):
+    """Return the largest difference, as a fraction of what is expected where that is over 1."""
+    return largest(got - expected) / max(1, largest(expected))
