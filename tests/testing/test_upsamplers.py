@@ -47,6 +47,19 @@ class PadsWithZeros(Sample):
         return super().forward(F.pad(crop(framed, self.halo), [self.halo] * 4))
 
 
+def ending(side):
+    """Return an upsampler that takes the frame on one side for zeros."""
+    lines = {"left": (..., 0), "bottom": (..., -1, slice(None)), "right": (..., -1)}
+
+    class Ends(Sample):
+        def forward(self, framed):
+            framed = framed.clone()
+            framed[lines[side]] = 0
+            return super().forward(framed)
+
+    return Ends
+
+
 class SaysTooLittleHalo(Sample):
     size = 5
 
@@ -164,6 +177,9 @@ class RefusesEverything(Sample):
         (SaysNoHalo, "needs an attribute halo"),
         (Pads, r"Pads\(1, 1, 2\) makes \[2, 1, 6, 6\] of a picture of 1x1 .* pad nothing"),
         (PadsWithZeros, "depends on where the picture ends: cut off at the top"),
+        (ending("left"), "depends on where the picture ends: cut off at the left"),
+        (ending("bottom"), "depends on where the picture ends: cut off at the bottom"),
+        (ending("right"), "depends on where the picture ends: cut off at the right"),
         (SaysTooLittleHalo, "fails on 2x1x3x3: RuntimeError: .*[Kk]ernel size"),
         (NormalisesThePicture, "says whole = True"),
         (DrawsLots, "another output the second time"),
