@@ -36,16 +36,17 @@ def test_a_deconv_scatters_its_kernel_cut_by_its_padding_or_about_the_centre_of_
     framed = picture(1, 2, *(n + 2 * (deconv.halo + beyond) for n in (2, 3)), seed=seed)
     height, width = framed.shape[-2:]
 
+    weight = deconv.deconv.weight.numpy()
     canvas = np.zeros((3, scale * height + 2 * size, scale * width + 2 * size))
     for y in range(height):
         for x in range(width):
-            spread = np.einsum("i,iokl->okl", framed[0, :, y, x], deconv.deconv.weight)
+            spread = np.einsum("i,iokl->okl", framed[0, :, y, x].numpy(), weight)
             top, left = size + scale * y - lead, size + scale * x - lead
             canvas[:, top : top + size, left : left + size] += spread
     border = size + scale * (deconv.halo + beyond)
     expected = canvas[:, border:-border, border:-border]
     if phases:
-        expected += np.tile(deconv.phase_bias, (1, 2, 3))
+        expected += np.tile(deconv.phase_bias.numpy(), (1, 2, 3))
     else:
         expected += deconv.deconv.bias.numpy()[:, None, None]
 
