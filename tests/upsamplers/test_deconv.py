@@ -132,9 +132,8 @@ def test_a_kernel_that_the_scale_does_not_divide_overlaps_unevenly():
 
 
 def test_a_kernel_that_the_scale_does_not_divide_is_warned_of_with_two_that_it_does():
-    for scale, size, less, more in [
-        (2, 3, 2, 4), (2, 9, 8, 10), (3, 4, 3, 6), (3, 8, 6, 9), (4, 9, 8, 12), (4, 5, 4, 8)
-    ]:  # fmt: skip
+    cases = [(2, 3, 2, 4), (2, 9, 8, 10), (3, 4, 3, 6), (3, 8, 6, 9), (4, 9, 8, 12), (4, 5, 4, 8)]
+    for scale, size, less, more in cases:
         advice = f"kernel_size={less} or {more} would not"
         message = f"kernel size {size} .* of the scale {scale} .*{advice}"
         with pytest.warns(CheckerboardWarning, match=message):

@@ -15,9 +15,8 @@ from srlab.upsamplers.staged import Staged, stage_factors
 
 
 def test_stages_are_twos_and_then_threes():
-    for scale, factors in {
-        2: [2], 3: [3], 4: [2, 2], 6: [2, 3], 8: [2, 2, 2], 9: [3, 3]
-    }.items():  # fmt: skip
+    expected = {2: [2], 3: [3], 4: [2, 2], 6: [2, 3], 8: [2, 2, 2], 9: [3, 3]}
+    for scale, factors in expected.items():
         assert stage_factors(scale) == factors
         upsampler = Staged(2, 1, scale, PixelShuffle)
         assert [stage.scale for stage in upsampler.stages] == factors

@@ -89,15 +89,12 @@ def test_the_upsampler_is_an_unpooling_and_a_convolution():
     assert not above(errors, 1e-12)
 
 
-@given(scale=scales, height=st.integers(1, 3), width=st.integers(1, 3), corner=st.booleans(),
-       seed=seeds)  # fmt: skip
-def test_no_window_of_the_default_kernel_is_empty_whatever_the_switches(
-    scale, height, width, corner, seed
-):
+@given(scale=scales, size=st.tuples(*[st.integers(1, 3)] * 2), corner=st.booleans(), seed=seeds)
+def test_no_window_of_the_default_kernel_is_empty_whatever_the_switches(scale, size, corner, seed):
     upsampler = Unpool(1, 1, scale).double()
     nn.init.ones_(upsampler.conv.weight)
     nn.init.zeros_(upsampler.conv.bias)
-    framed, guide = framed_for(upsampler, height, width, seed)
+    framed, guide = framed_for(upsampler, *size, seed)
     if corner:  # as far apart as they can be
         guide = guide.clone()
         guide[..., ::scale, ::scale] += torch.randint_like(guide[..., ::scale, ::scale], 2) * 2
