@@ -133,3 +133,8 @@ def telling_pack(scale, *sizes):
         planes += [lr.ravel(), hr.ravel()]
     offsets = np.array(lr_offset), np.array(hr_offset)
     return Pack(np.concatenate(planes), *offsets, np.array(sizes), scale, 3, "telling")
+
+
+def above(errors, limit):
+    """Return the cases whose error is not below a limit, as nan is not."""
+    return {case: error for case, error in errors.items() if not error < limit}
