@@ -112,10 +112,11 @@ def _check_shapes(name: str, model: Model) -> None:
 def _check_frame(name: str, model: Model, tolerance: float) -> None:
     """Check that a frame is context: made up by mirroring, used if there, cut off if too wide."""
     frame = model.frame
-    for height, width in ((5, 6), (1, 2)):  # the second is mirrored over and over
+    # The second is mirrored over and over.
+    for height, width, halos in ((5, 6, {frame, model.halo + 2}), (1, 2, {frame, frame + 1})):
         lr = _noise(model, height, width)
         alone = run(name, model, lr)
-        for halo in sorted({frame, frame + 1, model.halo + 2}):
+        for halo in sorted(halos):
             off = distance(run(name, model, mirror_pad(lr, halo), halo=halo), alone)
             advice = ": what is more than its frame must be cut off" if halo > frame else ""
             require(
@@ -178,9 +179,7 @@ def influence(model: Model, reach: int, place: int = 0, axis: int = -1) -> float
     other[..., near] = strip[..., near]
     if axis == -2:
         strip, other = strip.mT, other.mT
-    made, wanted = (
-        model(x).narrow(axis, scale * pixel, scale) for x in (other, strip)
-    )
+    made, wanted = (model(x).narrow(axis, scale * pixel, scale) for x in (other, strip))
     return distance(made, wanted)
 
 

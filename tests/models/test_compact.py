@@ -1,4 +1,4 @@
-"""Guards: Compact is Real-ESRGAN's stack of convolutions, and starts as an interpolation if asked."""
+"""Guards: Compact is Real-ESRGAN's stack of convolutions, and starts as interpolation if asked."""
 
 from functools import partial
 

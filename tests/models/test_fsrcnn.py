@@ -1,4 +1,4 @@
-"""Guards: FSRCNN is the paper's but for its border, and starts as bilinear interpolation if asked."""
+"""Guards: FSRCNN is the paper's but for its border, and starts as interpolation if asked."""
 
 from functools import partial
 

@@ -15,7 +15,10 @@ def test_plain_interpolation_is_what_imaging_enlarges_to_and_has_no_parameters()
     offenders = []
     for mode in REACH:
         for scale in (2, 3, 4):
-            model, lr = Plain(partial(Interpolate, mode=mode), scale, channels=3), picture(2, 3, 5, 4)
+            model, lr = (
+                Plain(partial(Interpolate, mode=mode), scale, channels=3),
+                picture(2, 3, 5, 4),
+            )
             if count(model) or not model(lr).equal(enlarge(lr, scale, mode)):
                 offenders.append((mode, scale))
     assert not offenders
