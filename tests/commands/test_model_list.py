@@ -1,4 +1,4 @@
-"""Guards: the models that come with srlab are as good as their cards say, and used by their names."""
+"""Guards: the models that come with srlab are as good as they say, and used by their names."""
 
 import json
 import os
@@ -75,8 +75,8 @@ def test_the_scores_of_a_card_are_those_of_the_evaluator(srlab):
     assert not offenders
 
 
-# Of each family and of each scale one: what scale and family add to the program is apart.
-@pytest.mark.parametrize("name", ["compact_x2", "espcn_x3", "compact_x4"])
+# One of each family: what a scale changes is its upsampler's, whose programs test_export.py judges.
+@pytest.mark.parametrize("name", ["compact_x4", "espcn_x3"])
 def test_onnx_of_a_shipped_model_agrees_to_1e_4(srlab, name):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     status, printed = srlab("export", f"model={name}", "format=onnx")
