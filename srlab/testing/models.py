@@ -5,8 +5,10 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from srlab.imaging.resample import mirror_pad
+from srlab.imaging.resample import mirror_pad, reframe
+from srlab.inference.cuts import up_to
 from srlab.inference.tiles import upscale_tiled
 from srlab.models.base import Model, UpsamplerFactory
 from srlab.testing.behaviour import (
@@ -20,7 +22,6 @@ from srlab.testing.behaviour import (
 )
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 
-SIZES = ((1, 1), (5, 6), (8, 3))
 CHANNELS = (1, 3)
 
 ModelFactory = Callable[[UpsamplerFactory, int, int], Any]
@@ -30,6 +31,7 @@ def check_model(
     make: ModelFactory,
     upsampler: UpsamplerFactory = PixelShuffle,
     scales: Sequence[int] = (2, 3, 4),
+    tolerance: float = TOLERANCE,
 ) -> None:
     """Check that a factory makes networks that can be trained, judged and run in tiles.
 
@@ -40,6 +42,8 @@ def check_model(
         make: The factory ``(upsampler, scale, channels) -> model``.
         upsampler: The factory of the upsampler that it is given.
         scales: What to try, with 1 and with 3 channels.
+        tolerance: What counts as rounding where two ways must give one picture in double precision,
+            as a fraction of the largest output (of 1, if that is less).
 
     Raises:
         AssertionError: With the first promise that is broken.
@@ -54,12 +58,14 @@ def check_model(
                 if isinstance(model, str):
                     refusals.append(model)
                 else:
-                    _check(factory, model, scale, channels)
+                    _check(factory, model, scale, channels, tolerance)
     if len(refusals) == len(scales) * len(CHANNELS):
         raise AssertionError(f"it refuses every scale and channel count; as in: {refusals[0]}")
 
 
-def _check(factory: Callable[[], Any], model: Any, scale: int, channels: int) -> None:
+def _check(
+    factory: Callable[[], Any], model: Any, scale: int, channels: int, tolerance: float
+) -> None:
     name = f"{type(model).__name__} (scale {scale}, {channels} channels)"
     _check_words(name, model, scale, channels)
     with torch.no_grad():
@@ -67,9 +73,10 @@ def _check(factory: Callable[[], Any], model: Any, scale: int, channels: int) ->
     check_behaviour(name, factory, [torch.rand(2, channels, 5, 6)])
     disturb(model.double())
     with torch.no_grad():
-        _check_frame(name, model)
+        _check_frame(name, model, tolerance)
         if not model.whole:
-            _check_tiles(name, model)
+            _check_reach(name, model, tolerance)
+            _check_tiles(name, model, tolerance)
 
 
 def _check_words(name: str, model: Any, scale: int, channels: int) -> None:
@@ -89,8 +96,9 @@ def _check_words(name: str, model: Any, scale: int, channels: int) -> None:
 
 
 def _check_shapes(name: str, model: Model) -> None:
-    for height, width in SIZES:
-        for halo in sorted({0, model.frame, model.frame + 1}):
+    halos = {(1, 1): {0, model.frame, model.frame + 1}, (8, 3): {0, model.frame}}
+    for (height, width), frames in halos.items():
+        for halo in sorted(frames):
             lr = torch.rand(1, model.channels, height + 2 * halo, width + 2 * halo)
             got = tuple(run(name, model, lr, halo=halo).shape)
             wanted = (1, model.channels, model.scale * height, model.scale * width)
@@ -101,38 +109,97 @@ def _check_shapes(name: str, model: Model) -> None:
             )
 
 
-def _check_frame(name: str, model: Model) -> None:
-    """Check that a model makes up its frame by mirroring, and uses one that is there."""
+def _check_frame(name: str, model: Model, tolerance: float) -> None:
+    """Check that a frame is context: made up by mirroring, used if there, cut off if too wide."""
     frame = model.frame
-    lr = torch.rand(1, model.channels, 5, 6, dtype=torch.float64)
-    framed = mirror_pad(lr, frame)
+    # The second is mirrored over and over.
+    for height, width, halos in ((5, 6, {frame, model.halo + 2}), (1, 2, {frame, frame + 1})):
+        lr = _noise(model, height, width)
+        alone = run(name, model, lr)
+        for halo in sorted(halos):
+            off = distance(run(name, model, mirror_pad(lr, halo), halo=halo), alone)
+            advice = ": what is more than its frame must be cut off" if halo > frame else ""
+            require(
+                off < tolerance,
+                f"{name} gives another output for a picture of {height}x{width} that is mirrored "
+                f"at its border by {halo} pixels, where its frame is {frame}: it differs by "
+                f"{off:.1g}{advice}",
+            )
+    for halo in sorted({1, frame - 1} & set(range(1, frame))):
+        part = _noise(model, 5 + 2 * halo, 6 + 2 * halo)
+        wanted = run(name, model, reframe(part, halo, frame), halo=frame)
+        off = distance(run(name, model, part, halo=halo), wanted)
+        require(
+            off < tolerance,
+            f"{name} does not mirror what its frame of {frame} pixels lacks when {halo} are there: "
+            f"it differs by {off:.1g}. Mirror the picture with the frame that it has, once, as "
+            f"srlab.imaging.resample.reframe does",
+        )
+    framed = mirror_pad(_noise(model, 5, 6), frame)
     output = run(name, model, framed, halo=frame)
-    off = distance(output, run(name, model, lr))
-    require(
-        off < TOLERANCE,
-        f"{name} gives another output for a picture that is mirrored at its border by the frame of "
-        f"{frame} pixels: it differs by {off:.1g}",
-    )
     framed[..., :frame, :] = 0
     require(
-        frame == 0 or not torch.equal(run(name, model, framed, halo=frame), output),
+        frame == 0 or model.whole or not torch.equal(run(name, model, framed, halo=frame), output),
         f"{name} ignores its frame of {frame} pixels",
     )
 
 
-def _check_tiles(name: str, model: Model) -> None:
+def _check_reach(name: str, model: Model, tolerance: float) -> None:
+    """Check that nothing beyond the halo matters.
+
+    Of grey pictures along their rows, where a cell of the grid begins; of coloured ones along their
+    columns, where it ends.
+    """
+    place, axis = (0, -1) if model.channels == 1 else (model.grid - 1, -2)
+    off = influence(model, model.halo, place, axis)
+    require(
+        off < tolerance,
+        f"{name} looks farther than its halo of {model.halo}: pixels beyond it change the output "
+        f"by {off:.1g}. Say a halo that holds all that it looks at; one whose output depends on "
+        f"the size of the picture says whole = True",
+    )
+
+
+def influence(model: Model, reach: int, place: int = 0, axis: int = -1) -> float:
+    """Return how much what is farther than ``reach`` pixels changes the output of a pixel.
+
+    Args:
+        model: A network, in double precision.
+        reach: Up to so many pixels away, along the axis, a strip of noise stays the same.
+        place: Where the pixel lies behind a multiple of the model's grid.
+        axis: Along which it is looked; the strip is five pixels wide.
+
+    Returns:
+        The largest change, as a fraction of the largest output (of 1, if that is less).
+    """
+    before = up_to(max(model.halo, reach) + 3, model.grid)
+    pixel, length, scale = before + place, 2 * before + model.grid, model.scale
+    strip, other = _noise(model, 5, length), _noise(model, 5, length)
+    near = slice(max(pixel - reach, 0), pixel + reach + 1)
+    other[..., near] = strip[..., near]
+    if axis == -2:
+        strip, other = strip.mT, other.mT
+    made, wanted = (model(x).narrow(axis, scale * pixel, scale) for x in (other, strip))
+    return distance(made, wanted)
+
+
+def _check_tiles(name: str, model: Model, tolerance: float) -> None:
     """Check a strip in three tiles, each of which is really cut from its surroundings.
 
     Grey strips lie and coloured ones stand, in tiles of another size: their corners cannot all fall
     on a grid that the model has and does not say.
     """
-    tile = -(-(model.halo + 2) // model.grid) * model.grid + (model.channels > 1) * model.grid
+    tile = up_to(model.halo + 2, model.grid) + (model.channels > 1) * model.grid
     size = (5, 3 * tile + 1) if model.channels == 1 else (3 * tile + 1, 5)
-    lr = torch.rand(1, model.channels, *size, dtype=torch.float64)
+    lr = _noise(model, *size)
     off = distance(upscale_tiled(model, lr, tile), run(name, model, lr))
     require(
-        off < TOLERANCE,
-        f"{name} gives another picture in tiles of {tile} pixels: it differs by {off:.1g}. It "
-        f"looks farther than its halo of {model.halo}, or its grid of {model.grid} is not true; "
-        f"one whose output depends on the size of the picture says whole = True",
+        off < tolerance,
+        f"{name} gives another picture in tiles of {tile} pixels: it differs by {off:.1g}. Its "
+        f"grid of {model.grid} is not true, or its output depends on the size of the picture: such "
+        f"a one says whole = True",
     )
+
+
+def _noise(model: Model, height: int, width: int) -> Tensor:
+    return torch.rand(1, model.channels, height, width, dtype=torch.float64)

@@ -1,0 +1,35 @@
+"""Guards: a quick copy computes what the network does, which stays as it is."""
+
+import copy
+
+import torch
+from common import largest, picture
+from models.variants import VARIANTS, variant
+from torch import nn
+
+from srlab.inference.quick import quick
+
+
+@torch.inference_mode()
+def test_a_quick_copy_computes_the_same_and_leaves_the_network_alone():
+    offenders = []
+    for name in VARIANTS:
+        model = variant(name, 2, 3, disturbed=False).float()
+        before = copy.deepcopy(model.state_dict())
+        kinds = [type(module) for module in model.modules()]
+        lr = picture(1, 3, 19, 23).float()
+        fast = quick(model)
+        off = largest(fast(lr) - model(lr))
+        same = all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+        alone = model.state_dict().keys() == before.keys() and same
+        alone = alone and kinds == [type(module) for module in model.modules()]
+        tanh = any(isinstance(module, nn.Tanh) for module in fast.modules())
+        if tanh or not (off < 1e-6 and alone):
+            offenders.append((name, off, alone, tanh))
+    assert not offenders
+    assert any(isinstance(module, nn.Tanh) for module in variant("espcn").modules())
+
+
+def test_the_quick_tanh_is_tanh():
+    x = torch.linspace(-30, 30, 100_001)
+    assert largest(quick(nn.Sequential(nn.Tanh()))(x) - x.tanh()) < 3e-7
