@@ -1,4 +1,4 @@
-"""The tutorial and the example of the library run as they stand, with fewer steps."""
+"""Guards: the tutorial and the example of the library run as they stand, with fewer steps."""
 
 import os
 import re
