@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/tutorial.md"
 EXAMPLE = ROOT / "docs/examples/train_from_python.py"
-STEPS = "20"
+STEPS = "4"
 
 
 def run(command, text, folder):

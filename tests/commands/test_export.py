@@ -31,10 +31,10 @@ def srlab(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with small pictures and a run, ``run``, of an ESPCN that ends in a deconv."""
+    """A folder with small pictures and a run, ``run``, of an FSRCNN, which ends in a deconv."""
     folder = tmp_path_factory.mktemp("export")
     save_pictures(folder, train=2, test=1)
-    done = ran(folder, "train", "scale=3", "upsampler=deconv", *PICTURES, "run_dir=run")
+    done = ran(folder, "train", "model=fsrcnn", "scale=3", *PICTURES, "run_dir=run")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -46,11 +46,22 @@ PICTURES = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def onnx_file(place):
+    """The run as an ONNX file."""
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    done = ran(place, "export", "checkpoint=run", "format=onnx", "name=Mine", "output=mine.onnx")
+    assert done.returncode == 0, done.stderr
+    assert len(differences(done.stdout)) == 2
+    assert max(differences(done.stdout)) < 1e-5
+    return place / "mine.onnx"
+
+
 @pytest.fixture
-def run(place, srlab, tmp_path):
+def run(place, srlab):
     """A copy of the run, with the pictures it was judged on, in the present folder."""
     shutil.copytree(place / "test", "test")
-    return shutil.copytree(place / "run", "run").relative_to(tmp_path)
+    return Path(shutil.copytree(place / "run", "run"))
 
 
 def untrained(model, upsampler="pixel_shuffle", scale=2, colour="y", **sizes):
@@ -71,7 +82,7 @@ def noise(channels, height, width):
 
 
 def differences(printed):
-    lines = [line for line in printed.out.splitlines() if line.startswith("largest difference")]
+    lines = [line for line in printed.splitlines() if line.startswith("largest difference")]
     return [float(line.rpartition(" ")[2]) for line in lines]
 
 
@@ -106,16 +117,15 @@ def test_onnx_of_every_kind_of_network_agrees_on_any_size(srlab, model, options)
         assert "this network cannot be exported to ONNX" in printed.err
         pytest.skip("this torch cannot trace a network that pools for any size, and it is told")
     assert status == 0, printed.err
-    assert len(differences(printed)) == 2
-    assert max(differences(printed)) < 1e-5
+    assert len(differences(printed.out)) == 2
+    assert max(differences(printed.out)) < 1e-5
     agrees("it.onnx", checkpoint)
 
 
-def test_an_onnx_file_has_one_input_and_says_what_it_is(srlab, run):
+def test_an_onnx_file_has_one_input_and_says_what_it_is(place, onnx_file):
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    assert srlab("export", f"checkpoint={run}", "format=onnx", "name=Mine")[0] == 0
-    agrees("run/last.onnx", run)
-    model = onnx.load("run/last.onnx")
+    agrees(onnx_file, place / "run")
+    model = onnx.load(onnx_file)
     (lr,), (sr,) = model.graph.input, model.graph.output
     assert (lr.name, sr.name) == ("lr", "sr")
     assert lr.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
@@ -124,27 +134,35 @@ def test_an_onnx_file_has_one_input_and_says_what_it_is(srlab, run):
     about = {entry.key: entry.value for entry in model.metadata_props}
     assert about["title"] == "Mine"
     assert (about["scale"], about["colour"], about["picture"]) == ("3", "y", "rgb")
-    assert json.loads(about["config"])["model"]["_target_"] == "srlab.models.espcn.ESPCN"
+    assert json.loads(about["config"])["model"]["_target_"] == "srlab.models.fsrcnn.FSRCNN"
     (score,) = json.loads(about["scores"])
-    assert score["psnr"] == json.loads((run / "results.json").read_text())[1]["psnr"]
+    assert score["psnr"] == json.loads((place / "run/results.json").read_text())[1]["psnr"]
     kernels = [t.dims for t in model.graph.initializer if len(t.dims) == 4]
-    assert [9, 32, 3, 3] in kernels  # the transposed convolution has become a sub-pixel one
+    assert [9, 56, 3, 3] in kernels  # the transposed convolution has become a sub-pixel one
     assert not any(node.op_type == "ConvTranspose" for node in model.graph.node)
 
 
-@pytest.mark.parametrize("kind", ["onnx", "torch_export"])
-def test_half_precision_halves_the_weights_and_keeps_the_picture(srlab, kind):
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    run = untrained("fsrcnn", "deconv_9x9")
-    sizes, suffix = {}, {"onnx": ".onnx", "torch_export": ".pt2"}[kind]
-    for precision in ("fp32", "fp16"):
-        arguments = (f"format={kind}", f"precision={precision}", f"output={precision}{suffix}")
-        status, printed = srlab("export", f"checkpoint={run}", *arguments)
-        assert status == 0, printed.err
-        sizes[precision] = Path(f"{precision}{suffix}").stat().st_size
-        bounds = {"fp32": (0, 1e-5), "fp16": (1e-6, 5e-3)}[precision]
-        assert bounds[0] <= max(differences(printed)) < bounds[1]
-    assert sizes["fp32"] - sizes["fp16"] > 0.8 * 2 * 12_000  # two bytes for each weight
+def halved(srlab, whole, form, suffix):
+    """Export the run in half precision, and check that it keeps the picture in half the weights."""
+    arguments = (f"format={form}", "precision=fp16", f"output=half{suffix}")
+    status, printed = srlab("export", "checkpoint=run", *arguments)
+    assert status == 0, printed.err
+    assert 1e-6 <= max(differences(printed.out)) < 5e-3
+    # Two bytes for each weight.
+    assert whole.stat().st_size - Path(f"half{suffix}").stat().st_size > 0.8 * 2 * 12_000
+
+
+@pytest.mark.usefixtures("run")
+def test_onnx_in_half_precision_halves_the_weights_and_keeps_the_picture(srlab, onnx_file):
+    halved(srlab, onnx_file, "onnx", ".onnx")
+
+
+@pytest.mark.usefixtures("run")
+def test_torch_export_in_half_precision_halves_the_weights_and_keeps_the_picture(srlab):
+    status, printed = srlab("export", "checkpoint=run", "format=torch_export", "output=whole.pt2")
+    assert status == 0, printed.err
+    assert max(differences(printed.out)) < 1e-5
+    halved(srlab, Path("whole.pt2"), "torch_export", ".pt2")
 
 
 def test_torch_export_of_a_networks_own_picture(srlab):
@@ -184,8 +202,8 @@ def test_a_safetensors_file_is_the_model_in_two_lines(srlab, place, run, tmp_pat
     assert status == 2
     assert "srlab export" in printed.err
     (tmp_path / "train").symlink_to(place / "train")
-    further = ("start=run/last.safetensors", "scale=3", "upsampler=pixel_shuffle", *PICTURES)
-    assert srlab("train", *further, "run_dir=further")[0] == 0
+    further = ("start=run/last.safetensors", "model=fsrcnn", "scale=3", *PICTURES)
+    assert srlab("train", *further, "upsampler=pixel_shuffle", "run_dir=further")[0] == 0
 
 
 @pytest.mark.parametrize(

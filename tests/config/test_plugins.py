@@ -1,6 +1,7 @@
 """Guards: installed packages bring options of their own, by the entry points srlab.configs."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -136,24 +137,22 @@ def test_help_suggestions_and_completion_know_the_options_and_import_nothing(
     assert command("completion", "query")[1].split() == ["upsampler=remarkable"]
 
 
-@pytest.mark.parametrize(
-    ("entry_point", "sentence"),
-    [
-        ("srlab_nowhere.configs", "its package 'srlab_nowhere' cannot be found"),
-        ("srlab_broken.options", "there is no folder srlab_broken.options"),
-        (".configs", "its package '' cannot be found"),
-    ],
-)
-def test_a_broken_package_is_named_and_harms_nothing_else(site, command, entry_point, sentence):
-    install(site, "srlab_broken", entry_point, {"__init__.py": ""})
+def test_a_broken_package_is_named_and_harms_nothing_else(site, command):
     whole = {"__init__.py": "", "configs/upsampler/whole.yaml": option("srlab_whole.Whole")}
     install(site, "srlab_whole", "srlab_whole.configs", whole)
-    for arguments in (("--help",), ("train", "upsampler=whole", "--cfg", "job")):
-        status, out, err = command(*arguments)
-        assert status == 0
-        assert "whole" in out
-        assert len(err.splitlines()) == 1
-        assert f"srlab: the plug-in srlab_broken is left out: {sentence}" in err
+    for package, entry_point, sentence in (
+        ("srlab_broken", "srlab_nowhere.configs", "its package 'srlab_nowhere' cannot be found"),
+        ("srlab_worse", "srlab_worse.options", "there is no folder srlab_worse.options"),
+        ("srlab_worst", ".configs", "its package '' cannot be found"),
+    ):
+        install(site, package, entry_point, {"__init__.py": ""})
+        for arguments in (("--help",), ("train", "upsampler=whole", "--cfg", "job")):
+            status, out, err = command(*arguments)
+            assert status == 0
+            assert "whole" in out
+            assert len(err.splitlines()) == 1
+            assert f"srlab: the plug-in {package} is left out: {sentence}" in err
+        shutil.rmtree(site / f"{package}-1.0.dist-info")
 
 
 def test_a_package_replaces_none_of_our_options_and_says_so(site, command):
