@@ -1,6 +1,7 @@
 """Guards: in a sweep all else is equal, and no run is lost or made twice."""
 
 import contextlib
+import importlib
 import json
 import os
 import shutil
@@ -175,26 +176,18 @@ def skip_without(plugin):
         pytest.skip(f"hydra-{plugin}-launcher is not installed")
 
 
-def started(place, *arguments):
-    """Run a sweep in a process of its own to its end, and return what it says."""
-    process = start(place, "sweep", *SETTINGS, *arguments)
-    out, err = process.communicate(timeout=180)
-    assert process.returncode == 0, out + err
-    assert "Traceback" not in err
-    return out + err
-
-
 def test_runs_go_to_other_processes(workplace):
     skip_without("joblib")
     launcher = ["hydra/launcher=parallel", "hydra.launcher.n_jobs=2"]
-    started(workplace, *TWO, *launcher, "sweep_dir=other")
+    sweep(workplace, *TWO, *launcher, "sweep_dir=other")
     equal(results(workplace / "whole"), results(workplace / "other"))
+    importlib.import_module("joblib.externals.loky").get_reusable_executor().shutdown()
 
 
 def test_runs_go_to_jobs(workplace):
     skip_without("submitit")
     local = "hydra/launcher=submitit_local"
-    said = started(workplace, "seed=0,1", "trainer.steps=5", local, "sweep_dir=jobs")
+    said = sweep(workplace, "seed=0,1", "trainer.steps=5", local, "sweep_dir=jobs")
     assert "compare them: srlab report sweep=jobs" in said
     assert len(results(workplace / "jobs")) == 2
 

@@ -24,15 +24,24 @@ from srlab.data.photos import training
 from srlab.errors import ConfigError, UserError
 from srlab.upsamplers.base import Upsampler
 
-HEADS = sorted(path.stem for path in (config_dir() / "upsampler").glob("*.yaml"))
-WITHOUT_WEIGHTS = {"bicubic", "bilinear", "nearest"}
-BODIES = sorted({path.stem for path in (config_dir() / "model").glob("*.yaml")} - WITHOUT_WEIGHTS)
+
+def one_of_each_class(group):
+    """The options of a group, but for those that differ from another one in numbers only."""
+    found = {}
+    for path in sorted((config_dir() / group).glob("*.yaml")):
+        found.setdefault(OmegaConf.load(path).get("_target_"), path.stem)
+    return [name for target, name in found.items() if target]
+
+
+HEADS = one_of_each_class("upsampler")
+BODIES = [name for name in one_of_each_class("model") if name != "bicubic"]  # it has no weights
+SMALL = {"edsr_baseline": {"blocks": 1}, "vdsr": {"depth": 3}}
 GRIDS = sorted(path.stem for path in (config_dir() / "grid").glob("*.yaml"))
 
 
 def network(model, head, init=None):
     """The network of a run with seed 0, as the trainer builds it."""
-    node = option_node("model", model, "model", 3)
+    node = option_node("model", model, "model", 3) | SMALL.get(model, {})
     if init is not None and "init" in node:
         node["init"] = init
     node["upsampler"] = option_node("upsampler", head, "upsampler", 3)
