@@ -60,7 +60,7 @@ def start(folder, *arguments, path=None, **options):
 
 
 def wait_for(condition, process):
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180  # a busy machine
     while not condition():
         assert process.poll() is None, "the process ended before it was to be stopped"
         assert time.monotonic() < deadline
