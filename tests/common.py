@@ -111,6 +111,7 @@ def ran(folder, *arguments):
         except SystemExit as end:
             status = int(end.code or 0)
         finally:
+            os.environ.pop("HYDRA_FULL_ERROR", None)  # which it sets for itself
             for handle in locked:
                 with contextlib.suppress(OSError):  # it was closed
                     flock(handle, fcntl.LOCK_UN)
@@ -121,13 +122,18 @@ def ran(folder, *arguments):
 LATE = ["torch._dynamo", "torch.onnx", "hydra_plugins.hydra_submitit_launcher.config"]
 
 
-class forked:  # noqa: N801, it is called like the function ``start``
-    """Start srlab in a folder as a process that another one forks, which has all imported before.
+def forked(folder, *arguments):
+    """Start srlab in a folder as a process that another one forks, which has imported all before.
 
-    So it costs a tenth of what ``start`` does. It is used as what ``start`` returns.
+    So it costs a fraction of what ``start`` does; what is returned is used in the same way.
     """
+    return Fork(folder, arguments)
 
-    def __init__(self, folder, *arguments):
+
+class Fork:
+    """A process of srlab that was forked."""
+
+    def __init__(self, folder, arguments):
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["srlab.commands.sweep.one_run", "hydra.main", *LATE])
         self._texts = Path(tempfile.mkdtemp())
