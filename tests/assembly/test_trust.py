@@ -71,9 +71,13 @@ ENTRANCES = [
 ]  # fmt: skip
 
 
+PICKLES = [torch_pickle, old_torch_pickle, bare_pickle]
+
+
 @pytest.mark.parametrize("command", ENTRANCES, ids=lambda c: f"{c[0]} {c[1][:4]}")
 def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(srlab, tmp_path, command):
-    for write in (torch_pickle, old_torch_pickle, bare_pickle):
+    # One of the verbs that take checkpoint=, and the one that takes from=, meet every kind of file.
+    for write in PICKLES if command[0] in ("describe", "convert") else PICKLES[:1]:
         write(tmp_path / "evil.pt")
         status, printed = srlab(*(word.format("evil.pt") for word in command))
         assert status == 2, write.__name__
@@ -99,7 +103,7 @@ EVIL = [
 
 @pytest.mark.parametrize("kind", ["pt", "safetensors"])
 def test_a_config_that_names_what_is_not_trusted_builds_nothing(srlab, tmp_path, kind):
-    for model in EVIL:
+    for model in EVIL if kind == "pt" else EVIL[:2]:
         content = config() | {"model": model}
         if kind == "pt":
             save(tmp_path / "evil.pt", {"config": content, "weights": weights()})
