@@ -1,9 +1,17 @@
 """What several tests say: small pictures, and the command line in this process or in another."""
 
+import atexit
+import contextlib
+import io
+import multiprocessing
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,7 +63,7 @@ def start(folder, *arguments, path=None, **options):
 
 
 def wait_for(condition, process):
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180  # a busy machine
     while not condition():
         assert process.poll() is None, "the process ended before it was to be stopped"
         assert time.monotonic() < deadline
@@ -151,3 +159,125 @@ def made_of_noughts(module):
     for parameter in module.parameters():
         torch.nn.init.zeros_(parameter)
     return module
+
+
+def ran(folder, *arguments):
+    """Run srlab in a folder to its end, in this process; return its status and what it printed.
+
+    Its locks end with it, as those of a process do, so that another command may go on in its
+    folders.
+    """
+    out, err, locked = io.StringIO(), io.StringIO(), []
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(sys, "argv", ["srlab", *arguments])
+        patch.delenv("HYDRA_FULL_ERROR", raising=False)
+        if "SRLAB_CACHE" not in os.environ:  # outside of a test: in what several of them share
+            patch.setenv("SRLAB_CACHE", str(folder / "cache"))
+        with contextlib.suppress(ImportError):  # Windows has no such locks
+            import fcntl
+
+            flock = fcntl.flock
+            patch.setattr(fcntl, "flock", lambda *given: (flock(*given), locked.append(given[0])))
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        finally:
+            os.environ.pop("HYDRA_FULL_ERROR", None)  # which it sets for itself
+            for handle in locked:
+                with contextlib.suppress(OSError):  # it was closed
+                    flock(handle, fcntl.LOCK_UN)
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+
+
+# What a training imports when it begins: this is most of what its start costs.
+LATE = ["torch._dynamo", "torch.onnx", "hydra_plugins.hydra_submitit_launcher.config"]
+
+
+def forked(folder, *arguments):
+    """Start srlab in a folder as a process that another one forks, which has imported all before.
+
+    So it costs a fraction of what ``start`` does; what is returned is used in the same way.
+    """
+    return Fork(folder, arguments)
+
+
+class Fork:
+    """A process of srlab that was forked."""
+
+    def __init__(self, folder, arguments):
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["srlab.commands.sweep.one_run", "hydra.main", *LATE])
+        self._texts = Path(tempfile.mkdtemp())
+        self._line, theirs = context.Pipe(duplex=False)  # open as long as it or a child of it lives
+        environment = dict(os.environ) | {"SRLAB_CACHE": str(folder / "cache")}
+        given = folder, ["srlab", *arguments], environment, self._texts, theirs
+        self._process = context.Process(target=_run_in_fork, args=given)
+        atexit.register(self.kill)  # or the end would wait for one that a failed test has left
+        self._process.start()
+        theirs.close()
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self):
+        return self._process.exitcode
+
+    def poll(self):
+        return self.returncode
+
+    def said(self):
+        """Return what it has said so far on standard output and as errors."""
+        texts = (self._texts / name for name in ("out", "err"))
+        return tuple(text.read_text() if text.exists() else "" for text in texts)
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self._process.kill()
+
+    def communicate(self, timeout=120):
+        """Wait for its end, and for that of the processes that it forked; return what it said."""
+        assert self._line.poll(timeout), f"it does not end within {timeout} s: {self.said()}"
+        self._process.join()
+        atexit.unregister(self.kill)
+        said = self.said()
+        shutil.rmtree(self._texts)
+        return said
+
+
+def _run_in_fork(folder, command, environment, texts, _line):
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(texts / name, os.O_WRONLY | os.O_CREAT), number)
+    multiprocessing.set_start_method(None, force=True)  # back to the one of this system
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    sys.argv = command
+    main()
+
+
+# What a user or a package brings: an upsampler that knows nothing of srlab.
+UPSAMPLER_OF_A_USER = """
+import torch.nn.functional as F
+from torch import nn
+
+
+class Theirs(nn.Module):
+    def __init__(self, in_channels, out_channels, scale, kernel_size: int = 3, padding: int = 0):
+        super().__init__()
+        self.scale, self.halo = scale, kernel_size // 2
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding)
+
+    def forward(self, framed):
+        return F.interpolate(self.conv(framed), scale_factor=self.scale)
+"""

@@ -1,12 +1,11 @@
-"""Pages that are made from the code are those of the code there is; links lead somewhere."""
+"""Guards: pages that are made from the code fit the code there is, and links lead somewhere."""
 
 import re
 import runpy
 from pathlib import Path
 
-import pytest
-
 from srlab.config.register import SCHEMAS
+from srlab.testing import upsampler_configs
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*.md")])
@@ -28,9 +27,25 @@ def test_the_script_prints_the_page(capsys):
     assert capsys.readouterr().out == page()
 
 
-@pytest.mark.parametrize("verb", SCHEMAS)
-def test_the_schema_says_what_each_key_means(verb):
-    silent = [key for key, _, meaning in keys(SCHEMAS[verb]) if not meaning]
+def test_the_page_of_every_upsampler_is_that_of_the_options_there_are():
+    upsamplers = dict(upsampler_configs())
+    scale, found = 0, {}
+    for line in (ROOT / "docs/upsampler_table.md").read_text().splitlines():
+        if line.startswith("## x"):
+            scale = int(line.removeprefix("## x"))
+        cells = [cell.strip() for cell in line.split("|")[1:3]]
+        if len(cells) == 2 and cells[0] in upsamplers:
+            found[scale, cells[0]] = cells[1]
+    made = {(s, name): upsamplers[name](32, 1, s) for s in (2, 3, 4) for name in upsamplers}
+    counts = {key: f"{sum(p.numel() for p in m.parameters()):,}" for key, m in made.items()}
+    assert found == counts
+
+
+def test_the_schema_says_what_each_key_means():
+    silent = [
+        f"{verb}: {key}" for verb, schema in SCHEMAS.items()
+        for key, _, meaning in keys(schema) if not meaning
+    ]  # fmt: skip
     assert not silent, f"add to the Args of the docstring in srlab/config/schema.py: {silent}"
 
 
@@ -69,12 +84,11 @@ def test_every_option_has_its_place():
             assert f"### {group}={path.stem}\n" in made
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_links_lead_somewhere(path):
-    prose = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
-    links = re.findall(r"\]\(([^)\s]+)\)", prose)
-    broken = [
-        link for link in links
-        if "://" not in link and not (path.parent / link.partition("#")[0]).exists()
-    ]  # fmt: skip
+def test_links_lead_somewhere():
+    broken = []
+    for path in PAGES:
+        prose = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+            if "://" not in link and not (path.parent / link.partition("#")[0]).exists():
+                broken.append(f"{path.name}: {link}")
     assert not broken

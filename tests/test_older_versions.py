@@ -1,4 +1,4 @@
-"""What earlier versions wrote is read, and goes on."""
+"""Guards: what earlier versions wrote is read, and goes on."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The main job through the real command line, on the bundled photographs."""
+"""Guards: the main job, from a training to a picture, through the real command line."""
 
 import csv
 import json
@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from common import UPSAMPLER_OF_A_USER, command_line, ran, save_pictures
+from omegaconf import OmegaConf
 from PIL import Image
 
 from srlab import __version__
 from srlab.cli import main
+from srlab.command_line.verbs import BENCHES, VERBS
 from srlab.config.paths import config_dir
 from srlab.data.places import SETS
 from srlab.evaluation.published import published
@@ -24,15 +27,10 @@ from srlab.evaluation.published import published
 def srlab(monkeypatch, capsys, tmp_path):
     """Run the command line in this process, in an empty folder; return what it printed."""
     monkeypatch.chdir(tmp_path)
+    command = command_line(monkeypatch, capsys)
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code
-        printed = capsys.readouterr()
+        status, printed = command(*arguments)
         assert not status, printed.err
         return printed.out
 
@@ -41,7 +39,7 @@ def srlab(monkeypatch, capsys, tmp_path):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Train the default network for 150 steps, as a user would."""
+    """Train the default network for 150 steps in a process of its own, as a user would."""
     folder = tmp_path_factory.mktemp("job")
     environment = os.environ | {"SRLAB_CACHE": str(folder / "cache")}
     job = subprocess.run(
@@ -157,9 +155,18 @@ def test_grey_pictures_are_judged_alike_whatever_the_network_sees(srlab, tmp_pat
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
 
 
-def test_an_rgb_network_trains_and_upscales_colour(srlab, tmp_path):
-    srlab("train", "colour=rgb", "scale=2", "trainer.steps=2", "trainer.batch_size=2",
-          "trainer.patch_size=8", "device=cpu", "run_dir=run")  # fmt: skip
+@pytest.fixture
+def small(tmp_path):
+    """Return the settings of a training of two steps on small pictures."""
+    save_pictures(tmp_path, train=2, test=1, coarse=(9, 9, 3))
+    return [
+        "data=folder", "data.path=train", "testset=folder", "testset.folder.path=test", "scale=2",
+        "trainer.steps=2", "trainer.batch_size=2", "trainer.patch_size=8", "device=cpu",
+    ]  # fmt: skip
+
+
+def test_an_rgb_network_trains_and_upscales_colour(srlab, small):
+    srlab("train", *small, "colour=rgb", "run_dir=run")
     config = torch.load("run/last.pt", weights_only=True)["config"]
     assert config["model"]["channels"] == 3
     Image.new("RGB", (9, 7), (200, 30, 60)).save("a.png")
@@ -169,20 +176,18 @@ def test_an_rgb_network_trains_and_upscales_colour(srlab, tmp_path):
         assert np.abs(np.asarray(picture)[7, 9].astype(int) - [200, 30, 60]).max() < 25
 
 
-@pytest.mark.parametrize("upsampler", ["pixel_shuffle", "deconv", "resize_conv", "bicubic"])
-@pytest.mark.parametrize("model", ["espcn", "srcnn"])
-def test_any_upsampler_goes_into_any_model_by_one_override(srlab, model, upsampler):
-    printed = srlab(
-        "train", f"model={model}", f"upsampler={upsampler}", "scale=2", "trainer.steps=2",
-        "trainer.batch_size=2", "trainer.patch_size=8", "device=cpu", "loss.tv_weight=1e-4",
-        "run_dir=run",
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "upsampler"),
+    [("espcn", "deconv"), ("srcnn", "pixel_shuffle"), ("espcn", "bicubic"), ("srcnn", "bicubic")],
+)
+def test_any_upsampler_goes_into_any_model_by_one_override(srlab, small, model, upsampler):
+    chosen = (f"model={model}", f"upsampler={upsampler}")
+    printed = srlab("train", *chosen, *small, "loss.tv_weight=1e-4", "run_dir=run")
     assert f"{model}-{upsampler}-x2" in printed
 
 
-def test_a_multirun_keeps_its_runs_in_one_folder(srlab, tmp_path):
-    srlab("train", "-m", "seed=0,1", "scale=2", "trainer.steps=1", "trainer.batch_size=1",
-          "trainer.patch_size=8", "device=cpu", "hydra.sweep.dir=sweep")  # fmt: skip
+def test_a_multirun_keeps_its_runs_in_one_folder(srlab, small, tmp_path):
+    srlab("train", "-m", "seed=0,1", *small, "hydra.sweep.dir=sweep")
     assert {path.parent.name for path in (tmp_path / "sweep").glob("*/last.pt")} == {"0", "1"}
 
 
@@ -192,19 +197,30 @@ def test_help_names_every_group_option_and_verb(srlab):
         assert word in printed
 
 
-@pytest.mark.parametrize("verb", ["train", "evaluate", "upscale", "describe", "convert"])
-def test_the_help_of_a_verb_shows_groups_and_three_examples(srlab, verb):
-    printed = srlab(verb, "--help")
-    groups = {"train": ("model", "upsampler", "data"), "evaluate": ("testset",)}
-    for group in groups.get(verb, ()):
-        for option in (config_dir() / group).glob("*.yaml"):
-            assert option.stem in printed
-    assert sum(line.strip().startswith(f"srlab {verb}") for line in printed.splitlines()) >= 3
+def test_the_help_of_a_verb_shows_its_groups(srlab):
+    printed = srlab("train", "--help")
+    shown = OmegaConf.load(config_dir() / "train.yaml").hydra.help.template
+    assert "Examples:" in shown
+    assert shown.splitlines()[-1] in printed
+    for group in ("model", "upsampler", "data"):
+        assert all(option.stem in printed for option in (config_dir() / group).glob("*.yaml"))
+    printed = srlab("evaluate", "--help")
+    assert all(option.stem in printed for option in (config_dir() / "testset").glob("*.yaml"))
 
 
-@pytest.mark.parametrize(
-    ("line", "answer"),
-    [
+def test_the_help_of_every_verb_has_an_example():
+    named = {name: verb.config for name, verb in VERBS.items() if verb.config} | {"sweep": "sweep"}
+    named |= {f"bench {name}": verb.config for name, verb in BENCHES.items()}
+    assert len(named) == 11
+    for name, primary in named.items():
+        template = OmegaConf.load(config_dir() / f"{primary}.yaml").hydra.help.template
+        text, examples = template.split("Examples:")
+        assert text.startswith(f"srlab {name}: ")
+        assert sum(line.strip().startswith(f"srlab {name}") for line in examples.splitlines()) >= 2
+
+
+def test_completion_knows_verbs_groups_and_keys(srlab, monkeypatch):
+    for line, answer in (
         ("srlab ", "train"),
         ("srlab ev", "evaluate"),
         ("srlab train upsampler=", "upsampler=deconv"),
@@ -214,12 +230,10 @@ def test_the_help_of_a_verb_shows_groups_and_three_examples(srlab, verb):
         ("srlab data ", "fetch"),
         ("srlab data fetch ", "set5"),
         ("srlab completion ", "zsh"),
-    ],
-)
-def test_completion_knows_verbs_groups_and_keys(srlab, monkeypatch, line, answer):
-    monkeypatch.setenv("COMP_LINE", line)
-    monkeypatch.setenv("COMP_POINT", str(len(line)))
-    assert answer in srlab("completion", "query").split()
+    ):
+        monkeypatch.setenv("COMP_LINE", line)
+        monkeypatch.setenv("COMP_POINT", str(len(line)))
+        assert answer in srlab("completion", "query").split(), line
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
@@ -245,44 +259,23 @@ def test_the_completion_script_works_in_bash(trained, tmp_path):
     assert completed("srlab ev", " =:") == "evaluate"
 
 
-MINE = """
-import torch.nn.functional as F
-from torch import nn
-
-class Mine(nn.Module):
-    def __init__(self, in_channels, out_channels, scale, kernel_size: int = 3, padding: int = 0):
-        super().__init__()
-        self.scale, self.halo = scale, kernel_size // 2
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding)
-
-    def forward(self, framed):
-        return F.interpolate(self.conv(framed), scale_factor=self.scale)
-"""
-
-
-def test_an_upsampler_of_the_users_is_two_files(tmp_path):
-    (tmp_path / "mine.py").write_text(MINE)
+def test_an_upsampler_of_the_users_is_two_files(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])  # to which the folder is added
+    (tmp_path / "upsampler_of_mine.py").write_text(UPSAMPLER_OF_A_USER)
     (tmp_path / "conf" / "upsampler").mkdir(parents=True)
     (tmp_path / "conf" / "upsampler" / "mine.yaml").write_text(
-        "_target_: mine.Mine\n_partial_: true\nkernel_size: 5\n"
+        "_target_: upsampler_of_mine.Theirs\n_partial_: true\nkernel_size: 5\n"
     )
-
-    def srlab(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "srlab", *arguments], cwd=tmp_path, capture_output=True,
-            text=True, env=os.environ | {"SRLAB_CACHE": str(tmp_path / "cache")},
-        )  # fmt: skip
-
-    train = ("train", "--config-dir", "conf", "upsampler=mine", "trainer.steps=2", "device=cpu",
-             "trainer.batch_size=2", "run_dir=run")  # fmt: skip
-    padded = srlab(*train, "+upsampler.padding=2")
+    train = ("train", "--config-dir", "conf", "upsampler=mine", *small, "run_dir=run")
+    padded = ran(tmp_path, *train, "+upsampler.padding=2")
     assert padded.returncode == 2
-    assert "makes 39x42 of 9x10 pixels, not 27x30" in padded.stderr
-    assert srlab(*train).returncode == 0
-    untrusted = srlab("evaluate", "checkpoint=run")
+    assert "makes 26x28 of 9x10 pixels, not 18x20" in padded.stderr
+    assert ran(tmp_path, *train).returncode == 0
+    evaluate = ("evaluate", "checkpoint=run", *small[2:4])
+    untrusted = ran(tmp_path, *evaluate)
     assert untrusted.returncode == 2
-    assert "trust=[mine]" in untrusted.stderr
-    assert srlab("evaluate", "checkpoint=run", "trust=[mine]", "tile=20").returncode == 0
+    assert "trust=[upsampler_of_mine]" in untrusted.stderr
+    assert ran(tmp_path, *evaluate, "trust=[upsampler_of_mine]", "tile=20").returncode == 0
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

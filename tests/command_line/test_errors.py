@@ -1,4 +1,4 @@
-"""Wrong input: one clear sentence, exit status 2, nothing written."""
+"""Guards: wrong input ends in one clear sentence and exit status 2, and nothing is written."""
 
 import numpy as np
 import pytest

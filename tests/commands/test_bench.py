@@ -1,6 +1,5 @@
-"""Measurements: that they run, what their figures are made of, what they refuse."""
+"""Guards: measurements run, and say how fast what they name is, beside the bare limit."""
 
-import contextlib
 import ctypes
 import json
 import math
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from common import command_line
 
-from srlab.cli import main
 from srlab.commands.bench.upscale import _as_tiles, photograph
 from srlab.machine.facts import machine
 from srlab.machine.memory import peak_memory
@@ -24,13 +23,7 @@ from srlab.measuring.timing import interleaved, median_ratio
 @pytest.fixture
 def srlab(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
-        main()
-        return capsys.readouterr().out
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 SMALL = {
@@ -42,14 +35,16 @@ SMALL = {
 
 @pytest.mark.parametrize("subject", SMALL)
 def test_a_measurement_prints_and_writes_what_its_repetitions_say(srlab, subject):
-    printed = srlab("bench", subject, *SMALL[subject], "repeats=3", "output=found.json")
+    status, printed = srlab("bench", subject, *SMALL[subject], "repeats=3", "output=found.json")
+    assert status == 0, printed.err
+    assert [path.name for path in Path().iterdir()] == ["found.json"]
     found = json.loads(Path("found.json").read_text())
     bare, ours = found["figures"][:2]
     assert bare["name"] == "bare limit"
     assert len(bare["seconds"]) == len(ours["seconds"]) == 3
     pairs = zip(bare["seconds"], ours["seconds"], strict=True)
     assert found["ratio"] == statistics.median(a / b for a, b in pairs)
-    assert f"{ours['name']} reaches {found['ratio']:.3f} of the bare limit" in printed
+    assert f"{ours['name']} reaches {found['ratio']:.3f} of the bare limit" in printed.out
     assert all(math.isfinite(seconds) for seconds in found["split"].values())
     assert found["machine"]["torch"] == torch.__version__
     assert found["memory"] > 50 * 2**20  # torch alone has more
@@ -58,65 +53,54 @@ def test_a_measurement_prints_and_writes_what_its_repetitions_say(srlab, subject
 
 def test_a_network_that_learns_by_itself_is_timed_at_that(srlab):
     model = ["model=csc_sr", "model.filters=4", "scale=2"]
-    printed = srlab("bench", "train", *SMALL["train"][1:], *model, "repeats=1", "output=found.json")
+    arguments = [*SMALL["train"][1:], *model, "repeats=1", "output=found.json"]
+    status, printed = srlab("bench", "train", *arguments)
+    assert status == 0, printed.err
     assert set(json.loads(Path("found.json").read_text())["split"]) == {"batch", "learning"}
-    assert "srlab train reaches" in printed
+    assert "srlab train reaches" in printed.out
 
 
-def test_nothing_is_left_behind_but_what_was_asked_for(srlab, tmp_path):
-    srlab("bench", "upscale", *SMALL["upscale"], "repeats=1")
-    assert list(tmp_path.iterdir()) == []
+MISTAKES = [
+    ([], ["train, upscale or evaluate"]),
+    (["trian"], ["train, upscale or evaluate", "'trian'"]),
+    (["train", "repeats=0"], ["repeats must be at least 1"]),
+    (["train", "seconds=0"], ["seconds must be positive"]),
+    (["train", "batch_sise=3"], ["'batch_sise'", "did you mean 'batch_size'?"]),
+    (["train", "batch_size=0", "patch_size=0"], ["batch_size", "patch_size", "at least 1"]),
+    (["train", "precision=bf16", "device=cpu"], ["precision=bf16 needs CUDA"]),
+    (["train", "model=bicubic"], ["no weights to train"]),
+    (["train", "threads=-1"], ["threads must be 0"]),
+    (["upscale", "scale=3"], ["model=NAME", "checkpoint=FILE"]),
+    (["upscale", "model=espcn"], ["scale is missing"]),
+    (["upscale", "model=espcn", "scale=3", "width=0"], ["width and height"]),
+    (["upscale", "model=espcn", "scale=3", "checkpoint=a.pt"], ["not both"]),
+    (["evaluate", "model=espcn", "scale=3", "tile=-2"], ["tile must be"]),
+    (["evaluate", "model=espcn", "scale=3", "output=no/a.json"], ["no does not exist"]),
+]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], ["train, upscale or evaluate"]),
-        (["trian"], ["train, upscale or evaluate", "'trian'"]),
-        (["train", "repeats=0"], ["repeats must be at least 1"]),
-        (["train", "seconds=0"], ["seconds must be positive"]),
-        (["train", "batch_sise=3"], ["'batch_sise'", "did you mean 'batch_size'?"]),
-        (["train", "batch_size=0", "patch_size=0"], ["batch_size", "patch_size", "at least 1"]),
-        (["train", "precision=bf16", "device=cpu"], ["precision=bf16 needs CUDA"]),
-        (["train", "model=bicubic"], ["no weights to train"]),
-        (["train", "threads=-1"], ["threads must be 0"]),
-        (["upscale", "scale=3"], ["model=NAME", "checkpoint=FILE"]),
-        (["upscale", "model=espcn"], ["scale is missing"]),
-        (["upscale", "model=espcn", "scale=3", "width=0"], ["width and height"]),
-        (["upscale", "model=espcn", "scale=3", "checkpoint=a.pt"], ["not both"]),
-        (["evaluate", "model=espcn", "scale=3", "tile=-2"], ["tile must be"]),
-        (["evaluate", "model=espcn", "scale=3", "output=no/a.json"], ["no does not exist"]),
-    ],
-)
-def test_a_mistake_is_told_in_a_sentence(monkeypatch, capsys, tmp_path, arguments, words):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["srlab", "bench", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    said = capsys.readouterr().err
-    assert end.value.code == 2
-    assert "Traceback" not in said
-    for word in words:
-        assert word in said
-    assert list(tmp_path.iterdir()) == []
+def test_a_mistake_is_told_in_a_sentence(srlab, tmp_path):
+    offenders = []
+    for arguments, words in MISTAKES:
+        status, printed = srlab("bench", *arguments)
+        told = all(word in printed.err for word in words) and "Traceback" not in printed.err
+        if status != 2 or not told or list(tmp_path.iterdir()):
+            offenders.append((arguments, status, printed.err))
+    assert not offenders
 
 
-def test_a_result_is_not_overwritten(srlab, capsys):
+def test_a_result_is_not_overwritten(srlab):
     Path("found.json").write_text("mine")
-    with pytest.raises(SystemExit):
-        srlab("bench", "upscale", *SMALL["upscale"], "output=found.json")
-    assert "found.json exists" in capsys.readouterr().err
+    _, printed = srlab("bench", "upscale", *SMALL["upscale"], "output=found.json")
+    assert "found.json exists" in printed.err
     assert Path("found.json").read_text() == "mine"
 
 
-@pytest.mark.parametrize("subject", ["", "train", "upscale", "evaluate"])
-def test_help_says_what_is_measured(monkeypatch, capsys, subject):
-    monkeypatch.setattr(sys, "argv", ["srlab", "bench", *filter(None, [subject]), "--help"])
-    with contextlib.suppress(SystemExit):  # Hydra leaves with 0
-        main()
-    printed = capsys.readouterr().out
-    assert f"srlab bench {subject}".strip() in printed
-    assert "bare limit" in printed
+def test_help_says_what_is_measured(srlab):
+    for arguments in ([], ["train"]):
+        _, printed = srlab("bench", *arguments, "--help")
+        assert " ".join(["srlab bench", *arguments]) in printed.out
+        assert "bare limit" in printed.out
 
 
 # --- timing
@@ -171,18 +155,20 @@ def test_the_picture_that_is_upscaled_is_a_photograph_of_the_size_asked_for():
 # --- memory
 
 FAULTS = """
-import resource, sys, torch
+import resource, torch
 from srlab.machine.memory import keep_freed_memory
-if sys.argv[1] == "keep":
-    keep_freed_memory()
 def step():
     torch.ones(2**24)  # more than glibc keeps by itself, which is 32 MiB
-for _ in range(20):  # until the heap has a place for it
-    step()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(5):
-    step()
-print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 5)
+def faults():
+    for _ in range(20):  # until the heap has a place for it
+        step()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        step()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 5
+print(faults())
+keep_freed_memory()
+print(faults())
 """
 
 
@@ -190,32 +176,24 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 5)
     not hasattr(ctypes.CDLL(None), "mallopt"), reason="this C library has no mallopt"
 )
 def test_freed_memory_is_kept():
-    faults = {}
-    for way in ("keep", "return"):
-        command = [sys.executable, "-c", FAULTS, way]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        faults[way] = float(said)
-    assert faults["return"] > 10  # pages, huge ones at most
-    assert faults["keep"] < faults["return"] / 4
+    ran = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    returned, kept = map(float, ran.stdout.split())
+    assert returned > 10  # pages, huge ones at most
+    assert kept < returned / 4
 
 
-@pytest.mark.parametrize(
-    ("size", "largest", "most", "expected"),
-    [
+def test_the_bare_limit_of_upscaling_computes_as_many_pixels_as_the_picture_has():
+    for size, largest, most, expected in (
         ((360, 640), 512, 16, (2, 360, 320, 1)),
         ((270, 480), 512, 16, (1, 270, 480, 1)),
         ((2160, 3840), 512, 16, (8, 432, 480, 5)),
         ((2160, 3840), 512, 3, (3, 432, 480, 13)),
         ((360, 640), 192, 1, (1, 180, 160, 8)),
-    ],
-)
-def test_the_bare_limit_of_upscaling_computes_as_many_pixels_as_the_picture_has(
-    size, largest, most, expected
-):
-    together, rows, columns, times = _as_tiles(*size, largest, most)
-    assert (together, rows, columns, times) == expected
-    assert max(rows, columns) <= largest
-    assert together * rows * columns * times == pytest.approx(math.prod(size), rel=0.05)
+    ):
+        together, rows, columns, times = _as_tiles(*size, largest, most)
+        assert (together, rows, columns, times) == expected
+        assert max(rows, columns) <= largest
+        assert together * rows * columns * times == pytest.approx(math.prod(size), rel=0.05)
 
 
 def test_what_a_measurement_on_a_gpu_depends_on_is_said_of_the_gpu_that_was_used(monkeypatch):

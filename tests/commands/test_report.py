@@ -1,19 +1,17 @@
-"""The report of a sweep, but for the page in a browser (test_page.py)."""
+"""Guards: a report ranks what a sweep compared, and warns of what cannot be said of it."""
 
 import csv
 import json
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
 import torch
-from common import save_pictures, start
+from common import ran, save_pictures
 
 from srlab.commands.report.answer import warnings_of
 from srlab.commands.report.results import gather
 from srlab.errors import UserError
-from srlab.measuring.cost import tensor_memory
 from srlab.metrics.checkerboard import ripple_map
 from srlab.reporting.curves import spread
 from srlab.reporting.plots import pareto_front
@@ -24,21 +22,15 @@ pytest.importorskip("matplotlib", reason="a report wants matplotlib")
 pytest.importorskip("jinja2", reason="a report wants jinja2")
 
 
-def srlab(folder, *arguments):
-    process = start(folder, *arguments)
-    out, err = process.communicate(timeout=180)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """Make a folder with small images and a sweep of two choices with two seeds each."""
     place = tmp_path_factory.mktemp("report")
     save_pictures(place, train=3, test=5, coarse=(9, 9, 3), size=(66, 60), prefix="p")
-    done = srlab(
+    done = ran(
         place, "sweep", "upsampler=deconv,pixel_shuffle", "seed=0,1", "scale=2", "data=folder",
         "data.path=train", "testset=folder", "testset.folder.path=test", "trainer.batch_size=2",
-        "trainer.patch_size=8", "trainer.steps=40", "trainer.eval_every=20", "sweep_dir=sweep",
+        "trainer.patch_size=8", "trainer.steps=6", "trainer.eval_every=3", "sweep_dir=sweep",
         "device=cpu",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -46,7 +38,7 @@ def workplace(tmp_path_factory):
 
 
 def report(place, *arguments):
-    done = srlab(place, "report", "width=40", "height=30", *arguments)
+    done = ran(place, "report", "width=40", "height=30", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -60,20 +52,25 @@ def without_times(text):
     return {k: content[k] for k in content if k not in ("machine", "commands", "title")}
 
 
-def test_a_report_is_a_page_and_its_tables(workplace):
+@pytest.fixture(scope="module")
+def first(workplace):
+    """The folder of a report."""
     said = report(workplace, "sweep=sweep", "output=first")
     assert "report: first/index.html" in said
-    folder = workplace / "first"
-    assert {p.name for p in folder.iterdir()} == {
+    return workplace / "first"
+
+
+def test_a_report_is_a_page_and_its_tables(workplace, first):
+    assert {p.name for p in first.iterdir()} == {
         "index.html", "ranking.csv", "runs.csv", "costs.csv", "report.json", "report.md",
         "report.tex",
     }  # fmt: skip
-    page = (folder / "index.html").read_text()
+    page = (first / "index.html").read_text()
     assert "pixel_shuffle" in page
     assert "p0" in page
-    runs = (folder / "runs.csv").read_text().splitlines()
+    runs = (first / "runs.csv").read_text().splitlines()
     assert len(runs) == 1 + 4 * 5
-    content = json.loads((folder / "report.json").read_text())
+    content = json.loads((first / "report.json").read_text())
     [pair] = content["rankings"]["psnr"]["pairs"]
     assert pair["seeds"] == 2
     assert pair["images"] == 5
@@ -93,27 +90,29 @@ def runs_of(place, choice):
         yield results[1]
 
 
-def test_a_report_is_not_overwritten(workplace):
-    first = report(workplace, "sweep=sweep")
-    second = report(workplace, "sweep=sweep")
-    assert "sweep/report/index.html" in first
-    assert "sweep/report-2/index.html" in second
+def test_a_second_report_says_the_same_and_overwrites_nothing(workplace, first):
+    (workplace / "sweep/report").mkdir()
+    (workplace / "sweep/report/index.html").write_text("mine")
+    assert "sweep/report-2/index.html" in report(workplace, "sweep=sweep")
     one, two = (
-        without_times((workplace / f"sweep/{name}/report.json").read_text())
-        for name in ("report", "report-2")
+        without_times((folder / "report.json").read_text())
+        for folder in (first, workplace / "sweep/report-2")
     )
     assert one == two
-    refused = srlab(workplace, "report", "sweep=sweep", "output=sweep/report")
+    assert (workplace / "sweep/report/index.html").read_text() == "mine"
+    refused = ran(workplace, "report", "sweep=sweep", "output=sweep/report")
     assert refused.returncode == 2
     assert "not empty" in refused.stderr
 
 
 def test_a_single_seed_is_a_warning_and_no_interval(workplace):
-    shutil.copytree(workplace / "sweep", workplace / "single")
+    shutil.copytree(
+        workplace / "sweep", workplace / "single", ignore=shutil.ignore_patterns("report*")
+    )
     for run in (workplace / "single").glob("seed1-*"):
         shutil.rmtree(run)
-    report(workplace, "sweep=single", "output=of_single")
-    content = json.loads((workplace / "of_single/report.json").read_text())
+    assert "single/report/index.html" in report(workplace, "sweep=single")
+    content = json.loads((workplace / "single/report/report.json").read_text())
     assert content["warnings"][0].startswith("A single seed of")
     assert any("not finished" in warning for warning in content["warnings"])
     [pair] = content["rankings"]["psnr"]["pairs"]
@@ -121,21 +120,18 @@ def test_a_single_seed_is_a_warning_and_no_interval(workplace):
     assert "no evidence" in content["answer"][0]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
+def test_mistakes_are_told_in_a_sentence(workplace):
+    for arguments, said in (
         (["sweep=nowhere"], "nowhere is not a sweep"),
         (["sweep=test"], "test is not a sweep"),
         ([], "sweep is missing"),
         (["sweep=sweep", "width=0"], "width and height must be at least 1"),
         (["sweep=sweep", "threads=-1"], "threads must be 0"),
-    ],
-)
-def test_mistakes_are_told_in_a_sentence(workplace, arguments, said):
-    done = srlab(workplace, "report", *arguments)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    ):
+        done = ran(workplace, "report", *arguments)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def changed(workplace, tmp_path, change):
@@ -177,13 +173,17 @@ def test_choices_are_compared_over_the_seeds_that_all_have(workplace, tmp_path):
     assert any("seed2-deconv" in warning for warning in warnings_of(results))
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [("scale: 2", "scale: 3", "at different scales"), ("colour: 'y'", "colour: rgb", "colours")],
-)
-def test_what_cannot_be_compared_is_refused(workplace, tmp_path, old, new, said):
-    with pytest.raises(UserError, match=said):
-        changed(workplace, tmp_path, lambda f, _: rewrite(f / "seed0-deconv/config.yaml", old, new))
+def test_what_cannot_be_compared_is_refused(workplace, tmp_path):
+    for old, new, said in (
+        ("scale: 2", "scale: 3", "at different scales"),
+        ("colour: 'y'", "colour: rgb", "colours"),
+    ):
+        with pytest.raises(UserError, match=said):
+            changed(
+                workplace,
+                tmp_path / new[:5],
+                lambda f, _, old=old, new=new: rewrite(f / "seed0-deconv/config.yaml", old, new),
+            )
 
 
 def test_damaged_results_are_told_in_a_sentence(workplace, tmp_path):
@@ -206,10 +206,9 @@ def test_choices_no_better_than_bicubic_are_warned_of(workplace, tmp_path):
     assert any("No better than bicubic" in w and "deconv" in w for w in warnings)
 
 
-def test_the_csv_files_hold_numbers(workplace):
-    report(workplace, "sweep=sweep", "output=for_programs")
+def test_the_csv_files_hold_numbers(first):
     for name in ("ranking", "costs"):
-        text = (workplace / f"for_programs/{name}.csv").read_text()
+        text = (first / f"{name}.csv").read_text()
         header, *rows = csv.reader(text.splitlines())
         assert rows
         for row in rows:
@@ -236,17 +235,6 @@ def test_the_map_of_ripple_finds_where_a_checkerboard_lies():
     column = np.std([4 * (phase == 0) for phase in range(3)])
     assert found[3, 3] == pytest.approx(column, rel=0.2)
     assert found[12:-3, 12:-3].max() < 0.05
-
-
-def test_tensor_memory_is_the_sum_of_what_lives_at_once():
-    def run():
-        a = torch.empty(1000)
-        b = a.view(10, 100)  # no storage of its own
-        c = torch.empty(500)
-        del a, b
-        return c, torch.empty(200)
-
-    assert tensor_memory(run) == 4 * 1500
 
 
 def test_tables_keep_what_their_languages_would_read_otherwise():

@@ -1,4 +1,4 @@
-"""A run is never lost and never silently different: the real command line, really killed."""
+"""Guards: a run that is stopped, however it is, is never lost and goes on to the same bits."""
 
 import contextlib
 import random
@@ -7,52 +7,71 @@ import signal
 import subprocess
 import time
 
-import common
 import pytest
 import torch
-from common import command_line, save_pictures, wait_for
+from common import forked, ran, save_pictures, wait_for
 from PIL import Image
 
 from srlab.training import loop
 
-STEPS = 1200
+STEPS = 300
 
 
-@pytest.fixture
-def workplace(tmp_path):
-    """Make a folder with a few small images to train and to judge on."""
-    save_pictures(tmp_path, train=3, test=1)
-    return tmp_path
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with a few small pictures and a run, ``whole``, that was left alone."""
+    place = tmp_path_factory.mktemp("resume")
+    save_pictures(place, train=3, test=1)
+    finish(place, *settings("whole"))
+    return place
 
 
-def start(folder, *overrides):
-    return common.start(folder, "train", *overrides)
+@pytest.fixture(scope="module")
+def killed(workplace):
+    """A run in the workplace that was killed after it had saved; a test copies it."""
+    process = forked(workplace, "train", *settings("was_killed"))
+    wait_for((workplace / "was_killed/last.pt").exists, process)
+    process.kill()
+    process.communicate()
+    return workplace / "was_killed"
 
 
-def settings(run_dir, steps=STEPS):
+def settings(run_dir):
     return [
         "scale=2", "data=folder", "data.path=train", "testset=folder", "testset.folder.path=test",
-        "device=cpu", "trainer.batch_size=2", "trainer.patch_size=8", f"trainer.steps={steps}",
-        "trainer.save_every=25", "trainer.eval_every=100", "trainer.log_every=50",
+        "device=cpu", "trainer.batch_size=2", "trainer.patch_size=8", f"trainer.steps={STEPS}",
+        "trainer.save_every=10", "trainer.eval_every=50", "trainer.log_every=50",
         f"run_dir={run_dir}",
     ]  # fmt: skip
 
 
-def finish(process):
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    return out
+def finish(folder, *overrides):
+    done = ran(folder, "train", *overrides)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def final(folder, run_dir):
+def final(run):
     """Return all of a checkpoint but how long it took."""
-    checkpoint = torch.load(folder / run_dir / "last.pt", weights_only=True)
+    checkpoint = torch.load(run / "last.pt", weights_only=True)
     assert checkpoint.pop("seconds") > 0
     return checkpoint
 
 
 def step(checkpoint):
     return torch.load(checkpoint, weights_only=True)["step"] if checkpoint.exists() else 0
+
+
+def wait_for_step(number, checkpoint, process):
+    """Wait until a checkpoint is of this step or a later one; read it only where it has changed."""
+    seen = None
+
+    def reached():
+        nonlocal seen
+        before, seen = seen, checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
+        return seen != before and step(checkpoint) >= number
+
+    wait_for(reached, process)
 
 
 def same(a, b):
@@ -67,102 +86,97 @@ def same(a, b):
 
 
 def test_a_run_killed_five_times_ends_with_the_same_bits_as_one_left_alone(workplace):
-    finish(start(workplace, *settings("whole")))
     seed = random.randrange(10**6)
     rng = random.Random(seed)
-    process = start(workplace, *settings("killed"))
+    run = workplace / "killed"
+    process = forked(workplace, "train", *settings("killed"))
     for kill in range(5):
-        wait_for((workplace / "killed" / "config.yaml").exists, process)
+        wait_for((run / "config.yaml").exists, process)
         if kill:  # the first may hit at any time after the folder was made
             # Steps, not seconds, so that no machine is fast enough to finish in between.
-            saved = step(workplace / "killed" / "last.pt")
-            further = saved + rng.randrange(25, 200, 25)
-            wait_for(lambda to=further: step(workplace / "killed" / "last.pt") >= to, process)
+            further = step(run / "last.pt") + rng.randrange(10, 50, 10)
+            wait_for_step(further, run / "last.pt", process)
             time.sleep(rng.uniform(0.0, 0.05))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         workers = rng.choice([0, 1, 2])
-        process = start(workplace, "resume=killed", f"trainer.workers={workers}")
-    finish(process)
+        process = forked(workplace, "train", "resume=killed", f"trainer.workers={workers}")
+    _, err = process.communicate()
+    assert process.returncode == 0, err
 
-    whole, killed = final(workplace, "whole"), final(workplace, "killed")
-    assert killed["step"] == STEPS
-    assert same(whole["weights"], killed["weights"]), f"seed {seed}"
-    assert same(whole["training"], killed["training"]), f"seed {seed}"
-    best = [torch.load(workplace / r / "best.pt", weights_only=True) for r in ("whole", "killed")]
+    assert final(run)["step"] == STEPS
+    whole = workplace / "whole"
+    assert same(final(whole)["weights"], final(run)["weights"]), f"seed {seed}"
+    assert same(final(whole)["training"], final(run)["training"]), f"seed {seed}"
+    best = [torch.load(folder / "best.pt", weights_only=True) for folder in (whole, run)]
     assert same(best[0]["weights"], best[1]["weights"])
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_leaves_and_the_run_goes_on(workplace, number, status):
-    slow = [*settings("run", steps=800), "trainer.save_every=100000"]
-    process = start(workplace, *slow)
-    assert "training" in process.stdout.readline()
-    time.sleep(0.3)
+    run = workplace / f"signal{status}"
+    never = ("trainer.save_every=100000", "trainer.eval_every=100000")
+    process = forked(workplace, "train", *settings(run.name), *never)
+    wait_for(lambda: "training" in process.said()[0], process)
+    time.sleep(0.2)
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate()
     assert process.returncode == status
-    assert "srlab train resume=run" in err
+    assert f"srlab train resume={run.name}" in err
     assert "Traceback" not in err
-    step = final(workplace, "run")["step"]
-    assert f"stopped at step {step:,}" in err
-    assert 0 < step < 800
+    stopped_at = final(run)["step"]
+    assert f"stopped at step {stopped_at:,}" in err
+    assert 0 < stopped_at < STEPS
 
-    finish(start(workplace, "resume=run"))
-    finish(start(workplace, *slow[:-2], "run_dir=whole", "trainer.save_every=100000"))
-    assert same(final(workplace, "run")["training"], final(workplace, "whole")["training"])
-    assert {path.name for path in (workplace / "run").iterdir()} == {
+    finish(workplace, f"resume={run.name}")
+    assert same(final(run)["weights"], final(workplace / "whole")["weights"])
+    assert {path.name for path in run.iterdir()} == {
         path.name for path in (workplace / "whole").iterdir()
     }
 
 
 def test_a_finished_run_is_not_run_again(workplace):
-    finish(start(workplace, *settings("run", steps=20)))
-    before = (workplace / "run" / "last.pt").stat().st_mtime_ns
-    assert "is finished" in finish(start(workplace, "resume=run"))
-    assert (workplace / "run" / "last.pt").stat().st_mtime_ns == before
+    before = (workplace / "whole/last.pt").stat().st_mtime_ns
+    assert "is finished" in finish(workplace, "resume=whole")
+    assert (workplace / "whole/last.pt").stat().st_mtime_ns == before
 
 
 def test_a_run_killed_while_it_wrote_its_results_writes_them_when_resumed(workplace):
-    finish(start(workplace, *settings("run", steps=20)))
-    (workplace / "run" / "results.json").unlink()  # the last to be written
-    (workplace / "run" / "comparison.png").unlink()
-    assert "use it:" in finish(start(workplace, "resume=run"))
-    assert (workplace / "run" / "comparison.png").exists()
-    assert (workplace / "run" / "results.json").exists()
+    run = shutil.copytree(workplace / "whole", workplace / "without_results")
+    (run / "results.json").unlink()  # the last to be written
+    (run / "comparison.png").unlink()
+    assert "use it:" in finish(workplace, "resume=without_results")
+    assert (run / "comparison.png").exists()
+    assert (run / "results.json").exists()
 
 
-def test_a_run_is_resumed_from_another_folder(workplace):
-    process = start(workplace, *settings("run", steps=800))
-    wait_for((workplace / "run" / "last.pt").exists, process)
-    process.kill()
-    process.communicate()
-    (workplace / "elsewhere").mkdir()
-    finish(start(workplace / "elsewhere", f"resume={workplace / 'run'}"))
+def test_a_run_is_resumed_from_another_folder(workplace, killed, tmp_path):
+    run = shutil.copytree(killed, workplace / "from_elsewhere")
+    finish(tmp_path, f"resume={run}")
+    assert same(final(run)["weights"], final(workplace / "whole")["weights"])
 
 
-def test_a_resumed_run_takes_no_new_settings_and_no_new_images(workplace):
-    process = start(workplace, *settings("run"))
-    wait_for((workplace / "run" / "last.pt").exists, process)
-    process.kill()
-    process.communicate()
-    refused = start(workplace, "resume=run", "optim.lr=1")
-    assert "optim.lr=1 cannot be given with resume=" in refused.communicate()[1]
+def test_a_resumed_run_takes_no_new_settings_and_no_new_images(workplace, killed, tmp_path):
+    refused = ran(workplace, "train", "resume=was_killed", "optim.lr=1")
+    assert "optim.lr=1 cannot be given with resume=" in refused.stderr
     assert refused.returncode == 2
 
-    path = workplace / "train" / "0.png"
+    shutil.copytree(workplace / "train", tmp_path / "train")
+    config = shutil.copytree(killed, tmp_path / "run") / "config.yaml"
+    config.write_text(config.read_text().replace(f"{workplace}/train", f"{tmp_path}/train"))
+    path = tmp_path / "train/0.png"
     Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
-    refused = start(workplace, "resume=run")
-    assert "the training images have changed" in refused.communicate()[1]
+    refused = ran(tmp_path, "train", "resume=run")
+    assert "the training images have changed" in refused.stderr
     assert refused.returncode == 2
 
 
 def test_two_processes_do_not_train_in_one_folder(workplace):
     pytest.importorskip("fcntl", reason="Windows has no advisory locks on folders")
-    process = start(workplace, *settings("run", steps=100_000))
-    assert "training" in process.stdout.readline()
-    second = start(workplace, "resume=run")
-    assert "another process is training in run" in second.communicate()[1]
+    process = forked(workplace, "train", *settings("shared"), "trainer.steps=5000")
+    wait_for(lambda: "training" in process.said()[0], process)
+    second = ran(workplace, "train", "resume=shared")
+    assert "another process is training in shared" in second.stderr
     assert second.returncode == 2
     process.kill()
     process.communicate()
@@ -176,30 +190,24 @@ def test_a_full_disk_stops_a_run_in_a_sentence_and_keeps_the_last_checkpoint(wor
     )
     if mount.returncode:
         pytest.skip("mounting a small disk needs root")
-    process = start(workplace, *settings("disk/run", steps=100_000))
+    process = forked(workplace, "train", *settings("disk/run"), "trainer.steps=100_000")
     try:
         wait_for((disk / "run" / "last.pt").exists, process)
         with contextlib.suppress(OSError):  # until there is no space
             (disk / "filler").write_bytes(b"x" * 2**21)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate()
         assert process.returncode == 2, err
         assert "No space left on device" in err
         assert "Traceback" not in err
-        kept = final(workplace, "disk/run")["step"]
+        kept = final(disk / "run")["step"]
         (disk / "filler").unlink()
         assert kept > 0
     finally:
         process.kill()
-        process.communicate()
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_run_that_fills_the_memory_is_saved_and_goes_on_to_the_same_bits(
-    workplace, monkeypatch, capsys
-):
-    monkeypatch.chdir(workplace)
-    srlab = command_line(monkeypatch, capsys)
-    assert srlab("train", *settings("whole", steps=60))[0] == 0
+def test_a_run_that_fills_the_memory_is_saved_and_goes_on_to_the_same_bits(workplace, monkeypatch):
     advance = loop.make_advance
 
     def until_the_memory_is_full(*arguments):
@@ -215,13 +223,12 @@ def test_a_run_that_fills_the_memory_is_saved_and_goes_on_to_the_same_bits(
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "make_advance", until_the_memory_is_full)
-        status, printed = srlab("train", *settings("full", steps=60))
-    assert status == 2
-    assert printed.err.count("\n") == 1
-    assert "the memory of the GPU is full: lower trainer.batch_size" in printed.err
-    assert "the last good checkpoint is full/last.pt (step 37)" in printed.err
-    assert "srlab train resume=full" in printed.err
-    assert step(workplace / "full" / "last.pt") == 37
-    shutil.copytree("full", "copy")  # this process keeps the run itself locked
-    finish(start(workplace, "resume=copy"))
-    assert same(final(workplace, "whole")["weights"], final(workplace, "copy")["weights"])
+        stopped = ran(workplace, "train", *settings("full"))
+    assert stopped.returncode == 2
+    assert stopped.stderr.count("\n") == 1
+    assert "the memory of the GPU is full: lower trainer.batch_size" in stopped.stderr
+    assert "the last good checkpoint is full/last.pt (step 37)" in stopped.stderr
+    assert "srlab train resume=full" in stopped.stderr
+    assert step(workplace / "full/last.pt") == 37
+    finish(workplace, "resume=full")
+    assert same(final(workplace / "full")["weights"], final(workplace / "whole")["weights"])

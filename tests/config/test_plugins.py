@@ -1,6 +1,7 @@
-"""Options that installed packages bring through the entry-point group srlab.configs."""
+"""Guards: installed packages bring options of their own, by the entry points srlab.configs."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,26 +9,11 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
+from common import UPSAMPLER_OF_A_USER, command_line, ran
 from PIL import Image
 
 import srlab
-from srlab.cli import main
 from srlab.testing import check_model, check_upsampler, model_configs, upsampler_configs
-
-THEIRS = """
-import torch.nn.functional as F
-from torch import nn
-
-
-class Theirs(nn.Module):
-    def __init__(self, in_channels, out_channels, scale, kernel_size: int = 3, padding: int = 0):
-        super().__init__()
-        self.scale, self.halo = scale, kernel_size // 2
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding)
-
-    def forward(self, framed):
-        return F.interpolate(self.conv(framed), scale_factor=self.scale)
-"""
 
 
 def install(site, package, entry_point, files):
@@ -60,16 +46,11 @@ def site(tmp_path, monkeypatch):
 @pytest.fixture
 def command(site, monkeypatch, capsys):
     """Run the command line in this process; return its status, output and complaints."""
+    command = command_line(monkeypatch, capsys)
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
-        monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code or 0
-        return status, *capsys.readouterr()
+        status, printed = command(*arguments)
+        return status, *printed
 
     return run
 
@@ -77,41 +58,39 @@ def command(site, monkeypatch, capsys):
 def test_an_installed_package_brings_an_upsampler(site):
     files = {
         "__init__.py": "import torch",
-        "layers.py": THEIRS,
+        "layers.py": UPSAMPLER_OF_A_USER,
         "configs/upsampler/theirs.yaml": option("srlab_theirs.layers.Theirs", kernel_size=5),
     }
     install(site, "srlab_theirs", "srlab_theirs.configs", files)
     path = os.pathsep.join([str(site), str(Path(srlab.__file__).parent.parent)])
-
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "srlab", *arguments], capture_output=True, text=True,
-            env=os.environ | {"PYTHONPATH": path},
-        )  # fmt: skip
-
-    assert "theirs" in run("--help").stdout
-    shown = run("train", "upsampler=theirs", "--cfg", "job")
+    shown = subprocess.run(
+        [sys.executable, "-m", "srlab", "train", "upsampler=theirs", "--cfg", "job"],
+        capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "_target_: srlab_theirs.layers.Theirs" in shown.stdout
+    here = Path().absolute()
+    assert "theirs" in ran(here, "--help").stdout
     Path("pictures").mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     Image.fromarray(noise).save("pictures/noise.png")
     pictures = ("testset=folder", "testset.folder.path=pictures")
-    trained = run("train", "-m", "upsampler=theirs,pixel_shuffle", "scale=2", "trainer.steps=2",
-                  "trainer.batch_size=1", "trainer.patch_size=8", "device=cpu", "data=folder",
-                  "data.path=pictures", *pictures, "hydra.sweep.dir=sweep")  # fmt: skip
+    trained = ran(here, "train", "-m", "upsampler=theirs,pixel_shuffle", "scale=2",
+                  "trainer.steps=2", "trainer.batch_size=1", "trainer.patch_size=8", "device=cpu",
+                  "data=folder", "data.path=pictures", *pictures,
+                  "hydra.sweep.dir=sweep")  # fmt: skip
     assert trained.returncode == 0, trained.stderr
     evaluate = ("evaluate", "checkpoint=sweep/0", *pictures)
-    untrusted = run(*evaluate)
+    untrusted = ran(here, *evaluate)
     assert untrusted.returncode == 2
     assert "trust=[srlab_theirs]" in untrusted.stderr
-    assert run(*evaluate, "trust=[srlab_theirs]").returncode == 0
+    assert ran(here, *evaluate, "trust=[srlab_theirs]").returncode == 0
 
 
 def test_the_options_of_an_installed_package_are_judged_like_ours(site):
     files = {
         "__init__.py": "",
-        "layers.py": THEIRS,
+        "layers.py": UPSAMPLER_OF_A_USER,
         "configs/upsampler/fair.yaml": option("srlab_judged.layers.Theirs"),
         "configs/upsampler/padding.yaml": option("srlab_judged.layers.Theirs", padding=1),
         "configs/upsampler/misspelt.yaml": option("srlab_judged.layers.Theirs", kernel=5),
@@ -158,24 +137,22 @@ def test_help_suggestions_and_completion_know_the_options_and_import_nothing(
     assert command("completion", "query")[1].split() == ["upsampler=remarkable"]
 
 
-@pytest.mark.parametrize(
-    ("entry_point", "sentence"),
-    [
-        ("srlab_nowhere.configs", "its package 'srlab_nowhere' cannot be found"),
-        ("srlab_broken.options", "there is no folder srlab_broken.options"),
-        (".configs", "its package '' cannot be found"),
-    ],
-)
-def test_a_broken_package_is_named_and_harms_nothing_else(site, command, entry_point, sentence):
-    install(site, "srlab_broken", entry_point, {"__init__.py": ""})
+def test_a_broken_package_is_named_and_harms_nothing_else(site, command):
     whole = {"__init__.py": "", "configs/upsampler/whole.yaml": option("srlab_whole.Whole")}
     install(site, "srlab_whole", "srlab_whole.configs", whole)
-    for arguments in (("--help",), ("train", "upsampler=whole", "--cfg", "job")):
-        status, out, err = command(*arguments)
-        assert status == 0
-        assert "whole" in out
-        assert len(err.splitlines()) == 1
-        assert f"srlab: the plug-in srlab_broken is left out: {sentence}" in err
+    for package, entry_point, sentence in (
+        ("srlab_broken", "srlab_nowhere.configs", "its package 'srlab_nowhere' cannot be found"),
+        ("srlab_worse", "srlab_worse.options", "there is no folder srlab_worse.options"),
+        ("srlab_worst", ".configs", "its package '' cannot be found"),
+    ):
+        install(site, package, entry_point, {"__init__.py": ""})
+        for arguments in (("--help",), ("train", "upsampler=whole", "--cfg", "job")):
+            status, out, err = command(*arguments)
+            assert status == 0
+            assert "whole" in out
+            assert len(err.splitlines()) == 1
+            assert f"srlab: the plug-in {package} is left out: {sentence}" in err
+        shutil.rmtree(site / f"{package}-1.0.dist-info")
 
 
 def test_a_package_replaces_none_of_our_options_and_says_so(site, command):

@@ -1,4 +1,4 @@
-"""Weights of others, brought in: each of their networks beside what ``srlab convert`` makes of it.
+"""Guards: weights of others, brought in, compute what their own networks compute.
 
 Their networks are written here as they write them: same keys, same padding, same range of pixels.
 """
@@ -196,8 +196,10 @@ def bring(srlab, theirs, *arguments, name="foreign.pth"):
     return said.out
 
 
-@pytest.mark.parametrize("scale", [2, 3])
-@pytest.mark.parametrize(("kernels", "channels"), [((9, 5, 5), 1), ((9, 1, 5), 1), ((9, 3, 5), 3)])
+@pytest.mark.parametrize(
+    ("kernels", "channels", "scale"),
+    [((9, 5, 5), 1, 2), ((9, 1, 5), 1, 3), ((9, 3, 5), 3, 3)],
+)
 def test_srcnn_of_a_port(kernels, channels, scale, srlab):
     theirs = TheirSRCNN(kernels, channels)
     said = bring(srlab, theirs, f"scale={scale}")
@@ -264,8 +266,9 @@ def test_espcn_of_a_port_shows_its_scale(scale, channels, srlab):
     compare(theirs, "foreign-srlab.pt", scale, channels)
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("size", [(56, 12, 4), (32, 5, 1)])
+@pytest.mark.parametrize(
+    ("size", "scale"), [((56, 12, 4), 3), ((32, 5, 1), 2), ((32, 5, 1), 3), ((32, 5, 1), 4)]
+)
 def test_fsrcnn_of_a_port(size, scale, srlab):
     theirs = TheirFSRCNN(scale, 1, *size)
     said = bring(srlab, theirs, f"scale={scale}")
@@ -274,13 +277,12 @@ def test_fsrcnn_of_a_port(size, scale, srlab):
     compare(theirs, "foreign-srlab.pt", scale)
 
 
-@pytest.mark.parametrize("scale", [2, 4])
-def test_vdsr_of_a_port(scale, srlab):
+def test_vdsr_of_a_port(srlab):
     theirs = TheirVDSR()
-    said = bring(srlab, theirs, f"scale={scale}")
-    assert f"VDSR of 20 layers x{scale}, Y, 665,921 parameters" in said
+    said = bring(srlab, theirs, "scale=2")
+    assert "VDSR of 20 layers x2, Y, 665,921 parameters" in said
     assert "mapped: 20 tensors of theirs to 40 of ours" in said
-    compare(theirs, "foreign-srlab.pt", scale, enlarged=True)
+    compare(theirs, "foreign-srlab.pt", 2, enlarged=True)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
@@ -335,11 +337,13 @@ def test_what_was_brought_in_is_described_evaluated_and_converted(srlab):
     assert srlab("convert", "checkpoint=they-srlab.pt", "upsampler=deconv")[0] == 0
 
 
-@pytest.mark.parametrize("nest", ["state_dict", "params", "params_ema", "model"])
-def test_weights_may_lie_deeper_and_bear_a_prefix(nest, srlab):
-    state = {f"module.{k}": v for k, v in TheirESPCN(2).state_dict().items()}
-    torch.save({"epoch": 3, nest: state}, "nested.pth")
-    assert srlab("convert", "from=nested.pth")[0] == 0
+def test_weights_may_lie_deeper_and_bear_a_prefix(srlab):
+    theirs = TheirESPCN(2)
+    state = {f"module.{k}": v for k, v in theirs.state_dict().items()}
+    for nest in ("state_dict", "params", "params_ema", "model"):
+        torch.save({"epoch": 3, nest: state}, "nested.pth")
+        assert srlab("convert", "from=nested.pth", f"output={nest}.pt")[0] == 0, nest
+    compare(theirs, "model.pt", 2)
 
 
 def test_averaged_weights_are_preferred(srlab):
@@ -380,18 +384,19 @@ def refused(srlab, *arguments):
     return said.err.removeprefix("srlab: ").strip()
 
 
-@pytest.mark.parametrize(
-    ("theirs", "named"),
-    [(TheirSRCNN(), "SRCNN"), (TheirFSRCNN(3), "FSRCNN"), (TheirVDSR(2, 4), "VDSR")],
-)
-def test_a_scale_that_does_not_show_is_asked_for(theirs, named, srlab):
-    torch.save(theirs.state_dict(), "they.pth")
-    said = refused(srlab, "from=they.pth")
-    assert said == (
-        f"they.pth looks like {named} of PyTorch ports, whose scale does not show in its weights: "
-        f"add scale=2, 3 or 4"
-    )
-    assert "at least 2, got 1" in refused(srlab, "from=they.pth", "scale=1")
+def test_a_scale_that_does_not_show_is_asked_for(srlab):
+    for theirs, named in (
+        (TheirSRCNN(), "SRCNN"),
+        (TheirFSRCNN(3), "FSRCNN"),
+        (TheirVDSR(2, 4), "VDSR"),
+    ):
+        torch.save(theirs.state_dict(), "they.pth")
+        said = refused(srlab, "from=they.pth")
+        assert said == (
+            f"they.pth looks like {named} of PyTorch ports, whose scale does not show in its "
+            f"weights: add scale=2, 3 or 4"
+        )
+        assert "at least 2, got 1" in refused(srlab, "from=they.pth", "scale=1")
 
 
 def test_another_scale_than_that_of_the_weights_is_refused(srlab):
@@ -414,43 +419,40 @@ def broken(change):
     return state
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (lambda s: s.pop("first_part.1.weight"), "first_part.1.weight is missing"),
-        (lambda s: s.pop("first_part.0.weight"), "first_part.0.weight is missing"),
-        (lambda s: s.pop("last_part.bias"), "last_part.bias is missing"),
-        (lambda s: s.update(more=torch.ones(1)), "it has more, too, which this layout has not"),
-        (
-            lambda s: s.update({"mid_part.2.bias": torch.ones(11)}),
-            "mid_part.2.bias has the shape 11 where 12 is wanted",
-        ),
-        (
-            lambda s: s.update({"last_part.weight": torch.ones(56, 1, 7, 7)}),
-            "last_part.weight has the shape 56x1x7x7 where 56x1x9x9 is wanted",
-        ),
-        (
-            lambda s: s.update({"first_part.0.weight": torch.ones(4)}),
-            "first_part.0.weight is no kernel of a convolution: its shape is 4",
-        ),
-    ],
-)
-def test_what_is_missing_too_much_or_misshapen_is_told(change, sentence, srlab):
-    torch.save(broken(change), "they.pth")
-    said = refused(srlab, "from=they.pth", "scale=3")
-    assert said == f"they.pth looks like FSRCNN of PyTorch ports, but {sentence}"
+MISSHAPEN = [
+    (lambda s: s.pop("first_part.1.weight"), "first_part.1.weight is missing"),
+    (lambda s: s.pop("first_part.0.weight"), "first_part.0.weight is missing"),
+    (lambda s: s.pop("last_part.bias"), "last_part.bias is missing"),
+    (lambda s: s.update(more=torch.ones(1)), "it has more, too, which this layout has not"),
+    (
+        lambda s: s.update({"mid_part.2.bias": torch.ones(11)}),
+        "mid_part.2.bias has the shape 11 where 12 is wanted",
+    ),
+    (
+        lambda s: s.update({"last_part.weight": torch.ones(56, 1, 7, 7)}),
+        "last_part.weight has the shape 56x1x7x7 where 56x1x9x9 is wanted",
+    ),
+    (
+        lambda s: s.update({"first_part.0.weight": torch.ones(4)}),
+        "first_part.0.weight is no kernel of a convolution: its shape is 4",
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("theirs", "sentence"),
-    [
+def test_what_is_missing_too_much_or_misshapen_is_told(srlab):
+    for change, sentence in MISSHAPEN:
+        torch.save(broken(change), "they.pth")
+        said = refused(srlab, "from=they.pth", "scale=3")
+        assert said == f"they.pth looks like FSRCNN of PyTorch ports, but {sentence}"
+
+
+def test_a_kernel_or_a_number_of_channels_that_ours_has_not_is_refused(srlab):
+    for theirs, sentence in (
         (TheirSRCNN((5, 3, 3)), "its kernels are 5-3-3, and 9-1-5 or 9-3-5 or 9-5-5 are wanted"),
         (TheirSRCNN((9, 1, 5), 2), "it sees 2 channels, and ours see 1 (Y) or 3 (RGB)"),
-    ],
-)
-def test_a_kernel_or_a_number_of_channels_that_ours_has_not_is_refused(theirs, sentence, srlab):
-    torch.save(theirs.state_dict(), "they.pth")
-    assert refused(srlab, "from=they.pth", "scale=3").endswith(f"ports, but {sentence}")
+    ):
+        torch.save(theirs.state_dict(), "they.pth")
+        assert refused(srlab, "from=they.pth", "scale=3").endswith(f"ports, but {sentence}")
 
 
 def test_features_or_a_scale_that_ours_has_not_are_told_beside_the_file(srlab):
@@ -465,11 +467,11 @@ def test_features_or_a_scale_that_ours_has_not_are_told_beside_the_file(srlab):
     assert "kernel_size must be at least the scale 10, got 9" in said
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_weights_that_are_not_finite_are_refused(value, srlab):
-    torch.save(broken(lambda s: s["mid_part.0.bias"].fill_(value)), "they.pth")
-    said = refused(srlab, "from=they.pth", "scale=3")
-    assert said == "they.pth holds weights that are not finite, in mid_part.0.bias"
+def test_weights_that_are_not_finite_are_refused(srlab):
+    for value in (torch.nan, torch.inf):
+        torch.save(broken(lambda s, value=value: s["mid_part.0.bias"].fill_(value)), "they.pth")
+        said = refused(srlab, "from=they.pth", "scale=3")
+        assert said == "they.pth holds weights that are not finite, in mid_part.0.bias"
 
 
 class Trap:
@@ -477,10 +479,10 @@ class Trap:
         return os.mkdir, ("sprung",)
 
 
-@pytest.mark.parametrize("new", [True, False])
-def test_a_pickle_of_code_is_not_run(new, srlab):
-    torch.save({"epoch": 1, "model": Trap()}, "trap.pth", _use_new_zipfile_serialization=new)
-    assert "torch.save(model.state_dict(), FILE)" in refused(srlab, "from=trap.pth")
+def test_a_pickle_of_code_is_not_run(srlab):
+    for new in (True, False):
+        torch.save({"epoch": 1, "model": Trap()}, "trap.pth", _use_new_zipfile_serialization=new)
+        assert "torch.save(model.state_dict(), FILE)" in refused(srlab, "from=trap.pth")
     Path("bare.pkl").write_bytes(pickle.dumps({"model": Trap()}))
     assert "bare.pkl is none of" in refused(srlab, "from=bare.pkl")
     assert not Path("sprung").exists()
@@ -505,24 +507,21 @@ def test_a_file_that_is_cut_off_is_refused(kind, srlab):
     else:
         torch.save(state, "they", _use_new_zipfile_serialization=kind == "new")
     whole = Path("they").read_bytes()
-    for length in (0, 1, 7, 9, 20, 180, 400, len(whole) // 2, len(whole) - 3):
+    for length in (0, 1, 9, 180, len(whole) // 2, len(whole) - 3):
         Path("cut").write_bytes(whole[:length])
         said = refused(srlab, "from=cut")
         assert said.startswith("cut is none of ")
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
+def test_a_file_without_weights_is_refused(srlab):
+    for content, sentence in (
         ([1, 2], "they holds no weights: a dict of tensors by their names is wanted"),
         ({"a": {"b": 1}}, "they holds no weights: a dict of tensors by their names is wanted"),
         ({"a": torch.ones(2, dtype=torch.complex64)}, "they holds no plain numbers in a"),
         ({"a": torch.eye(2).to_sparse()}, "they holds no plain numbers in a"),
-    ],
-)
-def test_a_file_without_weights_is_refused(content, sentence, srlab):
-    torch.save(content, "they")
-    assert refused(srlab, "from=they") == sentence
+    ):
+        torch.save(content, "they")
+        assert refused(srlab, "from=they") == sentence
 
 
 def test_a_dict_that_holds_itself_ends(srlab):
@@ -532,25 +531,22 @@ def test_a_dict_that_holds_itself_ends(srlab):
     assert "holds no weights" in refused(srlab, "from=they")
 
 
-@pytest.mark.parametrize(
-    ("variables", "sentence"),
-    [
+def test_a_matlab_file_that_does_not_fit_is_refused(srlab):
+    shapes = {"1": (81, 64), "2": (64, 1, 32), "3": (32, 25)}
+    for variables, sentence in (
         ({"weights_conv1": np.ones((81, 4))}, "biases_conv1 is missing"),
         ({"weights_conv1": np.ones((80, 64))}, "the kernels of weights_conv1 are not square"),
         ({"weights_conv2": np.ones((64, 32))}, "its weights have not 2, 3 and 2 dimensions"),
         ({"weights_conv3": np.ones((31, 25))}, "conv3.weight has the shape 1x31x5x5"),
-    ],
-)
-def test_a_matlab_file_that_does_not_fit_is_refused(variables, sentence, srlab):
-    shapes = {"1": (81, 64), "2": (64, 1, 32), "3": (32, 25)}
-    whole = {f"weights_conv{n}": np.ones(shape) for n, shape in shapes.items()}
-    whole |= {f"biases_conv{n}": np.ones((shape[-1], 1)) for n, shape in shapes.items()}
-    whole["biases_conv3"] = np.ones((1, 1))
-    if "missing" in sentence:
-        del whole["biases_conv1"]
-    scipy.io.savemat("x3.mat", whole | variables)
-    said = refused(srlab, "from=x3.mat", "scale=3")
-    assert said.startswith(f"x3.mat looks like SRCNN of its authors (.mat), but {sentence}")
+    ):
+        whole = {f"weights_conv{n}": np.ones(shape) for n, shape in shapes.items()}
+        whole |= {f"biases_conv{n}": np.ones((shape[-1], 1)) for n, shape in shapes.items()}
+        whole["biases_conv3"] = np.ones((1, 1))
+        if "missing" in sentence:
+            del whole["biases_conv1"]
+        scipy.io.savemat("x3.mat", whole | variables)
+        said = refused(srlab, "from=x3.mat", "scale=3")
+        assert said.startswith(f"x3.mat looks like SRCNN of its authors (.mat), but {sentence}")
 
 
 def test_keys_that_do_not_go_together_are_refused(srlab):

@@ -1,4 +1,4 @@
-"""``scripts/measure/gpu.py``: on the CPU all of it runs, keeps to its time and says what is so."""
+"""Guards: all of ``scripts/measure/gpu.py`` runs, keeps to its time and says what is so."""
 
 import argparse
 import importlib

@@ -1,0 +1,33 @@
+"""Guards: numbers that make no sense are refused, all at once."""
+
+import pytest
+
+from srlab.config.ranges import check_ranges, check_scale
+from srlab.config.schema import TrainConfig, TrainerConfig
+from srlab.errors import UserError
+
+
+def test_all_numbers_out_of_range_are_told_at_once():
+    trainer = TrainerConfig(
+        steps=0, batch_size=-1, clip=-0.5, ema=1.0, workers=-2, lr_factors={"body.4": -0.1}
+    )
+    with pytest.raises(UserError) as caught:
+        check_ranges(TrainConfig(seed=-1, trainer=trainer))
+    assert "seed must" in str(caught.value)
+    for key in ("steps", "batch_size", "clip", "ema", "workers", "lr_factors.body.4"):
+        assert f"trainer.{key} must" in str(caught.value)
+    for key in ("patch_size", "log_every", "patience"):
+        assert key not in str(caught.value)
+
+
+def test_the_numbers_that_are_given_by_default_are_in_range():
+    check_ranges(TrainConfig())
+    trainer = TrainerConfig(ema=0.0, clip=0.0, lr_factors={"body": 0.0})
+    check_ranges(TrainConfig(seed=0, trainer=trainer))
+
+
+def test_a_scale_under_2_is_refused():
+    for scale in (None, 1, 0, -3):
+        with pytest.raises(UserError, match="scale"):
+            check_scale(scale)
+    assert check_scale(2) == 2
