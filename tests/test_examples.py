@@ -1,4 +1,4 @@
-"""Guards: every public name of srlab has an example in its docstring, and each gives what it says."""
+"""Guards: every public name of srlab has an example in its docstring that gives what it says."""
 
 import doctest
 import inspect

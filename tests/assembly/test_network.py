@@ -6,13 +6,13 @@ import torch
 
 from srlab.assembly import network as handle
 from srlab.assembly.network import Network, layers_for
-from srlab.config.words import Colour, UpscalePrecision
 from srlab.errors import OutOfMemory, UserError
 from srlab.machine.memory import enough_memory
 from srlab.models.espcn import ESPCN
 from srlab.models.plain import Plain
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.words import Colour, UpscalePrecision
 
 
 def pixels_of(height, width, channels, bits=8):

@@ -15,9 +15,9 @@ from srlab.commands.convert import command as convert
 from srlab.config.build import build
 from srlab.config.compose import option_node
 from srlab.config.schema import ConvertConfig, DescribeConfig
-from srlab.words import Colour
 from srlab.errors import UserError
 from srlab.storage.checkpoint import load, save
+from srlab.words import Colour
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ from srlab.command_line.invocation import Invocation
 from srlab.commands import describe
 from srlab.config.compose import option_node
 from srlab.config.schema import DescribeConfig
-from srlab.words import Colour
 from srlab.errors import UserError
 from srlab.testing import upsampler_configs
+from srlab.words import Colour
 
 
 def described(model, upsampler=None, scale=3, colour="y", plot=None, **options):

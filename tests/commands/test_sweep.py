@@ -17,7 +17,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from srlab.commands.sweep import one_run
 from srlab.config.paths import config_dir
-from srlab.storage.folders import lock
+from srlab.storage.folders import lock_folder
 from srlab.training import loop
 
 SETTINGS = [
@@ -210,7 +210,7 @@ def test_a_signal_stops_the_other_processes_too(workplace):
     assert "the same command goes on with the sweep" in err
     assert not (workplace / "beside/seed2").exists()
     for run in runs:
-        handle = lock(run)  # refused while somebody trains there
+        handle = lock_folder(run)  # refused while somebody trains there
         if handle is not None:
             os.close(handle)
 

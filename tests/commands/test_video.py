@@ -19,7 +19,6 @@ from srlab.commands.upscale import command as upscale_command
 from srlab.commands.upscale import video as video_command
 from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
-from srlab.words import Colour, UpscalePrecision
 from srlab.errors import UserError
 from srlab.imaging.chroma import enlarge_chroma
 from srlab.imaging.video import Clip, plane
@@ -27,6 +26,7 @@ from srlab.models.espcn import ESPCN
 from srlab.models.plain import Plain
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.words import Colour, UpscalePrecision
 
 av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'srlab[video]'")
 

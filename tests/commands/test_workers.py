@@ -265,9 +265,9 @@ def test_only_the_first_worker_says_that_it_has_saved():
 
 
 def test_a_process_alone_is_the_first_of_one():
-    assert (ranks.rank(), ranks.count(), ranks.asked(), ranks.local()) == (0, 1, 1, 0)
-    assert ranks.collected(ranks.dealt([1, 2, 3]), 3) == [1, 2, 3]
-    assert ranks.highest(7, 5) == [7, 5]
-    assert ranks.of_first(7) == 7
+    assert (ranks.rank(), ranks.count(), ranks.expected(), ranks.local_rank()) == (0, 1, 1, 0)
+    assert ranks.gather(ranks.share([1, 2, 3]), 3) == [1, 2, 3]
+    assert ranks.maximum(7, 5) == [7, 5]
+    assert ranks.from_first(7) == 7
     model = torch.nn.Conv2d(1, 1, 3)
     assert ranks.parallel(model) is model

@@ -8,7 +8,7 @@ import pytest
 import torch
 from common import for_all
 
-from srlab.imaging.threads import each
+from srlab.imaging.threads import map_in_threads
 
 COUNTS = (1, 2, 5)
 
@@ -30,9 +30,9 @@ def test_results_come_in_the_order_of_the_items():
 
     def check(threads):
         with torch_with(threads):
-            assert list(each(work, range(7))) == [number**2 for number in range(7)]
-            assert list(each(work, [])) == []
-            assert list(each(work, iter([3]))) == [9]
+            assert list(map_in_threads(work, range(7))) == [number**2 for number in range(7)]
+            assert list(map_in_threads(work, [])) == []
+            assert list(map_in_threads(work, iter([3]))) == [9]
 
     for_all(COUNTS, check)
 
@@ -47,7 +47,7 @@ def test_threads_of_torch_are_dealt_out_and_given_back():
 
         seen = []
         with torch_with(threads):
-            assert sum(each(work, range(min(threads, 4)))) <= threads
+            assert sum(map_in_threads(work, range(min(threads, 4)))) <= threads
             assert torch.get_num_threads() == threads
             thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
             thread.start()
@@ -69,7 +69,7 @@ def test_an_error_is_raised_and_what_has_not_begun_is_left():
             return number
 
         with torch_with(threads):
-            results = each(work, range(1000))
+            results = map_in_threads(work, range(1000))
             assert next(results) == 0
             with pytest.raises(KeyError, match="the second"):
                 list(results)

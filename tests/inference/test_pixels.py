@@ -10,8 +10,8 @@ from models.variants import WHOLE, variant
 
 from srlab.imaging.resample import enlarge
 from srlab.inference.colour import upscale_colour
+from srlab.inference.fast_copy import fast_copy
 from srlab.inference.pixels import OnPixels, to_levels, to_pixels, upscale_pixels
-from srlab.inference.quick import quick
 from srlab.models.espcn import ESPCN
 from srlab.models.plain import Plain
 from srlab.upsamplers.interpolation import Interpolate
@@ -105,7 +105,7 @@ def test_half_precision_is_near_and_leaves_interpolation_alone():
 )
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
 def test_weights_that_are_cast_once_give_what_autocast_gives(name, kind):
-    model = quick(variant(name, 3, 3, disturbed=False).float())
+    model = fast_copy(variant(name, 3, 3, disturbed=False).float())
     pixels = pixels_of(12, 15, 3)
     lr = torch.rand(1, 3, 12 + 2 * model.frame, 15 + 2 * model.frame)
     with torch.inference_mode(), torch.autocast("cpu", kind):

@@ -7,7 +7,7 @@ from common import largest, picture
 from models.variants import VARIANTS, variant
 from torch import nn
 
-from srlab.inference.quick import quick
+from srlab.inference.fast_copy import fast_copy
 
 
 @torch.inference_mode()
@@ -18,7 +18,7 @@ def test_a_quick_copy_computes_the_same_and_leaves_the_network_alone():
         before = copy.deepcopy(model.state_dict())
         kinds = [type(module) for module in model.modules()]
         lr = picture(1, 3, 19, 23).float()
-        fast = quick(model)
+        fast = fast_copy(model)
         off = largest(fast(lr) - model(lr))
         same = all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
         alone = model.state_dict().keys() == before.keys() and same
@@ -32,4 +32,4 @@ def test_a_quick_copy_computes_the_same_and_leaves_the_network_alone():
 
 def test_the_quick_tanh_is_tanh():
     x = torch.linspace(-30, 30, 100_001)
-    assert largest(quick(nn.Sequential(nn.Tanh()))(x) - x.tanh()) < 3e-7
+    assert largest(fast_copy(nn.Sequential(nn.Tanh()))(x) - x.tanh()) < 3e-7

@@ -29,9 +29,10 @@ from srlab.metrics.checkerboard import (
     spectral_ratio,
 )
 from srlab.upsamplers.deconv import Deconv
-from srlab.upsamplers.kernels import deconv_to_subpixel, initial_kernel
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
+from srlab.upsamplers.shuffle import deconv_to_subpixel
+from srlab.upsamplers.starts import initial_kernel
 
 seeds = st.integers(0, 2**32 - 2)
 scales = st.integers(2, 5)

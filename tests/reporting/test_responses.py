@@ -20,7 +20,7 @@ from srlab.reporting.responses import (
     step_response,
     strongest,
 )
-from srlab.upsamplers.kernels import bilinear_taps
+from srlab.upsamplers.starts import bilinear_taps
 
 SCALES = (2, 3, 4, 5)
 

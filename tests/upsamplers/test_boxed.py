@@ -11,9 +11,9 @@ from srlab.imaging.resample import enlarge, mirror_pad
 from srlab.upsamplers.boxed import Boxed
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
-from srlab.upsamplers.kernels import box_line
 from srlab.upsamplers.linear import differences, subpixel_form, take_over
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.starts import box_line
 
 
 def test_a_flat_picture_stays_flat_whatever_the_weights_and_biases():

@@ -16,9 +16,9 @@ from srlab.errors import CheckerboardWarning
 from srlab.imaging.resample import crop, enlarge, mirror_pad
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
-from srlab.upsamplers.kernels import subpixel_to_deconv
 from srlab.upsamplers.linear import subpixel_form, transposed_form
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.shuffle import subpixel_to_deconv
 
 seeds = st.integers(0, 2**32 - 1)
 

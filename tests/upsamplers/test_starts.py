@@ -13,11 +13,12 @@ from upsamplers.variants import SCALES, framed_for, spread_within_blocks
 from srlab.imaging.resample import crop, enlarge, mirror_pad
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
-from srlab.upsamplers.kernels import bilinear_taps, deconv_to_subpixel, subpixel_to_deconv
 from srlab.upsamplers.linear import subpixel_form
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
+from srlab.upsamplers.shuffle import deconv_to_subpixel, subpixel_to_deconv
 from srlab.upsamplers.staged import Staged
+from srlab.upsamplers.starts import bilinear_taps
 
 seeds = st.integers(0, 2**32 - 1)
 
