@@ -104,7 +104,7 @@ def agrees(path, checkpoint):
 @pytest.mark.parametrize(
     ("model", "options"),
     [
-        ("srcnn", {"upsampler": "bicubic", "scale": 3}),
+        ("vdsr", {"upsampler": "bicubic", "scale": 3, "depth": 3, "features": 4}),
         ("unet", {"upsampler": "deconv", "features": 4}),
         ("edsr_baseline", {"scale": 4, "colour": "rgb", "blocks": 1, "features": 8}),
     ],

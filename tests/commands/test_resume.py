@@ -173,7 +173,7 @@ def test_a_resumed_run_takes_no_new_settings_and_no_new_images(workplace, killed
 
 def test_two_processes_do_not_train_in_one_folder(workplace):
     pytest.importorskip("fcntl", reason="Windows has no advisory locks on folders")
-    process = forked(workplace, "train", *settings("shared"), "trainer.steps=5000")
+    process = forked(workplace, "train", *settings("shared"), "trainer.steps=2000")
     wait_for(lambda: "training" in process.said()[0], process)
     second = ran(workplace, "train", "resume=shared")
     assert "another process is training in shared" in second.stderr

@@ -266,7 +266,7 @@ def test_help_the_config_and_completion_start_nothing(here, monkeypatch):
 
 def test_two_processes_do_not_run_one_sweep(workplace):
     pytest.importorskip("fcntl", reason="Windows has no advisory locks on folders")
-    settings = [*SETTINGS, *TWO, "trainer.steps=5000", "sweep_dir=shared"]
+    settings = [*SETTINGS, *TWO, "trainer.steps=2000", "sweep_dir=shared"]
     process = forked(workplace, "sweep", *settings)
     wait_for((workplace / "shared" / FIRST / "config.yaml").exists, process)
     second = ran(workplace, "sweep", *settings)
