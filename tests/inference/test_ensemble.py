@@ -62,7 +62,7 @@ def test_the_ensemble_turns_with_its_input():
 @torch.inference_mode()
 def test_the_ensemble_in_tiles_is_that_of_the_whole_picture(name, head):
     model = variant(name, 2, 3, head)
-    lr = picture(1, 3, 11, 14)
+    lr = picture(1, 3, 45, 14)  # more than tile and context together
     whole = self_ensemble(model, lr)
     assert distance(upscale_tiled(SelfEnsemble(model, 5), lr, 5, 2), whole) < 1e-11
     assert distance(self_ensemble(partial(upscale_tiled, model, tile=5), lr), whole) < 1e-11

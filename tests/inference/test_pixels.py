@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from models.variants import WHOLE, variant
+from models.variants import NEAREST, WHOLE, variant
 
 from srlab.imaging.resample import enlarge
 from srlab.inference.colour import upscale_colour
@@ -20,6 +20,7 @@ from srlab.upsamplers.pixel_shuffle import PixelShuffle
 COLOURS = {1: "y", 3: "rgb"}
 # Frames narrower and wider than what alpha's bicubic wants, a grid, and one that is not cut.
 NETWORKS = [
+    ("plain", 1, NEAREST),
     ("espcn", 1, None),
     ("edsr", 1, None),
     ("edsr", 3, None),

@@ -66,6 +66,12 @@ def learned(upsampler):
     return model, learn(model, range(12))
 
 
+@pytest.fixture(scope="module")
+def taught():
+    """One that has learnt, and what it lowered."""
+    return learned(partial(Deconv, kernel_size=10))
+
+
 def test_learning_goes_on_from_its_state_with_the_same_bits():
     head = partial(Deconv, kernel_size=10)
     whole, first, second = (classical(head) for _ in range(3))
@@ -77,8 +83,8 @@ def test_learning_goes_on_from_its_state_with_the_same_bits():
         assert torch.equal(second.state_dict()[name], value), name
 
 
-def test_what_is_learnt_lowers_both_objectives_and_is_the_same_for_equal_layers():
-    model, terms = learned(partial(Deconv, kernel_size=10))
+def test_what_is_learnt_lowers_both_objectives_and_is_the_same_for_equal_layers(taught):
+    model, terms = taught
     assert terms[-1]["coding"] < 0.8 * terms[0]["coding"]
     assert terms[-1]["synthesis"] < 0.8 * terms[0]["synthesis"]
     assert model.filters.flatten(1).norm(dim=1).max() <= 1 + 1e-5
@@ -119,8 +125,8 @@ def test_what_cannot_hold_a_kernel_is_refused():
         CSCSR(partial(PixelShuffle, kernel_size=7), 2, filters=4).check_learning()
 
 
-def test_the_unrolled_network_starts_as_ista_with_the_classical_dictionaries():
-    taught, _ = learned(partial(Deconv, kernel_size=10))
+def test_the_unrolled_network_starts_as_ista_with_the_classical_dictionaries(taught):
+    taught, _ = taught
     network = CSC(partial(Deconv, kernel_size=10), 2, filters=8, iterations=400, weight=0.5)
     network.start_from(taught.state_dict())
     residual = torch.zeros(1, 1, 40, 40)
