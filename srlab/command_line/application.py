@@ -4,7 +4,8 @@ Nothing is imported here that loads torch: completion is answered by the same ap
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,22 @@ def run_application(
             endings.append(error)  # raised again below, past Hydra's own report
             return None
 
-    try:
+    with _told_of_composing(begun):
         task()
+    if endings:
+        raise endings[0]
+    return answers[0] if answers else None
+
+
+@contextmanager
+def _told_of_composing(begun: list[bool]) -> Iterator[None]:
+    """Turn what Hydra stumbles over before a verb has begun into a sentence.
+
+    Raises:
+        ConfigError: It did, in no words of its own.
+    """
+    try:
+        yield
     except (UserError, Interrupted, HydraException, OmegaConfBaseException, OSError):
         raise
     except Exception as error:
@@ -77,9 +92,6 @@ def run_application(
             raise
         said = (str(error) or type(error).__name__).splitlines()[0]
         raise ConfigError(f"the command line cannot be read: {said}") from None
-    if endings:
-        raise endings[0]
-    return answers[0] if answers else None
 
 
 def _invocation(config: DictConfig, hydra: Any) -> Invocation[Any]:

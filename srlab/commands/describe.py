@@ -96,8 +96,6 @@ def _subject(config: DescribeConfig) -> Subject:
     head = last_upsampler(network)
     if head is None or "upsampler" not in model:
         raise UserError("this network's upsampler is no srlab.upsamplers.Upsampler to describe")
-    if not all(p.isfinite().all() for p in network.parameters()):
-        raise UserError("this network's weights are not finite: there is nothing to describe")
     kind = name_of(model["upsampler"], head.scale)
     title = f"{name}{type(network).__name__} with {kind}, x{network.scale}, {colour.upper()}"
     return Subject(title, network, head, model["upsampler"], kind)

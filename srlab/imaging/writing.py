@@ -85,11 +85,7 @@ def picture_writer(
         with PngWriter(file, height, width, channels, like.bits, like.icc, like.exif) as png:
             yield png.write
         return
-    kept = channels
-    if channels in (2, 4) and form in ("JPEG", "BMP"):
-        if like.pixels[..., -1].min() < np.iinfo(like.pixels.dtype).max:
-            raise UserError(f"a {form} file holds no transparency: write .png, .webp or .tif")
-        kept -= 1
+    kept = channels - _has_alpha_to_drop(form, like.pixels)
     whole = np.empty((height, width, kept), dtype=np.uint8)
     done = 0
 
@@ -108,6 +104,19 @@ def picture_writer(
         if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the format's
             raise
         raise UserError(f"a {form} file cannot hold this picture: {error}") from None
+
+
+def _has_alpha_to_drop(form: str, pixels: np.ndarray) -> bool:
+    """Tell whether pixels have an alpha channel that a format does not hold, and nothing of it.
+
+    Raises:
+        UserError: Some can be seen through.
+    """
+    if pixels.shape[2] in (1, 3) or form not in ("JPEG", "BMP"):
+        return False
+    if pixels[..., -1].min() < np.iinfo(pixels.dtype).max:
+        raise UserError(f"a {form} file holds no transparency: write .png, .webp or .tif")
+    return True
 
 
 def _to_8_bits(rows: np.ndarray) -> np.ndarray:

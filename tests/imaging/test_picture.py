@@ -156,18 +156,6 @@ def test_formats_without_16_bits_get_the_nearest_of_8(tmp_path):
     for_all((".jpg", ".tif", ".webp", ".bmp"), check)
 
 
-def test_jpeg_and_bmp_drop_alpha_and_keep_the_colours_behind_it(tmp_path):
-    def check(suffix, channels):
-        pixels = np.full((16, 16, channels), 200, dtype=np.uint8)
-        pixels[..., -1] = 0
-        write_picture(tmp_path / "a", picture_of(pixels), suffix)
-        again = read_picture(tmp_path / "a")
-        assert again.pixels.shape[2] == channels - 1
-        assert np.abs(again.pixels - 200.0).max() <= 1
-
-    for_all(product((".jpg", ".jpeg", ".bmp"), (2, 4)), check)
-
-
 def test_alpha_survives_webp(tmp_path):
     pixels = np.full((16, 16, 4), 200, dtype=np.uint8)
     pixels[:8, :, 3] = 60

@@ -132,5 +132,5 @@ def test_pixels_that_are_missing_or_damaged_are_refused_by_every_reader(data, sa
 def test_a_file_of_a_format_that_starts_programs_is_not_decoded(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
-    with pytest.raises(UserError, match="its content is none of BMP, JPEG, PNG"):
+    with pytest.raises(UserError, match="its content is none of AVIF, BMP, GIF, JPEG, PNG"):
         read_picture(path)
