@@ -195,9 +195,10 @@ def _check_tiles(name: str, model: Model, tolerance: float) -> None:
     off = distance(upscale_tiled(model, lr, tile), run(name, model, lr))
     require(
         off < tolerance,
-        f"{name} gives another picture in tiles of {tile} pixels: it differs by {off:.1g}. Its "
-        f"grid of {model.grid} is not true, or its output depends on the size of the picture: such "
-        f"a one says whole = True",
+        f"{name} gives another picture in tiles of {tile} pixels: it differs by {off:.1g}. Beyond "
+        f"its frame of {model.frame} it looks farther than the rest of its halo of {model.halo}, "
+        f"or its grid of {model.grid} is not true; one whose output depends on the size of the "
+        f"picture says whole = True",
     )
 
 

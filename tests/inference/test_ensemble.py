@@ -53,11 +53,11 @@ def test_the_ensemble_turns_with_its_input():
             assert distance(self_ensemble(model, turn(lr)), turn(whole)) < 1e-12
 
 
-# One whose context is its frame, one whose context is more, two that begin at a grid, and one that
+# One whose context is its frame, one whose context is more, one that begins at a grid, and one that
 # must see the picture whole.
 @pytest.mark.parametrize(
     ("name", "head"),
-    [("espcn", None), ("edsr", GUIDED), ("unet", None), ("csc_sr", None), ("fsrcnn", WHOLE)],
+    [("espcn", None), ("edsr", GUIDED), ("unet", None), ("fsrcnn", WHOLE)],
 )
 @torch.inference_mode()
 def test_the_ensemble_in_tiles_is_that_of_the_whole_picture(name, head):

@@ -84,10 +84,15 @@ class WantsAFrameBeyondItsHalo(Network):
 
 
 class LooksFarther(Network):
-    """It sees its context and the frame beyond it; it says as much less as both are."""
-
     def prepare(self):
         self.halo -= 2
+
+
+class CountsNoFrame(Network):
+    """Its halo holds all that it looks at, but is not its context and the frame around that."""
+
+    def prepare(self):
+        self.halo -= 1
 
 
 class LooksFartherOfACell(Network):
@@ -175,6 +180,10 @@ class MixesTheBatch(Network):
         (SaysANegativeGrid, "says grid = 0; it must be at least 1"),
         (WantsAFrameBeyondItsHalo, "wants a frame of 1 pixels, but says that it looks at 0"),
         (LooksFarther, "looks farther than its halo of 2: .* Say a halo that holds all"),
+        (
+            CountsNoFrame,
+            "tiles .* Beyond its frame of 1 it looks farther than the rest of its halo",
+        ),
         (LooksFartherOfACell, "looks farther than its halo of 2"),
         (DependsOnTheWholePicture, "says whole = True"),
         (Pools, "another picture in tiles .* grid of 1 is not true"),
