@@ -157,7 +157,9 @@ def _is_left_out(config: str, argument: str) -> bool:
 
     group, equals, value = argument.partition("=")
     options = option_files().get(group)
-    if options is None or not equals or value not in ("null", "", "none", "false"):
+    if options is None or not equals or value in options:
+        return False
+    if value not in ("null", "", "none", "false"):
         return False
     defaults = default_choices(config)
     if group in defaults and defaults[group] is not None:
