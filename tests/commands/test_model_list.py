@@ -144,7 +144,10 @@ REFUSED = [
     (("export", "model=bicubic", "scale=2", "format=onnx"), "model=compact_x2|compact_x3"),
     (("upscale", "input=/"), "nothing beside /"),
     (("evaluate",), "or one that comes with srlab: compact_x2"),
-    (("train", "model=compact_x2"), "model has no option 'compact_x2'"),
+    (
+        ("train", "model=compact_x2"),
+        "compact_x2 is trained already: train on from it by model=compact start=compact_x2",
+    ),
 ]
 
 

@@ -85,4 +85,4 @@ def test_progress_is_shown_on_a_terminal_alone(tmp_path, monkeypatch, capsys):
     upscale_files([(tmp_path / "a.png", tmp_path / "c.png")], upscale, 2)
     err = capsys.readouterr().err
     assert " 35 %" in err
-    assert err.endswith("\r     \r")
+    assert err.endswith("\r\033[K")

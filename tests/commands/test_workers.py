@@ -154,12 +154,12 @@ def test_a_signal_that_comes_while_ranks_ask_each_other_is_kept(monkeypatch):
     with Stopper() as stopper:
         leaving = ranks.Leaving(stopper)
 
-        def highest(*numbers):
+        def maximum(*numbers):
             os.kill(os.getpid(), signal.SIGTERM)
             return list(numbers)
 
         monkeypatch.setattr(ranks, "count", lambda: 2)
-        monkeypatch.setattr(ranks, "highest", highest)
+        monkeypatch.setattr(ranks, "maximum", maximum)
         assert not leaving(1)
         assert stopper.signal == signal.SIGTERM
 
@@ -171,7 +171,7 @@ def test_ranks_ask_each_other_every_second_or_every_step_that_takes_longer(
     now, asked = [0.0], []
     monkeypatch.setattr(ranks.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(ranks, "count", lambda: 2)
-    monkeypatch.setattr(ranks, "highest", lambda *n: asked.append(now[0]) or list(n))
+    monkeypatch.setattr(ranks, "maximum", lambda *n: asked.append(now[0]) or list(n))
     leaving = ranks.Leaving(Stopper())
     times = []
     for step in range(1, 60):

@@ -29,6 +29,8 @@ def find_jobs(
         UserError: A source is missing, or there is no such place for the output.
     """
     target = Path(output).expanduser() if output else None
+    if target is not None and is_video(target) and not target.is_dir():
+        raise UserError(f"output {target} is a video, but input {sources[0]} is none")
     sources = list(dict.fromkeys(sources))
     for source in sources:
         if not source.is_file() and not source.is_dir():
@@ -94,8 +96,6 @@ def _file(target: Path) -> Path:
     Raises:
         UserError: It cannot be written, or exists.
     """
-    if is_video(target):
-        raise UserError(f"output {target} is a video, but the input is none")
     if not target.suffix:
         raise UserError(f"output {target} has no suffix that says its type, as in {target}.png")
     output_format(target.suffix)
