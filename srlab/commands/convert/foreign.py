@@ -95,5 +95,5 @@ def _network(found: Foreign, scale: int) -> tuple[Model, dict[str, Any]]:
         network = build(model, "model").eval()
     network.load_state_dict({key: weight.float() for key, weight in found.weights.items()})
     check_network(network, scale, colour)
-    config = {"scale": scale, "colour": colour, "model": model, "upsampler": head}
+    config = {"scale": scale, "colour": str(colour), "model": model, "upsampler": head}
     return network, config
