@@ -51,7 +51,7 @@ def test_the_handlers_are_put_back_without_a_signal_and_after_an_error_too():
 
 
 def test_no_second_signal_interrupts_a_save():
-    with Stopper() as stopper:
+    with handlers(SIGINT=signal.default_int_handler), Stopper() as stopper:
         signal.raise_signal(signal.SIGINT)
         with stopper.shielded():
             signal.raise_signal(signal.SIGINT)
