@@ -122,7 +122,7 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path} is damaged, weights and config differ: {reason}") from None
-    for name, tensor in module.state_dict().items():
+    for name, tensor in module.named_parameters():
         if not tensor.isfinite().all():
             raise CheckpointError(
                 f"{path} holds weights that are not finite, in {name}: its training diverged"

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from srlab.config.check import check, check_upsampler_used
-from srlab.config.ranges import check_training_numbers
+from srlab.config.ranges import check_rates, check_training_numbers
 from srlab.config.schema import TrainConfig
 from srlab.errors import ConfigError, UserError
 from srlab.machine import ranks
@@ -41,6 +41,8 @@ def check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> torc
 
     attempt(check_training_numbers, config)
     attempt(_check_components, config, roots)
+    if roots is None:  # a run that is resumed keeps what it began with
+        attempt(check_rates, config)
     device = attempt(choose_device, config.device)
     if device is not None:
         attempt(check_devices, config, device)

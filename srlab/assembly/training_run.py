@@ -1,6 +1,5 @@
 """The parts of a training run, all checked and built before anything is written."""
 
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -150,10 +149,6 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
 
     state, objective = build_state(config, device)
     schedule = build(config.schedule, "schedule")
-    try:
-        schedule(0, trainer.steps)
-    except ValueError as error:
-        raise ConfigError(f"schedule: {error}") from None
     images = build(config.data, "data")
     testsets = build_testsets(config.testset)
     if ranks.rank() > 0:  # or all ranks would decode all images at once
@@ -228,9 +223,6 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
         optimizer = build(config.optim, "optim")(groups)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"optim: {error}") from None
-    rate = optimizer.defaults.get("lr", 1.0)
-    if not 0 < rate < math.inf:
-        raise ConfigError(f"optim.lr must be above 0 and finite, got {rate}")
     scaler = torch.amp.GradScaler(device.type, enabled=trainer.precision == Precision.fp16)
     average = None if model.learns else average_of(model, trainer.ema)
     return TrainingState(model, optimizer, average, scaler), objective

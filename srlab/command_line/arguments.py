@@ -6,6 +6,8 @@ from dataclasses import fields
 from srlab.errors import ConfigError, UserError
 
 _COMPONENT_PATH = re.compile(r"(\w+\.)+(path|root)")
+_KEY = re.compile(r"[~+]{0,2}[A-Za-z_][\w.@/-]*")  # what stands before an =; others are file names
+_OF_A_SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(")
 
 # What a word without a key is, for verbs where it can be one thing only.
 _WORDS = {
@@ -78,7 +80,8 @@ def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
         a.startswith("resume=") for a in rest
     ):  # its options are the run's, not those named here
         rest = [f"++{a}" if _COMPONENT_PATH.match(a) else a for a in rest]
-    return [*flags, *(_quoted(a, texts, config == "sweep") for a in rest)]
+    several = config == "sweep" or bool({"-m", "--multirun"} & set(flags))
+    return [*flags, *(_quoted(a, texts, several) for a in rest)]
 
 
 def _split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -98,7 +101,7 @@ def _split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
         if flag in _FLAGS and not equals:
             flags.append(flag)
         elif flag in _VALUED:
-            value = value if equals else next(coming, "")
+            value = value if equals else next(coming, "all" if flag == "--info" else "")
             if not value or (_VALUED[flag] and value not in _VALUED[flag]):
                 wanted = " or ".join(_VALUED[flag]) or "a value"
                 raise UserError(f"{argument} wants {wanted}{_how()}")
@@ -118,7 +121,7 @@ def _with_keys(config: str, arguments: list[str]) -> list[str]:
     Raises:
         UserError: The verb has none, or the key is given besides.
     """
-    words = [a for a in arguments if "=" not in a and a[:1] != "~"]
+    words = [a for a in arguments if not _is_key(a)]
     if not words:
         return arguments
     key = _WORDS.get(config)
@@ -128,10 +131,16 @@ def _with_keys(config: str, arguments: list[str]) -> list[str]:
     if any(a.startswith(f"{key}=") for a in rest):
         raise UserError(f"give {words[0]!r} or {key}=..., not both")
     if len(words) == 1:
-        return [f"{key}={words[0]}", *rest]
+        return [f"{key}={_as_text(words[0])}", *rest]
     if key != "input":
         raise UserError(f"one {key} at a time, not {', '.join(words)}")
     return [f"{key}=[{','.join(map(_as_text, words))}]", *rest]
+
+
+def _is_key(argument: str) -> bool:
+    """Tell whether an argument is ``key=value``, or deletes a key."""
+    key, equals, _ = argument.partition("=")
+    return bool(_KEY.fullmatch(key)) and (bool(equals) or argument[:1] == "~")
 
 
 def _by_checkpoint(arguments: list[str]) -> list[str]:
@@ -175,11 +184,11 @@ def _listed(argument: str, lists: set[str]) -> str:
     return f"{key}=[{value}]"
 
 
-def _quoted(argument: str, texts: set[str], of_sweep: bool) -> str:
+def _quoted(argument: str, texts: set[str], several: bool) -> str:
     """Quote the value of a key that holds a text, so that Hydra takes it as it is.
 
-    In a sweep a comma stands between values, and what needs no quotes gets none: the texts name
-    the sweep's folder.
+    Where several values make several runs a comma stands between them, and what needs no quotes
+    gets none: the texts name the folder of a sweep.
     """
     key, equals, value = argument.partition("=")
     name = key.lstrip("+")
@@ -187,10 +196,12 @@ def _quoted(argument: str, texts: set[str], of_sweep: bool) -> str:
         return argument
     if value in ("", "null") or "${" in value or _is_quoted(value) or _is_list(value):
         return argument
-    if not of_sweep:
+    if not several:
         return f"{key}={_as_text(value)}"
-    parts = [part if _is_plain(part) else _as_text(part) for part in value.split(",")]
-    return f"{key}={','.join(parts)}"
+    if _OF_A_SWEEP.match(value):
+        return argument
+    parts = re.findall(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^,]+", value)
+    return f"{key}={','.join(p if _is_plain(p) or _is_quoted(p) else _as_text(p) for p in parts)}"
 
 
 def _is_quoted(value: str) -> bool:
@@ -210,6 +221,10 @@ def _is_plain(value: str) -> bool:
 
 
 def _as_text(value: str) -> str:
-    """Return a quoted string of Hydra's grammar: backslashes count before a quote only."""
+    """Return a quoted string of Hydra's grammar: backslashes count before a quote only.
+
+    Nothing in it is looked up: ``${`` stands for itself.
+    """
+    value = value.replace("${", "\\${")
     escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
     return f"'{escaped}'"

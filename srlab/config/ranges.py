@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from srlab.config.schema import TrainConfig
 from srlab.errors import ConfigError, UserError
@@ -76,6 +77,32 @@ def check_training_numbers(config: TrainConfig) -> None:
             faults.append(str(error))
     if faults:
         raise ConfigError("\n".join(faults))
+
+
+def check_rates(config: TrainConfig) -> None:
+    """Check the numbers that make the learning rate, whatever the schedule and the optimizer.
+
+    Raises:
+        UserError: One makes no sense; all are named.
+    """
+    rate, schedule = config.optim.get("lr"), config.schedule
+    faults = []
+    if isinstance(rate, int | float) and not 0 < rate < math.inf:
+        faults.append(f"optim.lr must be above 0 and finite, got {rate}")
+    if _number(schedule.get("warmup"), 0) < 0:
+        faults.append(f"schedule.warmup must not be negative, got {schedule['warmup']}")
+    if not 0 <= _number(schedule.get("final"), 0) <= 1:
+        faults.append(f"schedule.final must be from 0 to 1, got {schedule['final']}")
+    if not 0 < _number(schedule.get("gamma"), 1) <= 1:
+        faults.append(f"schedule.gamma must be above 0 and at most 1, got {schedule['gamma']}")
+    if not all(0 <= _number(m, 0) <= 1 for m in schedule.get("milestones") or ()):
+        faults.append("schedule.milestones are fractions of all steps, from 0 to 1")
+    if faults:
+        raise UserError("; ".join(faults))
+
+
+def _number(value: Any, otherwise: float) -> float:
+    return value if isinstance(value, int | float) else otherwise
 
 
 def check_scale(scale: int | None) -> int:

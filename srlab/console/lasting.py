@@ -41,6 +41,9 @@ class _Lasting:
 def outlasting_readers() -> Iterator[None]:
     """Let no reader that leaves end the body: what it says is dropped from then on."""
     stream = sys.stdout
+    if stream is None:  # closed from the start: print is silent then
+        yield
+        return
     sys.stdout = _Lasting(stream)
     try:
         yield

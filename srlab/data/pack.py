@@ -89,6 +89,8 @@ def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> P
     place = cache_folder() / "packs" / _key(images, scale, colour, min_patch)
     pack = _load(place, scale, colour)
     if pack is None:
+        pack = _earlier_pack(images, scale, colour, min_patch)
+    if pack is None:
         remove_abandoned(place.parent)
         shutil.rmtree(place, ignore_errors=True)  # a power cut or somebody's tidying damaged it
         try:
@@ -102,6 +104,17 @@ def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> P
     if pack is None:
         raise UserError(f"cannot read back {place}: set SRLAB_CACHE to another folder")
     return pack
+
+
+def _earlier_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> Pack | None:
+    """Return the pack that an earlier version made, whose key held less, of these very files."""
+    place = cache_folder() / "packs" / _key(images, scale, colour, min_patch, earlier=True)
+    try:
+        made = (place / "index.npz").stat().st_mtime_ns
+    except OSError:
+        return None
+    changed = any(path.stat().st_ctime_ns > made for path in images.paths)
+    return None if changed else _load(place, scale, colour)
 
 
 def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
@@ -143,15 +156,15 @@ def _is_as_written(place: Path, pack: Pack) -> bool:
     return True
 
 
-def _key(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> str:
+def _key(
+    images: ImageSet, scale: int, colour: Colour, min_patch: int, earlier: bool = False
+) -> str:
     digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, str(colour), min_patch)).encode())
     for path in images.paths:
         status = path.stat()
-        digest.update(
-            repr(
-                (str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-            ).encode()
-        )
+        facts = [str(path.resolve()), status.st_size, status.st_mtime_ns]
+        facts += [] if earlier else [status.st_ctime_ns]
+        digest.update(repr(tuple(facts)).encode())
     return f"{images.name.rstrip('/')}-x{scale}-{colour}-{digest.hexdigest()[:16]}"
 
 

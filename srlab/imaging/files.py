@@ -106,12 +106,13 @@ def decoding(path: Path) -> Iterator[None]:
         raise UserError(f"{path} is not a readable image: {reason}") from None
 
 
-def open_image(path: Path, first_frame: bool = False) -> Image.Image:
+def open_image(path: Path, first_frame: bool = False, advice: str = "") -> Image.Image:
     """Open and decode an image file completely.
 
     Args:
         path: The file.
         first_frame: Whether to take the first of several frames or pages.
+        advice: What else to say to who has several.
 
     Raises:
         UserError: The file is missing, cut off, or no image, or has several frames.
@@ -122,8 +123,8 @@ def open_image(path: Path, first_frame: bool = False) -> Image.Image:
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: previews
         if frames > 1 and not first_frame:
             raise UserError(
-                f"{path} has {frames} frames or pages, of which only one could be used: split it, "
-                f"or upscale the first by first_frame=true"
+                f"{path} has {frames} frames or pages, of which only one could be used: split it"
+                f"{advice}"
             )
         if data.startswith(SIGNATURE):
             check_png(data)

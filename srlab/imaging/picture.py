@@ -47,7 +47,7 @@ def read_picture(path: Path, first_frame: bool = False) -> Picture:
     Raises:
         UserError: The file is missing, cut off, no image, or has pixels that are not supported.
     """
-    source = open_image(path, first_frame)
+    source = open_image(path, first_frame, ", or upscale the first by first_frame=true")
     with decoding(path):
         # A profile of CMYK or Lab says nothing of the RGB pixels that they become.
         icc = None if source.mode in ("CMYK", "LAB") else source.info.get("icc_profile")

@@ -12,7 +12,9 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 # Adam7: the first row and column of each pass, and its steps.
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2),
            (1, 0, 2, 1))  # fmt: skip
-_BLOCK = 1 << 20  # bytes that are inflated at a time
+_BLOCK = 1 << 20  # bytes that are inflated at a time, of fewer that are packed
+_PACKED = 1 << 18
+_MOST_INFLATED = 1032  # bytes that zlib makes of one
 
 
 def check_png(data: bytes) -> None:
@@ -36,7 +38,7 @@ def check_png(data: bytes) -> None:
             header = bytes(content)
         elif name == b"IDAT":
             pixels.append(content)
-    _check_pixels(pixels, _first_bytes(header))
+    _check_pixels(pixels, _first_bytes(header, sum(map(len, pixels))))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -48,29 +50,34 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         if end + 4 > len(data):
             break
         (check,) = struct.unpack_from(">I", data, end)
-        if zlib.crc32(view[place + 4 : end]) != check:
+        # Of others Pillow looks at those before the pixels; what comes after them changes none.
+        if name[:1].isupper() and zlib.crc32(view[place + 4 : end]) != check:
             raise ValueError(f"its part {name.decode(errors='replace')} is damaged (wrong CRC)")
         yield name, view[place + 8 : end]
         if name == b"IEND":
             return
         place = end + 4
-    raise ValueError("it is cut off")
 
 
-def _first_bytes(header: bytes) -> np.ndarray:
-    """Return where in the inflated pixels each row begins, and at last where the last one ends."""
+def _first_bytes(header: bytes, packed: int) -> np.ndarray:
+    """Return where in the inflated pixels each row begins, and at last where the last one ends.
+
+    ``packed``: the bytes that they are inflated from.
+    """
     if len(header) != 13:
         raise ValueError("its header is damaged")
     width, height, depth, kind, packing, filters, interlaced = struct.unpack(">IIBBBBB", header)
     known = depth in _DEPTHS.get(kind, ()) and packing == filters == 0 and interlaced < 2
     if not known or not width or not height:
         raise ValueError("its header is damaged")
-    bits = depth * _CHANNELS[kind]
-    lines: list[np.ndarray] = []
+    bits, passes = depth * _CHANNELS[kind], []
     for top, left, down, across in _PASSES if interlaced else ((0, 0, 1, 1),):
         rows, columns = -(-(height - top) // down), -(-(width - left) // across)
         if rows > 0 and columns > 0:
-            lines.append(np.full(rows, 1 + -(-columns * bits // 8), dtype=np.int64))
+            passes.append((rows, 1 + -(-columns * bits // 8)))
+    if sum(rows * length for rows, length in passes) > _MOST_INFLATED * (packed + 1):
+        raise ValueError("its pixels are cut off")
+    lines = [np.full(rows, length, dtype=np.int64) for rows, length in passes]
     return np.concatenate([[0], *lines]).cumsum()
 
 
@@ -78,7 +85,7 @@ def _check_pixels(parts: list[memoryview], begins: np.ndarray) -> None:
     """Inflate the pixels, which are kept nowhere, and look at the first byte of every row."""
     inflate, done, wanted = zlib.decompressobj(), 0, int(begins[-1])
     try:
-        for part in parts:
+        for part in (p[i : i + _PACKED] for p in parts for i in range(0, len(p), _PACKED)):
             rest: bytes | memoryview = part
             while len(rest) and done < wanted and not inflate.eof:
                 block = np.frombuffer(inflate.decompress(rest, _BLOCK), dtype=np.uint8)

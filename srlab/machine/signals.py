@@ -8,6 +8,12 @@ from types import FrameType, TracebackType
 _ASKS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
+def asking() -> list[signal.Signals]:
+    """Return the signals that ask to end; SIGHUP that is ignored, as under ``nohup``, does not."""
+    there = [getattr(signal, name) for name in _ASKS if hasattr(signal, name)]
+    return [n for n in there if n.name != "SIGHUP" or signal.getsignal(n) != signal.SIG_IGN]
+
+
 class Stopper:
     """While entered, turns the first signal that asks to end into a flag; the second acts at once.
 
@@ -21,10 +27,8 @@ class Stopper:
 
     def __enter__(self) -> "Stopper":
         """Start to catch the signals."""
-        for number in (getattr(signal, name) for name in _ASKS if hasattr(signal, name)):
-            ignored = signal.getsignal(number) == signal.SIG_IGN
-            if number == signal.SIGINT or number == signal.SIGTERM or not ignored:
-                self._previous[number] = signal.signal(number, self._note)
+        for number in asking():
+            self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(

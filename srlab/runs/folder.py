@@ -50,8 +50,7 @@ def create_run(folder: Path, config: dict[str, Any], device: torch.device) -> Pa
     _remove_beginnings(folder)
     make_folder(folder)
     write_json(folder / "environment.json", environment_of(device))
-    text = OmegaConf.to_yaml(OmegaConf.create(config))
-    write_atomically(folder / "config.yaml", text.encode())
+    _write_config(folder, config)
     return folder
 
 
@@ -71,10 +70,22 @@ def _remove_beginnings(folder: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove what a run that was killed had begun to write; its folder is locked."""
-    for name in _FILES:
+def take_up_run(folder: Path, config: dict[str, Any], overrides: list[str]) -> None:
+    """Lock the folder of a run that goes on, tidy it, and note where its pictures lie now.
+
+    Raises:
+        UserError: Another process trains in it, or it cannot be written.
+    """
+    lock_folder(folder)
+    for name in _FILES:  # which a run that was killed had begun to write
         remove_abandoned(folder, name)
+    if any(_PLACE.fullmatch(override.lstrip("+").partition("=")[0]) for override in overrides):
+        _write_config(folder, config)
+
+
+def _write_config(folder: Path, config: dict[str, Any]) -> None:
+    text = OmegaConf.to_yaml(OmegaConf.create(config))
+    write_atomically(folder / "config.yaml", text.encode())
 
 
 def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainConfig:
@@ -108,6 +119,7 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
             setattr(config.trainer, key, getattr(present.trainer, key))
     for place in filter(_PLACE.fullmatch, given):
         _move(config, present, place)
+    make_paths_absolute(config)
     return config
 
 

@@ -2,9 +2,11 @@
 
 import json
 import os
-import re
+import platform
 import shutil
+import stat
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,8 +19,9 @@ try:
 except ImportError:  # Windows: no advisory locks
     fcntl = None  # type: ignore[assignment]
 
+# What is ours alone in a temporary name: the machine, whose locks are seen by its processes only.
+_MARK = f"-srlab{zlib.crc32(platform.node().encode()):08x}-"
 _LETTERS = 8  # of a temporary name, at random
-_TEMPORARY = re.compile(rf"\..+-[a-z0-9_]{{{_LETTERS}}}").fullmatch
 _LONGEST = 200  # bytes of a name that a temporary name keeps
 
 
@@ -42,7 +45,9 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     temporary = held = None
     try:
         remove_abandoned(path.parent, path.name)
-        handle, temporary = _held(lambda: tempfile.mkstemp(prefix=_prefix(path), dir=path.parent))
+        handle, temporary = _held(
+            path.parent, lambda: tempfile.mkstemp(prefix=_prefix(path.name), dir=path.parent)
+        )
         held = os.dup(handle)  # until it has its name
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -75,24 +80,24 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
 
     def make() -> tuple[int, str]:
-        name = tempfile.mkdtemp(prefix=_prefix(path), dir=path.parent)
-        return os.open(name, os.O_RDONLY), name
+        name = tempfile.mkdtemp(prefix=_prefix(path.name), dir=path.parent)
+        return (-1 if fcntl is None else os.open(name, os.O_RDONLY)), name
 
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(path.parent, path.name)
-    handle, work = _held(make) if fcntl else (None, Path(tempfile.mkdtemp(dir=path.parent)))
+    handle, work = _held(path.parent, make)
     try:
         yield work
         set_mode(work, 0o777)
         work.rename(path)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        if handle is not None:
+        if handle >= 0:
             os.close(handle)
 
 
 def remove_abandoned(folder: Path, name: str = "") -> None:
-    """Remove what killed processes left in a folder under temporary names.
+    """Remove what killed processes of this machine left in a folder under temporary names.
 
     A process holds what it writes by a lock, which ends with it; what is held is left alone.
 
@@ -102,38 +107,50 @@ def remove_abandoned(folder: Path, name: str = "") -> None:
     """
     if fcntl is None:
         return
-    start = _prefix(Path(name)) if name else "."
-    try:
-        found = [p for p in folder.iterdir() if p.name.startswith(start) and _TEMPORARY(p.name)]
-    except OSError:
-        return
-    for path in found:
-        if name and len(path.name) != len(start) + _LETTERS:
-            continue
-        with suppress(OSError):
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-            finally:
-                os.close(handle)
+    start, length = (_prefix(name), len(_prefix(name)) + _LETTERS) if name else (".", 0)
+    with suppress(OSError), os.scandir(folder) as entries:
+        names = [e.name for e in entries if e.name.startswith(start) and _MARK in e.name]
+        for found in names:
+            if length in (0, len(found)):
+                _remove_if_free(folder / found)
 
 
-def _held(make: Callable[[], tuple[int, str]]) -> tuple[int, Path]:
+def _remove_if_free(path: Path) -> None:
+    """Remove a file or a folder of this user's that no process holds."""
+    with suppress(OSError):
+        status = path.lstat()
+        kinds = stat.S_ISREG(status.st_mode), stat.S_ISDIR(status.st_mode)
+        if not any(kinds) or status.st_uid != os.getuid():
+            return
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path) if kinds[1] else path.unlink()
+        finally:
+            os.close(handle)
+
+
+def _held(folder: Path, make: Callable[[], tuple[int, str]]) -> tuple[int, Path]:
     """Make something under a temporary name, and hold it by a lock; again if it was swept away."""
     while True:
-        handle, name = make()
+        try:
+            handle, name = make()
+        except FileNotFoundError:  # swept away before it could be held, or there is no folder
+            if not folder.is_dir():
+                raise
+            continue
         if fcntl is not None:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX)
         if Path(name).exists():
             return handle, Path(name)
-        os.close(handle)
+        os.close(handle)  # swept away before it was held
 
 
-def _prefix(path: Path) -> str:
-    """Return how temporary names of a path begin: hidden, and no longer than file systems allow."""
-    return f".{os.fsdecode(os.fsencode(path.name)[:_LONGEST])}-"
+def _prefix(name: str) -> str:
+    """Return how temporary names begin: hidden, marked, no longer than file systems allow."""
+    kept = os.fsencode(name)[:_LONGEST].decode("utf-8", errors="ignore")
+    return f".{kept}{_MARK}"
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:

@@ -7,11 +7,7 @@ Schedule = Callable[[int, int], float]
 
 
 def constant(step: int, steps: int, warmup: int = 0) -> float:
-    """Return 1, after a linear warm-up over the first ``warmup`` steps.
-
-    Raises:
-        ValueError: ``warmup`` is negative.
-    """
+    """Return 1, after a linear warm-up over the first ``warmup`` steps."""
     return _warm(step, warmup)
 
 
@@ -22,33 +18,16 @@ def step_decay(
     milestones: Sequence[float] = (0.5, 0.75, 0.9),
     gamma: float = 0.5,
 ) -> float:
-    """Multiply by ``gamma`` at each milestone, given as a fraction of all steps.
-
-    Raises:
-        ValueError: A milestone is no fraction, ``gamma`` not above 0 and up to 1, or ``warmup``
-            negative.
-    """
-    if not all(0 <= m <= 1 for m in milestones):
-        raise ValueError(f"milestones are fractions from 0 to 1, got {list(milestones)}")
-    if not 0 < gamma <= 1:
-        raise ValueError(f"gamma must be above 0 and at most 1, got {gamma}")
+    """Multiply by ``gamma`` at each milestone, given as a fraction of all steps."""
     passed = sum(step >= m * steps - 1e-6 for m in milestones)
     return _warm(step, warmup) * gamma**passed
 
 
 def cosine(step: int, steps: int, warmup: int = 0, final: float = 0.0) -> float:
-    """Fall from 1 to ``final`` along half a cosine (Loshchilov and Hutter, ICLR 2017).
-
-    Raises:
-        ValueError: ``final`` is not from 0 to 1, or ``warmup`` negative.
-    """
-    if not 0 <= final <= 1:
-        raise ValueError(f"final must be from 0 to 1, got {final}")
+    """Fall from 1 to ``final`` along half a cosine (Loshchilov and Hutter, ICLR 2017)."""
     progress = min(step / max(steps, 1), 1.0)
     return _warm(step, warmup) * (final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2)
 
 
 def _warm(step: int, warmup: int) -> float:
-    if warmup < 0:
-        raise ValueError(f"warmup must not be negative, got {warmup}")
     return min(1.0, (step + 1) / warmup) if warmup > 0 else 1.0

@@ -60,6 +60,9 @@ def test_texts_that_look_like_other_things_stay_texts():
 def test_in_a_sweep_a_comma_stands_between_values_and_plain_texts_keep_their_form():
     values = as_hydra_reads("sweep", ["data.path=a,b c,2024", "start=x/y,z"])
     assert values == ["data.path=a,'b c','2024'", "start=x/y,z"]
+    assert as_hydra_reads("sweep", ["device=choice(cpu,auto)"]) == ["device=choice(cpu,auto)"]
+    assert as_hydra_reads("sweep", ["start='a,b.pt',c.pt"]) == ["start='a,b.pt',c.pt"]
+    assert as_hydra_reads("train", ["-m", "name=a,b"]) == ["-m", "name=a,b"]
     axis = PARSER.parse_override(values[0])
     assert axis.is_choice_sweep()
 
@@ -68,6 +71,9 @@ def test_in_a_sweep_a_comma_stands_between_values_and_plain_texts_keep_their_for
     ("verb", "given", "meant"),
     [
         ("upscale", ["a.png"], ["input='a.png'"]),
+        ("upscale", ["[q]"], ["input='[q]'"]),
+        ("upscale", ["./a=b.png"], ["input='./a=b.png'"]),
+        ("upscale", ["~/p ${x}.png"], ["input='~/p \\${x}.png'"]),
         ("upscale", ["a.png", "it's.png", "scale=2"], ["input=['a.png','it\\'s.png']", "scale=2"]),
         ("evaluate", ["runs/x"], ["checkpoint='runs/x'"]),
         ("describe", ["compact_x3"], ["checkpoint='compact_x3'"]),

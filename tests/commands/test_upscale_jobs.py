@@ -59,7 +59,9 @@ def test_what_an_earlier_run_made_is_not_enlarged_again(photos, capsys):
     assert len(find_jobs([*sources, *sources], None, 2, False)) == 1
     out.touch()
     assert [source for source, _ in find_jobs([*sources, out], None, 2, False)] == sources
-    assert f"{out}: left out, it was made of a" in capsys.readouterr().out
+    assert f"{out}: left out, it is what another one becomes" in capsys.readouterr().out
+    ours = find_jobs([*sources, out], str(photos / "sub"), 2, False)
+    assert [source for source, _ in ours] == [*sources, out]
 
 
 @pytest.mark.parametrize(
@@ -97,9 +99,10 @@ def test_a_file_of_several_frames_is_refused_and_its_first_is_taken_when_asked(k
     frames = [Image.fromarray(np.full((8, 9, 3), level, np.uint8)) for level in (0, 255)]
     options = {"lossless": True} if kind == "webp" else {}
     frames[0].save(path, save_all=True, append_images=frames[1:], **options)
-    for read in (read_picture, read_pixels):
-        with pytest.raises(UserError, match=r"has 2 frames or pages.*first_frame=true"):
-            read(path)
+    with pytest.raises(UserError, match=r"has 2 frames or pages.*first_frame=true"):
+        read_picture(path)
+    with pytest.raises(UserError, match=r"could be used: split it$"):
+        read_pixels(path)
     first = read_picture(path, first_frame=True).pixels
     assert first.shape[:2] == (8, 9)
     assert not first[..., :3].any()

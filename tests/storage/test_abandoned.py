@@ -48,9 +48,11 @@ def test_what_a_live_process_writes_is_left_alone_and_what_a_killed_one_left_is_
 
 
 def test_files_of_other_names_are_left_alone(tmp_path):
-    theirs = {".last.pt", ".last.pt-backup", ".last.pt-UPPER678", ".best.pt-abcdefgh", "-abcdefgh"}
+    theirs = {".last.pt", ".last.pt-backup", ".last.pt-20240101", ".best.pt-abcdefgh", "-abcdefgh"}
     for name in theirs:
         (tmp_path / name).touch()
+    (tmp_path / ".last.pt-original").mkdir()
+    theirs.add(".last.pt-original")
     write_atomically(tmp_path / "last.pt", b"")
     assert names(tmp_path) == theirs | {"last.pt"}
 

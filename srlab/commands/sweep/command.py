@@ -16,8 +16,10 @@ from srlab.command_line.application import run_application
 from srlab.command_line.verbs import Verb
 from srlab.commands.sweep.launchers import check_launcher
 from srlab.commands.sweep.plan import Plan, make_plan, split_axes
+from srlab.console.lasting import outlasting_readers
 from srlab.console.tables import aligned
 from srlab.errors import Interrupted, UserError
+from srlab.machine.signals import asking
 from srlab.runs.results import is_finished, mean_scores
 from srlab.runs.sweep_plan import failures, read_sweep
 
@@ -36,6 +38,12 @@ def run(arguments: list[str]) -> None:
     plan = run_application("sweep", "sweep", [*flags, *fixed.values(), *first], lambda: planning)
     if plan is None:  # asked for help, or for the config
         return
+    with outlasting_readers():
+        _make_missing(plan, flags)
+
+
+def _make_missing(plan: Plan, flags: list[str]) -> None:
+    """Make the runs of a plan that are not finished, and say how it ended."""
     if plan.missing:
         _multirun(["--multirun", *flags, *plan.arguments])
     finish(plan)
@@ -49,14 +57,16 @@ def _multirun(arguments: list[str]) -> None:
         numbers.append(signal.Signals(number))
         raise KeyboardInterrupt  # past Hydra, and a launcher ends its processes
 
-    before = signal.signal(signal.SIGTERM, leave)
+    asked = [number for number in asking() if number != signal.SIGINT]
+    before = {number: signal.signal(number, leave) for number in asked}
     try:
         run_application("sweep run", _ONE_RUN.config, arguments, _ONE_RUN.function)
     except KeyboardInterrupt:
         said = "srlab: stopped; the same command goes on with the sweep"
         raise Interrupted(said, 128 + numbers[-1]) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def finish(plan: Plan) -> None:

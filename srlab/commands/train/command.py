@@ -22,9 +22,9 @@ from srlab.console.lasting import outlasting_readers
 from srlab.errors import UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
-from srlab.runs.folder import create_run, make_paths_absolute, read_run, remove_unfinished
+from srlab.runs.folder import create_run, make_paths_absolute, read_run, take_up_run
 from srlab.storage.checkpoint import load
-from srlab.storage.folders import lock_folder, make_dated_folder
+from srlab.storage.folders import make_dated_folder
 
 # What only a training by gradients reads.
 _OF_GRADIENTS = re.compile(
@@ -39,12 +39,17 @@ def run(call: Invocation[TrainConfig]) -> float:
         UserError: Something in the config, the data or on the disk must be mended.
         Interrupted: A signal asked to stop; everything is saved.
     """
+    with outlasting_readers():
+        return _run(call)
+
+
+def _run(call: Invocation[TrainConfig]) -> float:
     config = call.config
     if config.resume is not None:
         config = read_run(Path(config.resume).expanduser(), call.overrides, config)
     if config.trainer.devices > 1 and ranks.expected() == 1:
         return _in_workers(call, config)
-    with outlasting_readers(), _joined(config):
+    with _joined(config):
         training, folder = _begun(call) if call.config.resume is None else _resumed(call, config)
         if training.done and (folder / "results.json").exists():
             print(f"{folder} is finished: {training.state.step:,} steps are done")
@@ -110,8 +115,7 @@ def _resumed(call: Invocation[TrainConfig], config: TrainConfig) -> tuple[Traini
     folder = Path(str(call.config.resume)).expanduser()
     training = prepare(config, trusted_roots(config.trust))
     if ranks.rank() == 0:
-        lock_folder(folder)
-        remove_unfinished(folder)
+        take_up_run(folder, plain_config(config), call.overrides)
     _take_up(training, folder)
     return training, folder
 

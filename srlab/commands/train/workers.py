@@ -30,6 +30,7 @@ from srlab.config.register import prepare_process
 from srlab.errors import Interrupted, UserError
 from srlab.machine import ranks
 from srlab.machine.processes import end_with_parent
+from srlab.machine.signals import asking
 
 _GRACE = 2.0  # seconds in which the worker that failed first is told from those that miss it
 _WORKER = "import sys; from srlab.commands.train.workers import work; work(int(sys.argv[1]))"
@@ -70,8 +71,7 @@ def run_in_workers(count: int, advice: Callable[[], str], run: Callable[..., Any
     signals: list[int] = []  # those that came
     workers: list[Worker] = []
     before = {
-        number: signal.signal(number, partial(_pass_on, workers, signals))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, partial(_pass_on, workers, signals)) for number in asking()
     }
     try:
         with tempfile.TemporaryDirectory(prefix="srlab-") as folder:

@@ -78,12 +78,12 @@ def _named(paths: Sequence[Path], folders: Sequence[Path], scale: int) -> list[J
     stems = Counter((path.parent, path.stem) for path in paths)
     jobs = []
     for path, folder in zip(paths, folders, strict=True):
-        first = path.stem.removesuffix(f"_x{scale}")
-        if first != path.stem and (path.parent, first) in stems:
-            print(f"{path}: left out, it was made of {first}")
-            continue
         kind = f"_{path.suffix[1:]}" if stems[path.parent, path.stem] > 1 else ""
         jobs.append((path, folder / f"{path.stem}{kind}_x{scale}.png"))
+    targets = {made for _, made in jobs}
+    for path in [path for path, _ in jobs if path in targets]:
+        print(f"{path}: left out, it is what another one becomes")
+    jobs = [(path, made) for path, made in jobs if path not in targets]
     twice = [made for made, count in Counter(made for _, made in jobs).items() if count > 1]
     if twice:
         raise UserError(f"two pictures would both become {twice[0]}: rename one")

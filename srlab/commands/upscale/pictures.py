@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def upscale_files(
                     writer = picture_writer(file, target.suffix, height, width, picture)
                     write = stack.enter_context(writer)
                     done = 0
-                    for rows in upscale(fill_hidden(picture.pixels)):
+                    for rows in upscale(picture.pixels):
                         write(rows)
                         done += len(rows)
                         _show(done / height, start)
@@ -65,10 +66,15 @@ def upscale_files(
     return failures
 
 
+def _read(path: Path, first_frame: bool) -> Picture:
+    picture = read_picture(path, first_frame)
+    return replace(picture, pixels=fill_hidden(picture.pixels))
+
+
 def _read_ahead(paths: list[Path], first_frame: bool) -> Iterator[Future[Picture]]:
     """Yield each file's picture, or why it cannot be read; the next one is read meanwhile."""
     with ThreadPoolExecutor(1) as pool:
-        tasks = (pool.submit(read_picture, path, first_frame) for path in paths)
+        tasks = (pool.submit(_read, path, first_frame) for path in paths)
         reading = next(tasks, None)
         while reading is not None:
             wait([reading])
