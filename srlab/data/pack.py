@@ -29,6 +29,7 @@ from srlab.storage.atomic import atomic_folder, remove_abandoned, write_atomical
 from srlab.words import Colour
 
 _LAYOUT = 1  # raise it when the same source would give other pixels
+_MOST_TOLD = 20  # images that cannot be used
 _ALWAYS_READ = 1 << 28  # bytes of pixels whose SHA-256 is computed whenever a pack is opened
 
 
@@ -205,23 +206,40 @@ def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch:
 def _pairs(
     images: ImageSet, scale: int, colour: Colour, min_patch: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the LR and HR pixels of every image at every shrink factor."""
+    """Yield the LR and HR pixels of every image at every shrink factor.
+
+    Raises:
+        UserError: With a line for each image that cannot be used.
+    """
+    faults: list[str] = []
     for number, path in enumerate(images.paths, 1):
         show_progress(f"decoding {images.name}: {number}/{len(images.paths)}")
-        whole = to_channels(to_tensor(read_pixels(path)), colour)
+        try:
+            whole = to_channels(to_tensor(read_pixels(path)), colour)
+            _check_size(path, whole, scale, min_patch)
+        except UserError as error:
+            faults.append(str(error))
+        if faults:  # nothing is written: the others are only looked at
+            continue
         for factor in images.shrink:
             hr = whole
             if factor < 1:
                 height, width = (round(n * factor) for n in whole.shape[-2:])
                 hr = quantise(resize(whole, height, width))
             hr = crop_to_multiple(hr, scale)
-            if min(hr.shape[-2:]) < min_patch * scale:
-                if factor < 1:
-                    continue
-                raise UserError(
-                    f"{path} is {whole.shape[-1]}x{whole.shape[-2]}, too small for patches of "
-                    f"{min_patch}x{min_patch} at scale {scale}, which need {min_patch * scale} "
-                    f"pixels a side: leave it out or lower trainer.patch_size"
-                )
-            yield to_pixels(quantise(shrink(hr, scale))), to_pixels(hr)
+            if min(hr.shape[-2:]) >= min_patch * scale:
+                yield to_pixels(quantise(shrink(hr, scale))), to_pixels(hr)
     show_progress("")
+    if faults:
+        more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
+        raise UserError("\n".join([*faults[:_MOST_TOLD], *more]))
+
+
+def _check_size(path: Path, image: Tensor, scale: int, min_patch: int) -> None:
+    height, width = image.shape[-2:]
+    if min(height // scale, width // scale) < min_patch:
+        raise UserError(
+            f"{path} is {width}x{height}, too small for patches of {min_patch}x{min_patch} at "
+            f"scale {scale}, which need {min_patch * scale} pixels a side: leave it out or lower "
+            f"trainer.patch_size"
+        )

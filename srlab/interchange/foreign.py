@@ -5,6 +5,7 @@ file is, its first bytes tell. No code of a file is run.
 """
 
 import pickle
+import re
 import struct
 import warnings
 import zlib
@@ -20,6 +21,7 @@ from torch import Tensor
 from srlab.errors import UserError
 
 # Under which key training programs keep the weights, the averaged ones first.
+_PREFIXES = re.compile(r"^(module\.|_orig_mod\.)+")
 _NESTED = ("params_ema", "params", "state_dict", "model")
 
 _FAULTS = (
@@ -43,8 +45,8 @@ _FAULTS = (
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Return the weights in a file, in its order, as float64 tensors of the shapes that it has.
 
-    A dict of weights may lie under ``params_ema``, ``params``, ``state_dict`` or ``model``, and the
-    prefix ``module.`` of ``nn.DataParallel`` is taken off.
+    A dict of weights may lie under ``params_ema``, ``params``, ``state_dict`` or ``model``. The
+    prefixes of ``nn.DataParallel`` and ``torch.compile``, ``module.`` and ``_orig_mod.``, go.
 
     Raises:
         UserError: The file is missing, cut off, of another kind, would have to be run, or holds no
@@ -105,7 +107,7 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
             inner = (content[k] for k in _NESTED if isinstance(content.get(k), dict))
             content = next(inner, content)
     items = content.items() if isinstance(content, dict) else ()
-    tensors = {str(k).removeprefix("module."): v for k, v in items if isinstance(v, Tensor)}
+    tensors = {_PREFIXES.sub("", str(k)): v for k, v in items if isinstance(v, Tensor)}
     if not tensors:
         raise UserError(f"{path} holds no weights: a dict of tensors by their names is wanted")
     return tensors

@@ -145,6 +145,17 @@ def test_a_cut_off_image_is_told_by_name_and_leaves_nothing_behind(tmp_path, cac
         assert list(cache.iterdir()) == []
 
 
+def test_all_images_that_cannot_be_used_are_told_at_once(tmp_path, cache):
+    images = image_set(tmp_path / "images", (20, 99), (60, 60), (99, 20))
+    (tmp_path / "images" / "9.png").write_bytes(b"no image")
+    paths = tuple(sorted((tmp_path / "images").iterdir()))
+    with pytest.raises(UserError) as told:
+        open_pack(replace(images, paths=paths), 2, "y", 16)
+    lines = str(told.value).splitlines()
+    assert [line.split("images/")[1][:5] for line in lines] == ["0.png", "2.png", "9.png"]
+    assert not list(cache.rglob("pixels.bin"))
+
+
 def test_an_image_that_is_too_small_is_told_by_name_and_one_that_just_holds_a_patch_is_taken(
     tmp_path, cache
 ):

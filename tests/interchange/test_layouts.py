@@ -339,11 +339,12 @@ def test_what_was_brought_in_is_described_evaluated_and_converted(srlab):
 
 def test_weights_may_lie_deeper_and_bear_a_prefix(srlab):
     theirs = TheirESPCN(2)
-    state = {f"module.{k}": v for k, v in theirs.state_dict().items()}
-    for nest in ("state_dict", "params", "params_ema", "model"):
+    prefixes = ("module.", "_orig_mod.", "module._orig_mod.", "")
+    for nest, prefix in zip(("state_dict", "params", "params_ema", "model"), prefixes, strict=True):
+        state = {f"{prefix}{k}": v for k, v in theirs.state_dict().items()}
         torch.save({"epoch": 3, nest: state}, "nested.pth")
         assert srlab("convert", "from=nested.pth", f"output={nest}.pt")[0] == 0, nest
-    compare(theirs, "model.pt", 2)
+        compare(theirs, f"{nest}.pt", 2)
 
 
 def test_averaged_weights_are_preferred(srlab):
