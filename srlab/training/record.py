@@ -1,6 +1,7 @@
 """What a run writes about itself while it trains: TensorBoard events."""
 
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class Record:
 
     def __init__(self, folder: Path, step: int):
         self.folder = folder / "tensorboard"
+        self._usual = threading.excepthook
+        threading.excepthook = self._hear
         try:
             self.writer: Any = SummaryWriter(str(self.folder), purge_step=step + 1)
         except OSError as error:
@@ -82,6 +85,12 @@ class Record:
         except OSError as error:
             self._give_up(error)
 
+    def _hear(self, said: threading.ExceptHookArgs) -> None:
+        """Pass on what ends a thread, but for what TensorBoard's own raises here again."""
+        own = type(said.thread).__module__.startswith("tensorboard.")
+        if not (own and isinstance(said.exc_value, OSError)):
+            self._usual(said)
+
     def _give_up(self, error: OSError) -> None:
         self.writer = None
         print(
@@ -91,8 +100,10 @@ class Record:
 
     def close(self) -> None:
         """Write what is pending."""
-        if self.writer is not None:
-            try:
+        try:
+            if self.writer is not None:
                 self.writer.close()
-            except OSError as error:
-                self._give_up(error)
+        except OSError as error:
+            self._give_up(error)
+        finally:
+            threading.excepthook = self._usual
