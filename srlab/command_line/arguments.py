@@ -76,9 +76,7 @@ def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
     texts |= {"input"} & kinds.keys()  # of which there may be several
     lists = {name for name, kind in kinds.items() if kind == "list[str]"}
     rest = [_listed(a, lists) for a in rest if not _is_left_out(config, a)]
-    if any(
-        a.startswith("resume=") for a in rest
-    ):  # its options are the run's, not those named here
+    if any(a.startswith("resume=") for a in rest):  # the run has options of its own
         rest = [f"++{a}" if _COMPONENT_PATH.match(a) else a for a in rest]
     several = config == "sweep" or bool({"-m", "--multirun"} & set(flags))
     return [*flags, *(_quoted(a, texts, several) for a in rest)]
@@ -165,10 +163,10 @@ def _is_left_out(config: str, argument: str) -> bool:
     from srlab.config.register import default_choices
 
     group, equals, value = argument.partition("=")
-    options = option_files().get(group)
-    if options is None or not equals or value in options:
+    if not equals or value not in ("null", "", "none", "false"):
         return False
-    if value not in ("null", "", "none", "false"):
+    options = option_files().get(group)
+    if options is None or value in options:
         return False
     defaults = default_choices(config)
     if group in defaults and defaults[group] is not None:

@@ -145,15 +145,17 @@ def _is_as_written(place: Path, pack: Pack) -> bool:
     tells: a few GiB take longer than a training needs to start.
     """
     note, status = place / "checked", (place / "pixels.bin").stat()
+    noted = status.st_size > _ALWAYS_READ
     stamp = f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
     with suppress(OSError):
-        if status.st_size > _ALWAYS_READ and note.read_text() == stamp:
+        if noted and note.read_text() == stamp:
             return True
     with (place / "pixels.bin").open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != pack.fingerprint:
             return False
-    with suppress(UserError, OSError):  # a cache that may only be read
-        write_atomically(note, stamp.encode())
+    if noted:
+        with suppress(UserError):  # a cache that may only be read
+            write_atomically(note, stamp.encode())
     return True
 
 

@@ -71,7 +71,8 @@ def read_model(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} is not a safetensors file, or it is cut off: {error}"
         ) from None
-    if metadata.get("sha256", _fingerprint(weights)) != _fingerprint(weights):
+    written = metadata.get("sha256")  # files of older versions have none
+    if written is not None and written != _fingerprint(weights):
         raise CheckpointError(f"{path} is damaged: its weights are not as they were written")
     if metadata.get("srlab") != LAYOUT:
         raise CheckpointError(
