@@ -22,6 +22,7 @@ from torch.nn.functional import conv2d
 from srlab.cli import main
 from srlab.data.images import ImageSet
 from srlab.data.pack import Pack
+from srlab.sparse_coding.operators import random_filters
 
 
 def picture(*shape, seed=0):
@@ -281,3 +282,11 @@ class Theirs(nn.Module):
     def forward(self, framed):
         return F.interpolate(self.conv(framed), scale_factor=self.scale)
 """
+
+
+def normal_noise(*shape):
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+def filters_of(count, size):
+    return random_filters(count, size).double()

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
-from common import largest
+from common import largest, normal_noise
 
 from srlab.imaging.resample import mirror_pad
 from srlab.models.csc import CSC
@@ -18,15 +18,11 @@ from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
 
 
-def noise(*shape):
-    return torch.randn(*shape, dtype=torch.float64)
-
-
 def test_a_deconvolution_is_zero_insertion_and_convolution_of_mapped_codes():
     """The paper's synthesis: K maps to J, zeros in between, J filters (methods of section 3)."""
-    scale, mapping, filters = 3, torch.rand(5, 4, dtype=torch.float64), noise(5, 1, 9, 9)
+    scale, mapping, filters = 3, torch.rand(5, 4, dtype=torch.float64), normal_noise(5, 1, 9, 9)
     mapping /= mapping.sum(dim=1, keepdim=True)
-    codes = noise(1, 4, 8, 7)
+    codes = normal_noise(1, 4, 8, 7)
     sparse = torch.zeros(1, 5, 24, 21, dtype=torch.float64)
     sparse[..., 1::3, 1::3] = torch.einsum("jk,nkhw->njhw", mapping, codes)
     wanted = F.conv_transpose2d(sparse, filters, padding=4)

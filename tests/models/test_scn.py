@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from common import count, largest, picture
+from common import count, largest, normal_noise, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -11,10 +11,6 @@ from srlab.imaging.resample import crop, mirror_pad
 from srlab.models.scn import SCN
 from srlab.sparse_coding.shrinkage import soft_threshold
 from srlab.upsamplers.interpolation import Interpolate
-
-
-def noise(*shape):
-    return torch.randn(*shape, dtype=torch.float64)
 
 
 def scn(channels=1, **options):
@@ -41,7 +37,7 @@ def test_scn_starts_with_first_and_second_differences_of_25_pixels_as_features()
 
 
 def test_scn_starts_as_ista_on_unit_features():
-    model, x = scn(recursions=3, weight=0.2), noise(2, 1, 12, 11)
+    model, x = scn(recursions=3, weight=0.2), normal_noise(2, 1, 12, 11)
     features = model.gather(model.differences(x))
     unit = features / (features.square().sum(dim=1, keepdim=True) + 1e-6).sqrt()
     step = 0.2 / model.threshold[0, 0, 0]

@@ -4,25 +4,16 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from common import largest
+from common import filters_of, largest, normal_noise
 
 from srlab.imaging.resample import crop
 from srlab.sparse_coding.fista import code_by_fista
 from srlab.sparse_coding.operators import (
-    random_filters,
     sparse_objective,
     synthesise,
     transform,
 )
 from srlab.sparse_coding.regression import descend_in_balls, inner_taps, moments, ridge
-
-
-def noise(*shape):
-    return torch.randn(*shape, dtype=torch.float64)
-
-
-def filters_of(count, size):
-    return random_filters(count, size).double()
 
 
 def test_ridge_regression_of_codes_that_are_all_zero_is_zero():
@@ -32,7 +23,7 @@ def test_ridge_regression_of_codes_that_are_all_zero_is_zero():
 
 
 def test_ridge_regression_is_that_of_all_pixels():
-    codes, targets = noise(2, 3, 10, 9), noise(2, 4, 8, 7)
+    codes, targets = normal_noise(2, 3, 10, 9), normal_noise(2, 4, 8, 7)
     found = ridge(*moments(codes, targets, 3), 1e-9)
     rows = F.unfold(codes, 3).transpose(1, 2).flatten(0, 1)
     wanted = torch.linalg.lstsq(rows, targets.flatten(2).transpose(1, 2).flatten(0, 1)).solution
@@ -40,7 +31,7 @@ def test_ridge_regression_is_that_of_all_pixels():
 
 
 def test_inner_taps_are_those_of_a_smaller_window():
-    codes = noise(1, 2, 9, 9)
+    codes = normal_noise(1, 2, 9, 9)
     rows = F.unfold(codes, 5)[:, inner_taps(2, 5, 3)]
     assert torch.equal(rows, F.unfold(crop(codes, 1), 3))
 
@@ -60,7 +51,7 @@ def alternate(pictures, filters, weight, passes, iterations):
 
 
 def test_learning_never_raises_the_objective_and_keeps_filters_in_the_ball():
-    pictures, objectives = noise(2, 1, 20, 20), []
+    pictures, objectives = normal_noise(2, 1, 20, 20), []
     for filters, objective in alternate(pictures, filters_of(6, 3), 0.5, 6, 200):
         objectives.append(objective)
         assert filters.flatten(1).norm(dim=1).max() <= 1 + 1e-6
@@ -70,9 +61,9 @@ def test_learning_never_raises_the_objective_and_keeps_filters_in_the_ball():
 
 def test_a_planted_dictionary_is_found():
     planted = filters_of(3, 5)
-    codes = noise(4, 3, 32, 32) * (torch.rand(4, 3, 32, 32) < 0.02)
+    codes = normal_noise(4, 3, 32, 32) * (torch.rand(4, 3, 32, 32) < 0.02)
     pictures = synthesise(codes, transform(planted, (32, 32)))
-    start = planted + 0.15 * noise(3, 1, 5, 5)
+    start = planted + 0.15 * normal_noise(3, 1, 5, 5)
     start = start / start.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
     *_, (found, _) = alternate(pictures, start, 0.02, 25, 50)
     before = (start * planted).sum(dim=(1, 2, 3))

@@ -2,38 +2,29 @@
 
 import pytest
 import torch
-from common import largest
+from common import filters_of, largest, normal_noise
 
 from srlab.sparse_coding.admm import code_by_admm, solve_rank_one
 from srlab.sparse_coding.fista import code_by_fista
 from srlab.sparse_coding.operators import (
     analyse,
-    random_filters,
     sparse_objective,
     synthesise,
     transform,
 )
 
 
-def noise(*shape):
-    return torch.randn(*shape, dtype=torch.float64)
-
-
-def filters_of(count, size):
-    return random_filters(count, size).double()
-
-
 @pytest.mark.parametrize("penalty", [1e-3, 1.0, 100.0])
 def test_sherman_and_morrison_solve_the_system_of_each_frequency(penalty):
-    d = torch.complex(noise(5, 4, 3), noise(5, 4, 3))
-    right = torch.complex(noise(2, 5, 4, 3), noise(2, 5, 4, 3))
+    d = torch.complex(normal_noise(5, 4, 3), normal_noise(5, 4, 3))
+    right = torch.complex(normal_noise(2, 5, 4, 3), normal_noise(2, 5, 4, 3))
     z = solve_rank_one(d, right, penalty)
     back = d.conj() * (d * z).sum(dim=1, keepdim=True) + penalty * z
     assert (back - right).abs().max() < 1e-9
 
 
 def test_admm_and_fista_reach_the_same_objective():
-    filters, picture = filters_of(12, 5), noise(2, 1, 24, 20)
+    filters, picture = filters_of(12, 5), normal_noise(2, 1, 24, 20)
     spectrum = transform(filters, (24, 20))
     one, other = (
         sparse_objective(picture, codes, spectrum, 0.3)
@@ -46,7 +37,7 @@ def test_admm_and_fista_reach_the_same_objective():
 
 
 def test_codes_meet_the_optimality_condition():
-    filters, picture = filters_of(6, 3), noise(1, 1, 16, 16)
+    filters, picture = filters_of(6, 3), normal_noise(1, 1, 16, 16)
     spectrum = transform(filters, (16, 16))
     codes = code_by_fista(picture, filters, 0.5, 3000)
     slope = analyse(synthesise(codes, spectrum) - picture, spectrum)

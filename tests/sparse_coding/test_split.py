@@ -2,17 +2,13 @@
 
 import torch
 import torch.nn.functional as F
-from common import largest
+from common import largest, normal_noise
 
 from srlab.sparse_coding.split import REACH, smooth_of, smoothing_kernel
 
 
-def noise(*shape):
-    return torch.randn(*shape, dtype=torch.float64)
-
-
 def test_the_smooth_component_minimises_its_functional():
-    picture = noise(1, 1, 64, 64)
+    picture = normal_noise(1, 1, 64, 64)
     kernel = smoothing_kernel(torch.float64)
     smooth = smooth_of(F.pad(picture, [REACH] * 4, mode="circular"), kernel)
     box = torch.zeros(64, 64, dtype=torch.float64)
