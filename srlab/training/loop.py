@@ -60,6 +60,8 @@ class Callbacks:
         save_best: Called when an evaluation was the best so far.
         stop: ``(steps done) -> True`` once a signal asks to leave, on all ranks alike.
         note: Called with a line for the user.
+        beat: ``(steps done, loss terms of the last one)``, after every step; to read the terms is
+            to wait for the device.
     """
 
     log: Callable[[int, dict[str, float], float], None]
@@ -68,6 +70,7 @@ class Callbacks:
     save_best: Callable[[], None]
     stop: Callable[[int], bool]
     note: Callable[[str], None]
+    beat: Callable[[int, Terms], None] = lambda *_: None
 
 
 def fit(
@@ -112,6 +115,7 @@ def fit(
                 step = _make_step(advance, state, lr, hr, factor, settings, callbacks)
             pending.append(step(lr, hr, state.step))
             state.step += 1
+            callbacks.beat(state.step, pending[-1])
 
             last = state.step == settings.steps
             evaluating = last or state.step % settings.eval_every == 0

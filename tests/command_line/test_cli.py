@@ -67,14 +67,15 @@ def test_a_run_without_a_terminal_draws_no_progress_line(trained):
     _, job = trained
     assert job.stderr == ""
     assert "\r" not in job.stdout
-    assert sum(line.startswith("step ") for line in job.stdout.splitlines()) == 2
+    assert sum(line.endswith("steps/s)") for line in job.stdout.splitlines()) == 2
 
 
 def test_a_run_folder_explains_itself(trained):
-    run, _ = trained
+    run, job = trained
     names = {path.name for path in run.iterdir()}
     assert names >= {"config.yaml", "environment.json", "last.pt", "best.pt", "metrics.json",
                      "results.json", "results.csv", "comparison.png", "tensorboard"}  # fmt: skip
+    assert (run / "log.txt").read_text() == job.stdout
     history = json.loads((run / "metrics.json").read_text())["history"]
     assert [record["step"] for record in history] == [75, 150]
     ours = json.loads((run / "results.json").read_text())[1]

@@ -33,6 +33,7 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
                 save_best=lambda: _save(training, folder / "best.pt", False, stopper),
                 stop=ranks.Leaving(stopper),
                 note=monitor.note,
+                beat=monitor.beat,
             )
             ending = fit(
                 state,
