@@ -156,6 +156,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     pack = open_pack(images, config.scale, config.colour, trainer.patch_size)
     if ranks.rank() == 0:
         ranks.wait_for_first()
+    _tell_left_out(images, pack)
     pairs = read_testsets(testsets, config.scale, config.colour)
     _warn_of_overlap(images, testsets)
     example = open_example(testsets[0].paths[0], config.scale, config.colour)
@@ -179,6 +180,13 @@ def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None
     build(config.schedule, "schedule")
     build(config.data, "data")
     build_testsets(config.testset)
+
+
+def _tell_left_out(images: ImageSet, pack: Pack) -> None:
+    """Say which pictures are not trained on."""
+    if pack.left_out and ranks.rank() == 0:
+        count = f"{len(pack.left_out)} of the {len(images.paths)} pictures of {images.name}"
+        print("\n".join([f"left out {count}:", *pack.left_out]))
 
 
 def _warn_of_overlap(images: ImageSet, testsets: list[ImageSet]) -> None:
