@@ -23,8 +23,9 @@ from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
 from srlab.machine.device import choose_device
 from srlab.machine.facts import describe_device
-from srlab.machine.memory import enough_memory, peak_on
+from srlab.machine.memory import peak_on
 from srlab.machine.precision import autocast_to, layer_type, training_arithmetic
+from srlab.machine.shortage import enough_memory
 from srlab.measuring.cost import parameter_count
 from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
