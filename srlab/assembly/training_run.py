@@ -16,7 +16,7 @@ from srlab.assembly.testsets import build_testsets, judge, read_testsets
 from srlab.assembly.training_checks import check_everything
 from srlab.config.build import build, without_warning
 from srlab.config.plain import plain_config
-from srlab.config.schema import TrainConfig
+from srlab.config.schema import TrainConfig, TrainerConfig
 from srlab.data.images import ImageSet
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
@@ -34,6 +34,7 @@ from srlab.machine.facts import gpu_facts
 from srlab.machine.memory import keep_freed_memory
 from srlab.training.average import average_of
 from srlab.training.parameters import parameter_groups
+from srlab.training.parts import parts_of
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
 from srlab.words import Precision
@@ -64,6 +65,11 @@ class TrainingRun:
         """Whether all steps are done, or patience ended the run."""
         trainer = self.config.trainer
         return self.state.step >= trainer.steps or 0 < trainer.patience <= self.state.stale
+
+    @property
+    def parts(self) -> int:
+        """Into how many each batch is cut, for a thread each; 1 where it is not."""
+        return parts_here(self.config.trainer, self.device, self.state, self.objective)
 
     @property
     def batches(self) -> PatchBatches:
@@ -115,6 +121,7 @@ class TrainingRun:
             "threads": torch.get_num_threads(),
             "device": self.device.type,
             **({"devices": ranks.count()} if ranks.count() > 1 else {}),
+            **({"parts": self.parts} if self.parts > 1 else {}),
             **(gpu_facts(self.device) if self.device.type == "cuda" else {}),
         }
 
@@ -200,6 +207,15 @@ def _warn_of_overlap(images: ImageSet, testsets: list[ImageSet]) -> None:
                 f"trained on, too: its scores say nothing of other pictures",
                 file=sys.stderr,
             )
+
+
+def parts_here(
+    trainer: TrainerConfig, device: torch.device, state: TrainingState, objective: nn.Module
+) -> int:
+    """Return into how many parts a batch is cut, for a thread each."""
+    if ranks.count() > 1 or trainer.compile or state.model.learns:
+        return 1
+    return parts_of(trainer.batch_size, device, state.model, objective)
 
 
 def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingState, nn.Module]:

@@ -36,6 +36,7 @@ class LoopSettings:
         precision: Number type of the layers.
         compile: Whether ``torch.compile`` fuses the forward pass and the loss.
         graph: Whether a step is recorded as a CUDA graph, where there is CUDA and one rank.
+        parts: Into how many a batch is cut on the CPU, each for a thread.
     """
 
     steps: int
@@ -47,6 +48,7 @@ class LoopSettings:
     precision: Precision = Precision.fp32
     compile: bool = False
     graph: bool = True
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,9 @@ def fit(
         Diverged: The loss or the weights stopped being finite.
     """
     advance = make_advance(
-        state, objective, halo, device, settings.clip, settings.precision, settings.compile
-    )
+        state, objective, halo, device, settings.clip, settings.precision, settings.compile,
+        settings.parts,
+    )  # fmt: skip
 
     def factor(number: int) -> float:
         return schedule(min(number, settings.steps - 1), settings.steps)

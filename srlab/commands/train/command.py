@@ -190,7 +190,7 @@ def _take_up(training: TrainingRun, folder: Path) -> None:
     before, now = checkpoint.get("info") or {}, training.environment()
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     if changed and not training.done:
-        unsaid = {"devices": 1}
+        unsaid = {"devices": 1, "parts": 1}
         told = (
             f"{key} was {before.get(key, unsaid.get(key))}, is {now.get(key, unsaid.get(key))}"
             for key in changed

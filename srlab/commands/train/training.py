@@ -21,7 +21,7 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
     state, trainer = training.state, training.config.trainer
     settings = LoopSettings(
         trainer.steps, trainer.log_every, trainer.eval_every, trainer.save_every, trainer.clip,
-        trainer.patience, trainer.precision, trainer.compile, trainer.graph,
+        trainer.patience, trainer.precision, trainer.compile, trainer.graph, training.parts,
     )  # fmt: skip
     batches = feed(training.batches, state.step, trainer.steps, training.device, trainer.workers)
     monitor = Monitor(training, folder) if ranks.rank() == 0 else Onlooker(training)
