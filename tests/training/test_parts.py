@@ -1,4 +1,4 @@
-"""Guards: a batch that threads share gives the gradients of the whole, and the same bits each time."""
+"""Guards: a batch that threads share gives the gradients of the whole; the same bits each time."""
 
 import copy
 

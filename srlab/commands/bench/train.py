@@ -21,7 +21,7 @@ from srlab.data.feed import feed
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
-from srlab.machine.device import choose_device
+from srlab.machine.device import check_precision, choose_device
 from srlab.machine.facts import describe_device
 from srlab.machine.memory import peak_on
 from srlab.machine.precision import autocast_to, layer_type, training_arithmetic
@@ -40,8 +40,7 @@ def run(call: Invocation[BenchTrainConfig]) -> float:
     if not 0 < config.seconds < math.inf:
         raise UserError(f"seconds must be positive, got {config.seconds}")
     device = choose_device(config.device)
-    if config.precision != "fp32" and device.type != "cuda":
-        raise UserError(f"precision={config.precision} needs CUDA, not {device}")
+    check_precision("precision", config.precision, device)
     training = _as_training(config)
     with training_arithmetic(config.precision), enough_memory("batch_size or patch_size"):
         measurement = _measure(training, config, device)
