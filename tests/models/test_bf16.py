@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from models.variants import VARIANTS, variant
 from torch import nn
 
-from models.variants import VARIANTS, variant
 from srlab.machine.precision import autocast_to, rounded_kernels
 
 CPU = torch.device("cpu")
