@@ -20,8 +20,9 @@ from srlab.commands.upscale import video as video_command
 from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import UserError
-from srlab.imaging.chroma import enlarge_chroma
-from srlab.imaging.video import Clip, plane
+from srlab.imaging.video.chroma import enlarge_chroma
+from srlab.imaging.video.clip import Clip
+from srlab.imaging.video.frames import plane
 from srlab.models.espcn import ESPCN
 from srlab.models.plain import Plain
 from srlab.upsamplers.interpolation import Interpolate

@@ -12,7 +12,7 @@ from srlab.commands.upscale.pictures import upscale_files
 from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import Interrupted, UserError
-from srlab.imaging.video import is_video
+from srlab.imaging.video.files import is_video
 from srlab.machine.device import choose_device
 from srlab.machine.memory import keep_freed_memory
 from srlab.weights import default_for, shipped

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from srlab.errors import OutputExists, UserError
 from srlab.imaging.files import left_out, list_images
-from srlab.imaging.video import is_video
+from srlab.imaging.video.files import is_video
 from srlab.imaging.writing import output_format
 from srlab.storage.folders import ensure_folder
 

@@ -14,9 +14,10 @@ import torch
 
 from srlab.console.progress import clock, show_progress
 from srlab.errors import OutputExists
-from srlab.imaging.chroma import enlarge_chroma
-from srlab.imaging.video import Clip, blank, plane
-from srlab.imaging.video_writing import can_write, check_output, clip_writer
+from srlab.imaging.video.chroma import enlarge_chroma
+from srlab.imaging.video.clip import Clip
+from srlab.imaging.video.frames import blank, plane
+from srlab.imaging.video.writing import can_write, check_output, clip_writer
 from srlab.storage.atomic import atomic_file
 from srlab.storage.folders import ensure_folder
 

@@ -5,7 +5,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from srlab.errors import UserError
-from srlab.imaging.video import STUDIO, Clip, is_copied, pyav, reformatted
+from srlab.imaging.video.clip import Clip, is_copied
+from srlab.imaging.video.files import pyav
+from srlab.imaging.video.frames import STUDIO, reformatted
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

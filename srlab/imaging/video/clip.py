@@ -1,4 +1,4 @@
-"""Video files through PyAV, an optional extra that only this module knows.
+"""Reading video files.
 
 Frames keep their times, as finely as the container counts them (Matroska and WebM: milliseconds);
 sound and subtitles are copied packet by packet. Pixels are 8-bit 4:2:0 in studio swing (luma 16 to
@@ -11,39 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from srlab.errors import UserError
+from srlab.imaging.video.files import pyav
+from srlab.imaging.video.frames import BT709, FULL, STUDIO, reformatted
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
-
-SUFFIXES = frozenset(
-    {".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv"}
-    | {".ts", ".webm", ".wmv"}
-)
-BT709, STUDIO, FULL = 1, 1, 2  # a matrix and two ranges, as FFmpeg numbers them
-
-
-def is_video(path: Path) -> bool:
-    """Say whether a file's suffix is that of a video."""
-    return path.suffix.lower() in SUFFIXES
-
-
-def pyav() -> Any:
-    """Return the module ``av``.
-
-    Raises:
-        UserError: It is not installed.
-    """
-    try:
-        import av
-        import av.video.reformatter
-    except ImportError:
-        raise UserError("video needs PyAV: pip install 'srlab[video]'") from None
-    return av
 
 
 class Clip:
@@ -159,29 +134,6 @@ class Clip:
         trace: TracebackType | None,
     ) -> None:
         self.container.close()
-
-
-def plane(frame: "VideoFrame", number: int = 0) -> np.ndarray:
-    """Return the pixels of a frame's plane, ``(H, W)``, or of ``rgb24`` ``(H, W, 3)``: no copy."""
-    part: Any = frame.planes[number]  # not every PyAV declares that it is a buffer
-    lines = np.frombuffer(part, dtype=np.uint8).reshape(-1, part.line_size)
-    channels = 3 if frame.format.name == "rgb24" else 1
-    pixels = lines[: part.height, : part.width * channels]
-    return pixels.reshape(part.height, part.width, 3) if channels == 3 else pixels
-
-
-def blank(height: int, width: int, like: "VideoFrame") -> "VideoFrame":
-    """Return a frame of another size with a frame's format, time and duration."""
-    frame = pyav().VideoFrame(width, height, like.format.name)
-    frame.pts, frame.time_base, frame.duration = like.pts, like.time_base, like.duration
-    return frame
-
-
-def reformatted(reformatter: Any, frame: "VideoFrame", form: str, **how: int) -> "VideoFrame":
-    """Convert a frame to another format, its chroma by bicubic, rounded and not cut off."""
-    kind = pyav().video.reformatter.Interpolation
-    careful = kind.BICUBIC | kind.ACCURATE_RND | kind.FULL_CHR_H_INT
-    return reformatter.reformat(frame, format=form, interpolation=careful, threads=1, **how)
 
 
 def is_copied(stream: Any) -> bool:
