@@ -1,5 +1,6 @@
 """Frames: their planes as arrays, new ones of another size, other formats of pixels."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,3 +43,21 @@ def reformatted(reformatter: Any, frame: "VideoFrame", form: str, **how: int) ->
 def has_alpha(frame: "VideoFrame") -> bool:
     """Say whether a frame has a channel of transparency."""
     return any(part.is_alpha for part in frame.format.components)
+
+
+def turn_of(frame: "VideoFrame") -> tuple[float, bool]:
+    """Return by how many degrees players turn a frame, counter-clockwise, and whether they mirror.
+
+    They mirror left and right, after the turn.
+    """
+    found: Any = frame.side_data.get(pyav().sidedata.sidedata.Type.DISPLAYMATRIX)
+    if found is None:
+        return 0, False
+    a, b, _, c, d = np.frombuffer(found, np.int32, 5).tolist()
+    mirrored = a * d < b * c
+    # FFmpeg's rotation of a matrix, whose first column a mirror turns round.
+    across = math.hypot(a, c) or 1
+    along = math.hypot(b, d) or 1
+    return round(
+        -math.degrees(math.atan2(b / along, (-a if mirrored else a) / across)), 3
+    ), mirrored
