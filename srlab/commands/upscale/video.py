@@ -14,13 +14,13 @@ import torch
 
 from srlab.commands.upscale.canvas import Canvas
 from srlab.console.progress import clock, show_progress
-from srlab.errors import OutputExists
+from srlab.errors import OutputExists, UserError
 from srlab.imaging.video.clip import Clip
 from srlab.imaging.video.writing import (
-    can_write,
     check_kind,
     clip_writer,
     holds_alpha,
+    kind_for,
     written_size,
 )
 from srlab.storage.atomic import atomic_file
@@ -32,7 +32,34 @@ Upscale = Callable[[np.ndarray], Iterator[np.ndarray]]
 Item = TypeVar("Item")
 
 
-def upscale_video(source: Path, target: Path, upscale: Upscale, scale: int, rgb: bool) -> None:
+def upscale_videos(
+    jobs: list[tuple[Path, Path]], upscale: Upscale, scale: int, rgb: bool
+) -> list[str]:
+    """Upscale video files one after the other, as ``upscale_video`` does.
+
+    Args:
+        jobs: Each video and the file that is made of it.
+        upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
+        scale: The factor s.
+        rgb: Whether it sees RGB, not luma.
+
+    Returns:
+        What went wrong: a sentence for each video that failed.
+    """
+    failures = []
+    for number, (source, target) in enumerate(jobs, 1):
+        count = f"[{number}/{len(jobs)}] " if len(jobs) > 1 else ""
+        try:
+            upscale_video(source, target, upscale, scale, rgb, count)
+        except UserError as error:
+            show_progress("")
+            failures.append(str(error))
+    return failures
+
+
+def upscale_video(
+    source: Path, target: Path, upscale: Upscale, scale: int, rgb: bool, count: str = ""
+) -> None:
     """Upscale a video file, and say how fast on the console.
 
     A network that sees luma is given the luma of the frames as it is in the file, which is the
@@ -45,6 +72,7 @@ def upscale_video(source: Path, target: Path, upscale: Upscale, scale: int, rgb:
         upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
         scale: The factor s.
         rgb: Whether it sees RGB, not luma.
+        count: What the line on the console begins with.
 
     Raises:
         UserError: A file cannot be used; there is no output then.
@@ -68,7 +96,7 @@ def upscale_video(source: Path, target: Path, upscale: Upscale, scale: int, rgb:
     seconds = time.perf_counter() - start
     _show(done, done, start)
     print(
-        f"{target}  {size[1]}x{size[0]}  {done} frames  {seconds:.1f} s  "
+        f"{count}{target}  {size[1]}x{size[0]}  {done} frames  {seconds:.1f} s  "
         f"{done / seconds:.1f} frames/s",
         flush=True,
     )
@@ -162,8 +190,7 @@ def _target(source: Path, target: Path, scale: int) -> Path:
         UserError: It exists, or its suffix is no video's.
     """
     if target.is_dir():
-        kind = source.suffix if can_write(source.suffix) else ".mkv"
-        target = target / f"{source.stem}_x{scale}{kind}"
+        target = target / f"{source.stem}_x{scale}{kind_for(source)}"
     check_kind(target.suffix)
     if target.exists():
         raise OutputExists(f"{target} exists already: name another output, nothing is overwritten")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from srlab.errors import UserError
@@ -29,6 +30,11 @@ _OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 def can_write(kind: str) -> bool:
     """Say whether video is written into files with this suffix."""
     return kind.lower() in _FORMATS
+
+
+def kind_for(source: Path) -> str:
+    """Return the suffix of what is made of a video file: its own, or that of Matroska."""
+    return source.suffix if can_write(source.suffix) else ".mkv"
 
 
 def check_kind(kind: str) -> None:
