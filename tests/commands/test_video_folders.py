@@ -1,4 +1,4 @@
-"""Guards: videos of a folder, or several at once, are enlarged in turn, also past one that fails."""
+"""Guards: videos of a folder, or several, are enlarged in turn, also past one that fails."""
 
 import re
 import sys
