@@ -1,6 +1,7 @@
 """Guards: what a clip holds beside its picture goes along or is named; transparency does, too."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from clips import av, make_clip, nearest, packets_of
 from PIL import Image
 
 from srlab.commands.upscale.video import upscale_video
+from srlab.errors import UserError
 from srlab.imaging.video.frames import plane, turn_of
 
 
@@ -155,3 +157,28 @@ def test_what_becomes_of_pixels_is_said(tmp_path, capsys, form, tags, said):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + bool(said)
     assert said in lines[0]
+
+
+def test_frames_that_the_decoder_patched_up_are_counted(tmp_path, capsys):
+    source = make_clip(tmp_path / "clip.mkv", range(0, 800, 40), sound=None, rate=25)
+    data = source.read_bytes()
+    packet = packets_of(source, "video")[8][1]
+    middle = data.index(packet) + len(packet) // 2
+    source.write_bytes(data[:middle] + b"\x55" * 8 + data[middle + 8 :])
+    upscale_video(source, tmp_path / "large.mkv", nearest(2), 2, False)
+    said = capsys.readouterr().out
+    assert re.search(r"clip\.mkv: [1-9]\d* of its 20 frames are damaged, and look so in", said)
+
+
+def test_damaged_sound_is_named_and_an_empty_stream_of_it_left_out(tmp_path, capsys):
+    whole = make_clip(tmp_path / "whole.ts").read_bytes()
+    source, target = tmp_path / "clip.ts", tmp_path / "large.mkv"
+    header = b"\xff\xf1"  # of each packet of AAC
+    last = whole.rindex(header)
+    source.write_bytes(whole[:last] + bytes(2) + whole[last + 2 :])
+    with pytest.raises(UserError, match=r"is damaged: its audio at \d\.\d s cannot be copied"):
+        upscale_video(source, target, nearest(2), 2, False)
+    assert not target.exists()
+    source.write_bytes(whole.replace(header, bytes(2)))
+    upscale_video(source, target, nearest(2), 2, False)
+    assert "left out, as .mkv does not take it: 1 audio (aac)" in capsys.readouterr().out

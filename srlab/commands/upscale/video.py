@@ -95,6 +95,8 @@ def upscale_video(
             done = _pass_on(items, upscale, put, clip.frames, start)
     seconds = time.perf_counter() - start
     _show(done, done, start)
+    if clip.damaged:
+        tell(f"{clip.damaged} of its {done} frames are damaged, and look so in {target.name}, too")
     print(
         f"{count}{target}  {size[1]}x{size[0]}  {done} frames  {seconds:.1f} s  "
         f"{done / seconds:.1f} frames/s",

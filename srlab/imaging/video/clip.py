@@ -41,6 +41,7 @@ class Clip:
         times: What gives its frames and packets their times.
         covers: Its cover pictures, as files of pictures, by the index of their streams.
         transparent: Whether it has transparency.
+        damaged: How many of the frames so far the decoder has patched up.
         remark: What becomes of its pixels that one may not expect, or "".
 
     Raises:
@@ -67,6 +68,7 @@ class Clip:
         self._decoder = decoder or self.stream.codec_context
         self.first = self._converted(frame)
         self.turn = turn_of(frame)
+        self.damaged = 0
         self.remark = _remark(frame)
         leaps = self.container.format.flags & pyav().format.Flags.ts_discont.value
         self.times = Times(self.stream.time_base or TICK, bool(leaps))
@@ -91,6 +93,7 @@ class Clip:
                     if (frame.width, frame.height) != (self.first.width, self.first.height):
                         raise UserError(f"{self.path} changes its size midway: cut it there first")
                     self.times.stamp(frame)
+                    self.damaged += frame.is_corrupt
                     yield self._converted(frame)
 
     def _check_end(self, container: "InputContainer") -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from srlab.errors import UserError
 from srlab.imaging.video.clip import Clip
+from srlab.imaging.video.files import pyav
 
 if TYPE_CHECKING:
     from av import Packet
@@ -35,13 +36,14 @@ class Copies:
     def __init__(self, container: "OutputContainer", kind: str, like: Clip):
         self._container = container
         self._strict = container.format.name in ("mp4", "mov")  # no two packets at one time
+        self._path = like.path
         self._streams: dict[int, Any] = {}
         self._last: dict[int, int] = {}
         lost: Counter[str] = Counter()
         for stream in like.container.streams:
             if stream.index == like.stream.index or self._add(stream, like.covers):
                 continue
-            if stream.type == "audio":
+            if stream.type == "audio" and not _is_empty(stream):
                 raise UserError(
                     f"{kind} does not take the sound of {like.path} ({_codec(stream)}): "
                     "name the output .mkv, which takes nearly all"
@@ -69,14 +71,21 @@ class Copies:
                 packet.duration = round((packet.duration or 0) * packet.time_base / unit)
                 packet.time_base, packet.pts, packet.dts = unit, due, due
             self._last[index] = max(time, due)
-        self._container.mux_one(packet)
+        try:
+            self._container.mux_one(packet)
+        except pyav().error.InvalidDataError:
+            seconds = float((packet.dts or 0) * packet.time_base)
+            raise UserError(
+                f"{self._path} is damaged: its {stream.type} at {seconds:.1f} s cannot be copied"
+            ) from None
 
     def _add(self, stream: Any, covers: dict[int, bytes]) -> bool:
         """Add a stream like another; say whether the file takes it."""
         if stream.index in covers:
             return self._add_cover(stream, covers[stream.index])
         matroska = self._container.format.name == "matroska"
-        if stream.type not in ("audio", "subtitle", "attachment" if matroska else ""):
+        kinds = ("audio", "subtitle", "attachment" if matroska else "")
+        if stream.type not in kinds or _is_empty(stream):
             return False
         try:
             copy = self._container.add_stream_from_template(stream)
@@ -112,6 +121,12 @@ def copy_tags(source: Any, target: Any) -> None:
     kept = {key: text for key, text in tags if not key.lower().startswith(_OF_THE_BYTES)}
     target.metadata.update(kept)
     target.disposition = source.disposition
+
+
+def _is_empty(stream: Any) -> bool:
+    """Say whether a stream is one of sound of which nothing can be heard: recordings have some."""
+    context = stream.codec_context
+    return stream.type == "audio" and context is not None and not context.sample_rate
 
 
 def _codec(stream: Any) -> str:
