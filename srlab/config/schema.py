@@ -169,12 +169,12 @@ class EvaluateConfig(UseConfig):
 
 @dataclass
 class UpscaleConfig(UseConfig):
-    """An upscaling of a picture, a folder of pictures or a video.
+    """An upscaling of pictures and videos, single ones or folders.
 
     Args:
         precision: Number type of the layers; ``auto`` is fp16 for 8-bit pictures on CUDA, else
             fp32. ``bf16`` costs up to 0.1 dB.
-        input: A picture, ``[several,of,them]``, a folder of pictures or a video.
+        input: A picture, a video, ``[several,of,them]`` or a folder of them.
         recursive: Whether to look into the folders in a folder, too.
         first_frame: Whether to take the first frame or page of a file that has several, which is
             refused otherwise.
