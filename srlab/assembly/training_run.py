@@ -16,7 +16,7 @@ from srlab.assembly.testsets import build_testsets, judge, read_testsets
 from srlab.assembly.training_checks import check_everything
 from srlab.config.build import build, without_warning
 from srlab.config.plain import plain_config
-from srlab.config.schema import TrainConfig, TrainerConfig
+from srlab.config.schema import TrainConfig
 from srlab.data.images import ImageSet
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
@@ -69,7 +69,8 @@ class TrainingRun:
     @property
     def parts(self) -> int:
         """Into how many each batch is cut, for a thread each; 1 where it is not."""
-        return parts_here(self.config.trainer, self.device, self.state, self.objective)
+        trainer, model = self.config.trainer, self.state.model
+        return parts_of(trainer.batch_size, self.device, model, self.objective, trainer.compile)
 
     @property
     def batches(self) -> PatchBatches:
@@ -207,15 +208,6 @@ def _warn_of_overlap(images: ImageSet, testsets: list[ImageSet]) -> None:
                 f"trained on, too: its scores say nothing of other pictures",
                 file=sys.stderr,
             )
-
-
-def parts_here(
-    trainer: TrainerConfig, device: torch.device, state: TrainingState, objective: nn.Module
-) -> int:
-    """Return into how many parts a batch is cut, for a thread each."""
-    if ranks.count() > 1 or trainer.compile or state.model.learns:
-        return 1
-    return parts_of(trainer.batch_size, device, state.model, objective)
 
 
 def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingState, nn.Module]:

@@ -12,6 +12,8 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
+from srlab.machine import ranks
+
 Terms = dict[str, Tensor]
 
 _LEAST = 4  # samples of a part: below it the layers are too small for what surrounds them
@@ -20,20 +22,24 @@ _LEAST = 4  # samples of a part: below it the layers are too small for what surr
 _TOGETHER = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 
-def parts_of(batch_size: int, device: torch.device, *modules: nn.Module) -> int:
+def parts_of(
+    batch_size: int, device: torch.device, model: nn.Module, objective: nn.Module, compiled: bool
+) -> int:
     """Return into how many parts a batch is cut: as many as torch has threads, if it may be cut.
 
     It may on the CPU, where all modules are srlab's or torch's, treat each sample by itself, and
-    losses are means.
+    losses are means; ranks and compiled layers have ways of their own.
 
     Args:
         batch_size: Samples of a batch.
         device: Where they lie.
-        modules: Network and objective.
+        model: The network.
+        objective: What it is trained for.
+        compiled: Whether ``torch.compile`` makes one function of both.
     """
-    if device.type != "cpu":
+    if device.type != "cpu" or compiled or ranks.count() > 1 or getattr(model, "learns", False):
         return 1
-    for layer in (layer for module in modules for layer in module.modules()):
+    for layer in (*model.modules(), *objective.modules()):
         ours = type(layer).__module__.startswith(("srlab.", "torch.nn."))
         if not ours or isinstance(layer, _TOGETHER) or getattr(layer, "reduction", "") == "sum":
             return 1

@@ -1,7 +1,7 @@
 """One optimizer step."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -55,11 +55,9 @@ def make_advance(
 
     forward = torch.compile(loss_terms) if compiled else loss_terms
 
-    def backward(lr: Tensor, hr: Tensor) -> Terms:
-        terms = forward(lr, hr)
-        state.optimizer.zero_grad(set_to_none=True)
-        state.scaler.scale(reduce(torch.add, terms.values())).backward()
-        return {name: term.detach() for name, term in terms.items()}
+    trained = [p for p in state.model.parameters() if p.requires_grad]
+    whole = partial(_whole, state, forward)
+    gradients = Parts(forward, trained, parts) if parts > 1 else whole
 
     def advance(lr: Tensor, hr: Tensor) -> Terms:
         terms = gradients(lr, hr)
@@ -70,12 +68,15 @@ def make_advance(
         state.scaler.update()
         return terms
 
-    if parts == 1:
-        gradients = backward
-        return advance
-    trained = [p for p in state.model.parameters() if p.requires_grad]
-    gradients = Parts(forward, trained, parts)
-    return alone()(advance)
+    return advance if parts == 1 else alone()(advance)
+
+
+def _whole(state: TrainingState, forward: Advance, lr: Tensor, hr: Tensor) -> Terms:
+    """Set the gradients of a whole batch, and return its loss terms, detached."""
+    terms = forward(lr, hr)
+    state.optimizer.zero_grad(set_to_none=True)
+    state.scaler.scale(reduce(torch.add, terms.values())).backward()
+    return {name: term.detach() for name, term in terms.items()}
 
 
 def learning_step(model: Model) -> Step:

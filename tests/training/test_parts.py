@@ -60,17 +60,19 @@ def test_an_error_of_a_part_is_that_of_the_step():
 
 def test_what_mixes_samples_or_sums_is_not_cut(four_threads):
     def with_layer(layer):
-        return parts_of(64, CPU, nn.Sequential(nn.Conv2d(1, 8, 3), layer), Objective(nn.L1Loss()))
+        return parts_of(64, CPU, nn.Sequential(nn.Conv2d(1, 8, 3), layer), mean, False)
 
     class Foreign(nn.Module):
         pass
 
+    mean, network = Objective(nn.L1Loss()), _network()
     assert with_layer(nn.Tanh()) == 4
     for layer in (nn.BatchNorm2d(8), nn.Dropout(), Foreign()):
         assert with_layer(layer) == 1
-    assert parts_of(64, CPU, _network(), Objective(nn.MSELoss(reduction="sum"))) == 1
-    assert parts_of(64, torch.device("cuda"), _network()) == 1
-    assert [parts_of(n, CPU, _network()) for n in (1, 8, 15, 16)] == [1, 2, 3, 4]
+    assert parts_of(64, CPU, network, Objective(nn.MSELoss(reduction="sum")), False) == 1
+    assert parts_of(64, torch.device("cuda"), network, mean, False) == 1
+    assert parts_of(64, CPU, network, mean, True) == 1
+    assert [parts_of(n, CPU, network, mean, False) for n in (1, 8, 15, 16)] == [1, 2, 3, 4]
 
 
 def test_a_thread_alone_has_its_helpers_back_afterwards(four_threads):

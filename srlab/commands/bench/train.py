@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.assembly.training_run import build_state, parts_here
+from srlab.assembly.training_run import build_state
 from srlab.command_line.invocation import Invocation
 from srlab.commands.bench.bare_step import bare_candidates, seconds_a_step, seconds_when_warm
 from srlab.config.build import build
@@ -29,6 +29,7 @@ from srlab.machine.shortage import enough_memory
 from srlab.measuring.cost import parameter_count
 from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
+from srlab.training.parts import parts_of
 from srlab.training.schedule import constant
 from srlab.training.step import Terms, learning_step
 
@@ -108,7 +109,7 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
     settings = LoopSettings(
         total, steps, total + 1, total + 1, precision=config.precision,
         compile=config.compile, graph=config.graph,
-        parts=parts_here(training.trainer, device, state, objective),
+        parts=parts_of(config.batch_size, device, state.model, objective, config.compile),
     )  # fmt: skip
     callbacks = Callbacks(
         log, evaluate=float, save_last=_nothing, save_best=_nothing, stop=lambda _: False,
