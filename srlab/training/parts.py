@@ -65,18 +65,18 @@ class Parts:
 
     Args:
         loss_terms: ``(lr, hr) -> terms``, each a mean over the batch; several threads call it.
-        parameters: What the gradients are with respect to.
+        model: Whose parameters the gradients are with respect to.
         count: The parts.
     """
 
     def __init__(
         self,
         loss_terms: Callable[[Tensor, Tensor], Terms],
-        parameters: list[nn.Parameter],
+        model: nn.Module,
         count: int,
     ):
         self._loss_terms = loss_terms
-        self._parameters = parameters
+        self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._count = count
         threads = max(1, torch.get_num_threads() // count)
         self._pool = ThreadPoolExecutor(count, "srlab", torch.set_num_threads, (threads,))

@@ -32,9 +32,7 @@ def make_advance(
     compiled: bool = False,
     parts: int = 1,
 ) -> Advance:
-    """Return the function that takes a step on a batch, at the optimizer's present rate.
-
-    Where several ranks train, each gives it its part of the batch.
+    """Return the function that takes a step on a rank's batch, at the optimizer's present rate.
 
     Args:
         state: Network and optimizer, changed by each call.
@@ -55,9 +53,8 @@ def make_advance(
 
     forward = torch.compile(loss_terms) if compiled else loss_terms
 
-    trained = [p for p in state.model.parameters() if p.requires_grad]
     whole = partial(_whole, state, forward)
-    gradients = Parts(forward, trained, parts) if parts > 1 else whole
+    gradients = whole if parts == 1 else Parts(forward, state.model, parts)
 
     def advance(lr: Tensor, hr: Tensor) -> Terms:
         terms = gradients(lr, hr)

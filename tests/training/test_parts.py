@@ -32,7 +32,7 @@ def test_the_gradients_of_parts_are_those_of_the_whole(size):
     lr, hr = torch.rand(size, 1, 12, 12).double(), torch.rand(size, 1, 8, 8).double()
     terms = objective(whole(lr), hr)
     sum(terms.values()).backward()
-    gradients = Parts(lambda x, y: objective(parted(x), y), list(parted.parameters()), 3)
+    gradients = Parts(lambda x, y: objective(parted(x), y), parted, 3)
     found = gradients(lr, hr)
     for name, term in terms.items():
         torch.testing.assert_close(found[name], term.detach(), rtol=1e-12, atol=0)
@@ -45,15 +45,16 @@ def test_the_gradients_of_parts_are_those_of_the_whole(size):
 
 
 def test_a_weight_that_no_part_uses_has_no_gradient():
-    network, idle = _network(), nn.Parameter(torch.zeros(3))
-    gradients = Parts(lambda x, y: {"a": network(x).mean()}, [*network.parameters(), idle], 2)
+    network = nn.ModuleList([_network(), nn.Linear(2, 3)])
+    gradients = Parts(lambda x, y: {"a": network[0](x).mean()}, network, 2)
     gradients(torch.rand(4, 1, 12, 12).double(), torch.rand(4, 1, 8, 8))
-    assert idle.grad is None
+    assert network[1].weight.grad is None
+    assert network[0][0].weight.grad is not None
 
 
 def test_an_error_of_a_part_is_that_of_the_step():
     network = _network()
-    gradients = Parts(lambda x, y: {"a": network(x).mean()}, list(network.parameters()), 2)
+    gradients = Parts(lambda x, y: {"a": network(x).mean()}, network, 2)
     with pytest.raises(RuntimeError, match="channels"):
         gradients(torch.rand(4, 2, 12, 12).double(), torch.rand(4, 1, 8, 8))
 
