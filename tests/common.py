@@ -5,6 +5,7 @@ import contextlib
 import io
 import multiprocessing
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hydra._internal.hydra import Hydra
 from PIL import Image
 from torch.nn.functional import conv2d
 
@@ -75,6 +77,7 @@ def command_line(monkeypatch, capsys):
     """Return what runs the command line in this process: its status, and what it printed."""
 
     def run(*arguments):
+        compose_once(monkeypatch, arguments)
         monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
         monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
         try:
@@ -85,6 +88,15 @@ def command_line(monkeypatch, capsys):
         return status, capsys.readouterr()
 
     return run
+
+
+def compose_once(patch, arguments):
+    """Let Hydra compose once for a command line that says nothing of its mode.
+
+    It composes all of it a first time, which takes as long again, only to look for that.
+    """
+    if not any("hydra.mode" in argument for argument in arguments):
+        patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
 
 
 def for_all(cases, check):
@@ -175,6 +187,7 @@ def ran(folder, *arguments):
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
+        compose_once(patch, arguments)
         patch.setattr(sys, "argv", ["srlab", *arguments])
         patch.delenv("HYDRA_FULL_ERROR", raising=False)
         if "SRLAB_CACHE" not in os.environ:  # outside of a test: in what several of them share
@@ -209,12 +222,18 @@ def forked(folder, *arguments):
     return Fork(folder, arguments)
 
 
+def fork_server():
+    """Return what forks processes from one that has imported what a training imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["srlab.commands.sweep.one_run", "hydra.main", *LATE])
+    return context
+
+
 class Fork:
     """A process of srlab that was forked."""
 
     def __init__(self, folder, arguments):
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["srlab.commands.sweep.one_run", "hydra.main", *LATE])
+        context = fork_server()
         self._texts = Path(tempfile.mkdtemp())
         self._line, theirs = context.Pipe(duplex=False)  # open as long as it or a child of it lives
         environment = dict(os.environ) | {"SRLAB_CACHE": str(folder / "cache")}
@@ -255,16 +274,51 @@ class Fork:
 
 
 def _run_in_fork(folder, command, environment, texts, _line):
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(texts / name, os.O_WRONLY | os.O_CREAT), number)
+    _begin(folder, environment, texts / "out", texts / "err")
+    sys.argv = command
+    compose_once(pytest.MonkeyPatch(), command)
+    main()
+
+
+def _begin(folder, environment, *texts):
+    """Give a forked process its folder, its environment and the files of what it says."""
+    for number, text in enumerate(texts, start=1):
+        os.dup2(os.open(text, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     multiprocessing.set_start_method(None, force=True)  # back to the one of this system
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-    sys.argv = command
-    main()
+
+
+class ForkedPython:
+    """A process of Python that was forked, where ``subprocess.Popen`` would start one."""
+
+    def __init__(self, command, cwd, env, stdout, **_):
+        given = command[1:], cwd, env, stdout.name
+        self._process = fork_server().Process(target=_run_python, args=given)
+        self._process.start()
+        self.pid = self._process.pid
+
+    def wait(self, timeout=None):
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("python", timeout)
+        return self._process.exitcode
+
+
+def _run_python(arguments, folder, environment, text):
+    os.setsid()
+    _begin(folder, environment, text, text)
+    named, *rest = arguments[1:] if arguments[0] == "-m" else arguments
+    at = folder if arguments[0] == "-m" else Path(named).parent
+    sys.path[:0] = [str(at), *environment.get("PYTHONPATH", "").split(os.pathsep)]
+    sys.argv = [str(named), *rest]
+    if arguments[0] == "-m":
+        runpy.run_module(named, run_name="__main__", alter_sys=True)
+    else:
+        runpy.run_path(str(named), run_name="__main__")
 
 
 # What a user or a package brings: an upsampler that knows nothing of srlab.
