@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -210,10 +211,6 @@ def ran(folder, *arguments):
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 
-# What a training imports when it begins: this is most of what its start costs.
-LATE = ["torch._dynamo", "torch.onnx", "hydra_plugins.hydra_submitit_launcher.config"]
-
-
 def forked(folder, *arguments):
     """Start srlab in a folder as a process that another one forks, which has imported all before.
 
@@ -223,9 +220,12 @@ def forked(folder, *arguments):
 
 
 def fork_server():
-    """Return what forks processes from one that has imported what a training imports."""
+    """Return what forks processes from one that has done what ``warm.py`` does."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["srlab.commands.sweep.one_run", "hydra.main", *LATE])
+    context.set_forkserver_preload(["warm"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        forkserver.ensure_running()
     return context
 
 

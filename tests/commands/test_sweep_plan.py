@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from srlab.assembly.training_run import build_state
 from srlab.command_line.invocation import Invocation
 from srlab.commands.sweep.launchers import check_launcher
-from srlab.commands.sweep.plan import make_plan, split_axes
+from srlab.commands.sweep.plan import _folder_name, make_plan, split_axes
 from srlab.config.compose import option_node
 from srlab.config.paths import config_dir
 from srlab.config.register import register
@@ -101,6 +101,13 @@ def test_axes_are_told_from_what_is_fixed():
     for text in ("optim.lr=interval(0,1)", "upsampler=glob(*)"):
         with pytest.raises(UserError, match="an axis is a list of values"):
             split_axes([text])
+
+
+def test_more_values_share_a_folder_and_other_settings_do_not():
+    few, many = {"seed": ["0"], "loss": ["l1"]}, {"seed": ["0", "1"], "loss": ["l1", "mse"]}
+    two, three = ({"trainer.steps": f"trainer.steps={steps}"} for steps in (2, 3))
+    assert _folder_name(None, two, few) == _folder_name(None, two, many)
+    assert _folder_name(None, two, few) != _folder_name(None, three, few)
 
 
 def test_a_launcher_that_is_not_installed_names_its_extra(monkeypatch):
