@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import importlib
 import io
 import multiprocessing
 import os
@@ -211,12 +212,14 @@ def ran(folder, *arguments):
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 
-def forked(folder, *arguments):
+def forked(folder, *arguments, first=""):
     """Start srlab in a folder as a process that another one forks, which has imported all before.
 
     So it costs a fraction of what ``start`` does; what is returned is used in the same way.
+
+    ``first``: what is done there before, as a text of Python.
     """
-    return Fork(folder, arguments)
+    return Fork(folder, arguments, first)
 
 
 def fork_server():
@@ -232,12 +235,12 @@ def fork_server():
 class Fork:
     """A process of srlab that was forked."""
 
-    def __init__(self, folder, arguments):
+    def __init__(self, folder, arguments, first):
         context = fork_server()
         self._texts = Path(tempfile.mkdtemp())
         self._line, theirs = context.Pipe(duplex=False)  # open as long as it or a child of it lives
         environment = dict(os.environ) | {"SRLAB_CACHE": str(folder / "cache")}
-        given = folder, ["srlab", *arguments], environment, self._texts, theirs
+        given = folder, ["srlab", *arguments], first, environment, self._texts, theirs
         self._process = context.Process(target=_run_in_fork, args=given)
         atexit.register(self.kill)  # or the end would wait for one that a failed test has left
         self._process.start()
@@ -273,8 +276,9 @@ class Fork:
         return said
 
 
-def _run_in_fork(folder, command, environment, texts, _line):
+def _run_in_fork(folder, command, first, environment, texts, _line):
     _begin(folder, environment, texts / "out", texts / "err")
+    exec(first, {})
     sys.argv = command
     compose_once(pytest.MonkeyPatch(), command)
     main()
@@ -290,6 +294,58 @@ def _begin(folder, environment, *texts):
     os.chdir(folder)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+
+
+# For ``forked``: a process that trains by several workers forks them.
+FORKS_WORKERS = """
+import subprocess
+from types import SimpleNamespace
+from common import ForkedWorker
+from srlab.commands.train import workers
+workers.subprocess = SimpleNamespace(Popen=ForkedWorker, PIPE=subprocess.PIPE)
+"""
+
+
+class ForkedWorker:
+    """A worker of a training that was forked, where ``subprocess.Popen`` would start one."""
+
+    def __init__(self, command, env, **_):
+        reading, writing = os.pipe()
+        self.pid, self._status = os.fork(), None
+        if self.pid == 0:
+            _work(command, env, reading, writing)
+        os.close(reading)
+        self.stdin = os.fdopen(writing, "wb")
+
+    def wait(self):
+        if self._status is None:
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._status
+
+    def terminate(self):
+        self._send(signal.SIGTERM)
+
+    def kill(self):
+        self._send(signal.SIGKILL)
+
+    def _send(self, number):
+        if self._status is None:
+            os.kill(self.pid, number)
+
+
+def _work(command, environment, reading, writing):
+    try:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.dup2(reading, 0)
+        os.close(writing)
+        sys.stdin = os.fdopen(0)
+        os.environ.clear()
+        os.environ.update(environment)
+        importlib.import_module("srlab.commands.train.workers").work(int(command[-1]))
+    finally:
+        os._exit(1)
 
 
 class ForkedPython:

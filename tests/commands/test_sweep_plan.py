@@ -34,6 +34,7 @@ def one_of_each_class(group):
 
 
 HEADS = one_of_each_class("upsampler")
+FEW = ["pixel_shuffle", "deconv", "bicubic", "unpool", "carafe"]  # of all: models/test_contract.py
 BODIES = [name for name in one_of_each_class("model") if name != "bicubic"]  # it has no weights
 SMALL = {"edsr_baseline": {"blocks": 1}, "vdsr": {"depth": 3}}
 GRIDS = sorted(path.stem for path in (config_dir() / "grid").glob("*.yaml"))
@@ -70,7 +71,7 @@ def test_every_head_begins_with_the_same_body():
         for init in inits:
             reference, compared = body(network(model, "pixel_shuffle", init)), 0
             assert reference
-            for head in HEADS:
+            for head in HEADS if model == "csc_sr" else FEW:
                 try:
                     other = body(network(model, head, init))
                 except ConfigError as error:  # it takes no head that cannot hold what it learns
