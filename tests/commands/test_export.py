@@ -104,8 +104,8 @@ def agrees(path, checkpoint):
 @pytest.mark.parametrize(
     ("model", "options"),
     [
-        ("vdsr", {"upsampler": "bicubic", "scale": 3, "depth": 3, "features": 4}),
-        ("unet", {"upsampler": "deconv", "depth": 1, "features": 4}),
+        ("vdsr", {"upsampler": "bicubic", "scale": 3, "colour": "rgb", "depth": 3, "features": 4}),
+        ("unet", {"upsampler": "deconv", "colour": "rgb", "depth": 1, "features": 4}),
         ("edsr_baseline", {"scale": 4, "colour": "rgb", "blocks": 1, "features": 8}),
     ],
 )
