@@ -43,7 +43,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("job")
     job = subprocess.run(
         [sys.executable, "-m", "srlab", "train", "trainer.steps=150", "trainer.eval_every=75",
-         "device=cpu", "run_dir=first"],
+         "trainer.batch_size=8", "device=cpu", "run_dir=first"],
         cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return folder / "first", job
