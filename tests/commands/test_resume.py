@@ -9,7 +9,8 @@ import time
 
 import pytest
 import torch
-from common import forked, ran, save_pictures, wait_for
+from common import ran, save_pictures, wait_for
+from forks import forked
 from PIL import Image
 
 from srlab.training import loop

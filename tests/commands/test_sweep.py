@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from common import command_line, forked, ran, save_pictures, start, wait_for
+from common import command_line, ran, save_pictures, start, wait_for
+from forks import forked
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from common import FORKS_WORKERS, forked, ran, save_pictures, wait_for
+from common import ran, save_pictures, wait_for
+from forks import FORKS_WORKERS, forked
 
 from srlab.commands.train.workers import Worker, _outcome
 from srlab.errors import Interrupted, UserError

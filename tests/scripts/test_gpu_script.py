@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from common import ForkedPython
+from forks import ForkedPython
 from torch.autograd import DeviceType
 
 SCRIPTS = Path(__file__).parents[2] / "scripts/measure"
