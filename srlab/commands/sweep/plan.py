@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from srlab.assembly.training_run import check_run
 from srlab.command_line.complaints import explain
 from srlab.command_line.invocation import Invocation
+from srlab.commands.sweep.launchers import runs_at_once
 from srlab.config.plain import plain_config
 from srlab.config.ranges import SEED_RANGE
 from srlab.config.schema import SweepConfig, TrainConfig
@@ -128,9 +129,17 @@ def make_plan(
         config.sweep_dir or _folder_name(call.choices.get("grid"), fixed, axes)
     ).expanduser()
     _take_up(folder, runs, configs, command)
+    at_once = (
+        1
+        if any(h.startswith("hydra/launcher=") for h in hydras)
+        else runs_at_once(config, len(runs))
+    )
+    if at_once > 1:
+        hydras += ["hydra/launcher=parallel", f"hydra.launcher.n_jobs={at_once}"]
     plan = Plan(folder, list(runs), _multirun(folder, [*hydras, *fixed.values()], axes))
     done = len(runs) - len(plan.missing)
-    print(f"sweep {folder}: {len(runs)} runs, {done} of them finished", flush=True)
+    said = f", {at_once} at a time" if at_once > 1 and plan.missing else ""
+    print(f"sweep {folder}: {len(runs)} runs, {done} of them finished{said}", flush=True)
     return plan
 
 
