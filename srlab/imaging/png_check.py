@@ -31,7 +31,10 @@ def check_png(data: bytes) -> None:
     """
     header: bytes = b""
     pixels: list[memoryview] = []
-    for name, content in _chunks(data):
+    for name, content, whole in chunks(data):
+        # Of others Pillow looks at those before the pixels; what comes after them changes none.
+        if not whole and name[:1].isupper():
+            raise ValueError(f"its part {name.decode(errors='replace')} is damaged (wrong CRC)")
         if not header and name != b"IHDR":
             raise ValueError("it does not begin with its header")
         if name == b"IHDR":
@@ -41,8 +44,8 @@ def check_png(data: bytes) -> None:
     _check_pixels(pixels, _first_bytes(header, sum(map(len, pixels))))
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield name and content of each chunk."""
+def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, bool]]:
+    """Yield name and content of each chunk of a PNG, and whether it has the CRC that it says."""
     view, place = memoryview(data), len(SIGNATURE)
     while place + 12 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
@@ -50,10 +53,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         if end + 4 > len(data):
             break
         (check,) = struct.unpack_from(">I", data, end)
-        # Of others Pillow looks at those before the pixels; what comes after them changes none.
-        if name[:1].isupper() and zlib.crc32(view[place + 4 : end]) != check:
-            raise ValueError(f"its part {name.decode(errors='replace')} is damaged (wrong CRC)")
-        yield name, view[place + 8 : end]
+        yield name, view[place + 8 : end], zlib.crc32(view[place + 4 : end]) == check
         if name == b"IEND":
             return
         place = end + 4
