@@ -13,6 +13,7 @@ from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import Interrupted, UserError
 from srlab.imaging.video import is_video
+from srlab.imaging.writing import output_format
 from srlab.machine.device import choose_device
 from srlab.machine.memory import keep_freed_memory
 from srlab.weights import default_for, shipped
@@ -36,15 +37,23 @@ def run(call: Invocation[UpscaleConfig]) -> None:
     upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
     sources = _sources(config.input)
     source = sources[0]
+    if config.quality is not None and not 1 <= config.quality <= 100:
+        raise UserError(f"quality goes from 1 to 100, got {config.quality}")
     if len(sources) == 1 and is_video(source) and source.is_file():
+        if config.format is not None or config.quality is not None:
+            raise UserError("format and quality are of pictures; a video's type is its output's")
         place = Path(config.output).expanduser() if config.output else source.parent
         upscale_video(source, place, upscale, network.scale, network.colour == Colour.rgb)
         return
-    jobs = find_jobs(sources, config.output, network.scale, config.recursive)
+    jobs = find_jobs(
+        sources, config.output, network.scale, config.recursive, config.format, config.first_frame
+    )
+    if config.quality is not None:
+        _check_quality([target for _, target in jobs])
     waiting = [(source, target) for source, target in jobs if not target.exists()]
     if len(waiting) < len(jobs):
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} pictures are there already, left alone")
-    failures = upscale_files(waiting, upscale, network.scale, config.first_frame)
+    failures = upscale_files(waiting, upscale, network.scale, config.first_frame, config.quality)
     if failures and len(waiting) > 1:
         failures.insert(0, f"{len(failures)} of {len(waiting)} pictures could not be upscaled:")
     if failures:
@@ -64,6 +73,20 @@ def _default_model(scale: int) -> str:
             f"checkpoint=FILE or model=bicubic"
         )
     return name
+
+
+def _check_quality(targets: list[Path]) -> None:
+    """Check that files have a quality that can be chosen.
+
+    Raises:
+        UserError: One has not.
+    """
+    for target in targets:
+        if output_format(target.suffix) not in ("JPEG", "WEBP"):
+            raise UserError(
+                f"quality is of JPEG and WebP, and {target} is neither: add format=jpeg or "
+                f"format=webp, or leave quality out"
+            )
 
 
 def _sources(given: Any) -> list[Path]:
