@@ -53,3 +53,9 @@ def test_a_folder_without_pictures_is_told(tmp_path):
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(UserError, match="holds no image"):
         list_images(tmp_path)
+
+
+def test_heic_is_named_with_the_extra_that_reads_it(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    with pytest.raises(UserError, match=r"a\.jpg .*HEIC.*pip install 'srlab\[heif\]'"):
+        read_pixels(tmp_path / "a.jpg")

@@ -15,7 +15,7 @@ _EXIF_IFD = 0x8769
 # What a TIFF says of its picture, not of how its pixels are stored: description, camera, software,
 # date, artist, copyright, the EXIF and GPS blocks.
 _TIFF_TAGS = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825}
-_PHOTOSHOP = 0x8649
+_BITS, _PHOTOSHOP = 0x0102, 0x8649
 _XMP_KEY = b"XML:com.adobe.xmp\0"
 _TAKEN = (_XMP_KEY, b"Raw profile type exif\0", b"Raw profile type APP1\0")  # text, but no words
 _GAMMA = {b"cICP", b"gAMA", b"cHRM", b"sRGB"}
@@ -86,6 +86,9 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[Metadata, int]:
         lost.append("the other pictures in it")
     if info.get("photoshop") or _PHOTOSHOP in getattr(image, "tag_v2", ()):
         lost.append("IPTC")
+    bits = max(getattr(image, "tag_v2", {}).get(_BITS, (8,)))
+    if info.get("bit_depth", 8) > 8 or (bits > 8 and image.mode in ("CMYK", "LAB")):
+        lost.append("bits beyond 8")  # of HEIF, and of what Pillow alone turns to RGB
     # A profile of CMYK or Lab says nothing of the RGB pixels that they become.
     icc = None if image.mode in ("CMYK", "LAB") else info.get("icc_profile")
     said = Metadata(

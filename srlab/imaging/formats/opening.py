@@ -138,9 +138,9 @@ def _frame_numbers(image: Image.Image) -> list[int]:
 def _explain(data: bytes) -> None:
     """Raise what says more of a file that no decoder knows, if anything does."""
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        raise ValueError("HEIC and HEIF are read by an extra: pip install 'srlab[heif]'")
+        raise ValueError("it is HEIC, which an extra reads: pip install 'srlab[heif]'")
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        raise ValueError("a TIFF whose pixels are of a kind that srlab does not read")
+        raise ValueError("it is a TIFF with a kind of pixels that srlab does not read")
 
 
 @cache
