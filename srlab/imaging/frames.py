@@ -69,11 +69,13 @@ class Frames:
                 if self.paged:
                     made = decode(image, self.data, self.path), 0.0
                 else:
-                    pixels = _converted(image, self.mode)
-                    made = (
-                        Picture(turn_upright(pixels, self.orientation), self.said),
-                        float(image.info.get("duration") or 0),
-                    )
+                    pixels = turn_upright(_converted(image, self.mode), self.orientation)
+                    height, width = self.size
+                    if pixels.shape[0] < height or pixels.shape[1] < width:
+                        raise ValueError("its frames differ in size")
+                    # Pillow lets the canvas grow where a frame of a GIF goes beyond it.
+                    seen = Picture(np.ascontiguousarray(pixels[:height, :width]), self.said)
+                    made = seen, float(image.info.get("duration") or 0)
             yield made
 
 

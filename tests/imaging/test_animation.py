@@ -14,6 +14,7 @@ from srlab.imaging.formats.canvas import changed
 from srlab.imaging.frames import holds_frames, read_frames
 from srlab.imaging.picture import Picture, read_picture
 
+SIZE = b"\x28\0\x1e\0"  # as GIF says it
 TIMES = [100, 50, 70, 130, 20]
 KINDS = ("gif", "webp", "png")
 
@@ -135,6 +136,21 @@ def test_the_first_is_taken_when_asked(tmp_path):
         first = read_frames(path, first_frame=True)
         assert isinstance(first, Picture)
         assert np.array_equal(first.pixels[..., :3], np.array(drawn(0, False))[..., :3])
+
+
+def test_what_goes_beyond_the_canvas_of_a_gif_is_not_seen(tmp_path):
+    save(tmp_path / "a.gif", seen_through=True)
+    data = bytearray((tmp_path / "a.gif").read_bytes())
+    second = [i for i in range(len(data)) if data[i : i + 1] + data[i + 5 : i + 9] == b"," + SIZE][
+        1
+    ]
+    data[second + 1] = 3  # columns to the right
+    (tmp_path / "b.gif").write_bytes(data)
+    frames = read_frames(tmp_path / "b.gif")
+    whole = np.array(drawn(1, True))
+    _, (moved, _), *_ = frames
+    assert np.array_equal(moved.pixels[:, 3:, 3], whole[:, :-3, 3])
+    assert {picture.size for picture, _ in frames} == {(30, 40)}
 
 
 def test_a_damaged_frame_is_told_by_name(tmp_path):

@@ -15,7 +15,7 @@ _EXIF_IFD = 0x8769
 # What a TIFF says of its picture, not of how its pixels are stored: description, camera, software,
 # date, artist, copyright, the EXIF and GPS blocks.
 _TIFF_TAGS = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825}
-_BITS, _PHOTOSHOP = 0x0102, 0x8649
+_BITS, _DESCRIPTION, _PHOTOSHOP = 0x0102, 0x010E, 0x8649
 _XMP_KEY = b"XML:com.adobe.xmp\0"
 _TAKEN = (_XMP_KEY, b"Raw profile type exif\0", b"Raw profile type APP1\0")  # text, but no words
 _GAMMA = {b"cICP", b"gAMA", b"cHRM", b"sRGB"}
@@ -107,6 +107,8 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[Metadata, int]:
 def _kept(tags: Image.Exif, form: str | None) -> bytes | None:
     """Return the EXIF block to keep, without the orientation, or None if nothing is left."""
     gone = [t for t in tags if t == ORIENTATION or (form == "TIFF" and t not in _TIFF_TAGS)]
+    if form == "TIFF" and str(tags.get(_DESCRIPTION, "")).startswith('{"shape": '):
+        gone.append(_DESCRIPTION)  # tifffile's, of the old size
     for tag in gone:
         del tags[tag]
     return tags.tobytes() if len(tags) else None
