@@ -138,6 +138,22 @@ def test_the_first_is_taken_when_asked(tmp_path):
         assert np.array_equal(first.pixels[..., :3], np.array(drawn(0, False))[..., :3])
 
 
+def test_a_png_that_moves_and_is_damaged_or_cut_anywhere_is_refused(tmp_path):
+    save(tmp_path / "a.png", seen_through=True)
+    whole = (tmp_path / "a.png").read_bytes()
+    first = whole.index(b"fdAT")
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        data, place = bytearray(whole), int(rng.integers(first, len(whole) - 12))
+        if number % 2:
+            data[place] ^= 1 << int(rng.integers(8))
+        else:
+            data = data[:place]
+        (tmp_path / "b.png").write_bytes(data)
+        with pytest.raises(UserError, match=r"b\.png is not a readable image"):
+            read_frames(tmp_path / "b.png")
+
+
 def test_what_goes_beyond_the_canvas_of_a_gif_is_not_seen(tmp_path):
     save(tmp_path / "a.gif", seen_through=True)
     data = bytearray((tmp_path / "a.gif").read_bytes())
