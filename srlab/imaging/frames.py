@@ -111,18 +111,6 @@ def read_frames(path: Path, first_frame: bool = False) -> Picture | Frames:
     return Frames(path, form, tuple(numbers), plays, mode, (height, width), said, orientation, data)
 
 
-def holds_frames(path: Path) -> str | None:
-    """Return Pillow's name of the format of a file that has several frames or pages, else None.
-
-    A file that cannot be opened has none; its fault is told where it is read.
-    """
-    try:
-        image, _, numbers = open_frames(path)
-    except UserError:
-        return None
-    return image.format if len(numbers) > 1 else None
-
-
 def _mode(image: Image.Image, numbers: list[int]) -> str:
     """Return the mode that all frames of an animation have room in."""
     if image.format != "GIF":

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from srlab.errors import UserError
 from srlab.imaging.formats.animation import can_hold, frames_writer
 from srlab.imaging.formats.canvas import changed
-from srlab.imaging.frames import holds_frames, read_frames
+from srlab.imaging.formats.opening import holds_frames
+from srlab.imaging.frames import read_frames
 from srlab.imaging.picture import Picture, read_picture
 
 SIZE = b"\x28\0\x1e\0"  # as GIF says it

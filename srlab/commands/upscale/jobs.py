@@ -7,7 +7,7 @@ from pathlib import Path
 
 from srlab.errors import OutputExists, UserError
 from srlab.imaging.files import left_out, list_images
-from srlab.imaging.frames import holds_frames
+from srlab.imaging.formats.opening import holds_frames
 from srlab.imaging.video import is_video
 from srlab.imaging.writing import output_format
 from srlab.storage.folders import ensure_folder

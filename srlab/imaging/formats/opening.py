@@ -109,6 +109,20 @@ def open_frames(path: Path, data: bytes | None = None) -> tuple[Image.Image, byt
         return image, data, _frame_numbers(image)
 
 
+def holds_frames(path: Path) -> str | None:
+    """Return Pillow's name of the format of a file that has several frames or pages, else None.
+
+    No more of it is read than that takes. One that cannot be opened has none; its fault is told
+    where its pixels are read.
+    """
+    try:
+        with decoding(path), path.open("rb") as file:
+            image = Image.open(file, formats=_formats())
+            return image.format if len(_frame_numbers(image)) > 1 else None
+    except UserError:
+        return None
+
+
 def check_size(image: Image.Image) -> None:
     """Check that a frame is not so large that it may be made to fill the memory, as Pillow does.
 
