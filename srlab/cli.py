@@ -88,30 +88,14 @@ def _help() -> str:
 
 def _run(name: str, verb: Verb, arguments: list[str]) -> None:
     """Run a verb and turn what goes wrong into an exit status and, for the user, one sentence."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from srlab.command_line.application import run_application
-    from srlab.command_line.arguments import as_hydra_reads
-    from srlab.command_line.complaints import sentence, show_warning
-    from srlab.config.register import uses_network
-    from srlab.errors import Interrupted, UserError
+    from srlab.command_line.complaints import show_warning
+    from srlab.errors import Interrupted
 
     warnings.showwarning = show_warning
     full_error = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
     try:
-        arguments = as_hydra_reads(verb.config or name, arguments)
-        if "model=list" in arguments and uses_network(verb.config):
-            from srlab.commands.model_list import table
-
-            print(table())
-        elif verb.config:
-            run_application(name, verb.config, arguments, verb.function)
-        else:
-            verb.function()(arguments)
-    except UserError as error:
-        fail(str(error))
+        _start(name, verb, arguments)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)
@@ -121,14 +105,49 @@ def _run(name: str, verb: Verb, arguments: list[str]) -> None:
     except BrokenPipeError:  # the reader of a pipe has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (HydraException, OmegaConfBaseException) as error:
-        if full_error:
+    except Exception as error:
+        told = _told(verb.config or name, arguments, error, full_error)
+        if told is None:
             raise
-        fail(sentence(verb.config or name, arguments, error))
-    except OSError as error:
-        if full_error or error.filename is None:
-            raise
-        fail(f"cannot read or write {error.filename}: {error.strerror}")
+        fail(told)
+
+
+def _start(name: str, verb: Verb, arguments: list[str]) -> None:
+    from srlab.command_line.application import run_application
+    from srlab.command_line.arguments import as_hydra_reads
+    from srlab.config.register import uses_network
+
+    arguments = as_hydra_reads(verb.config or name, arguments)
+    if "model=list" in arguments and uses_network(verb.config):
+        from srlab.commands.model_list import table
+
+        print(table())
+    elif verb.config:
+        run_application(name, verb.config, arguments, verb.function)
+    else:
+        verb.function()(arguments)
+
+
+def _told(config: str, arguments: list[str], error: Exception, full_error: bool) -> str | None:
+    """Return the sentence for what the user can mend; None for a fault of ours."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from srlab.command_line.arguments import as_hydra_reads
+    from srlab.command_line.complaints import sentence
+    from srlab.errors import UserError
+    from srlab.machine.shortage import shortage
+
+    if isinstance(error, UserError):
+        return str(error)
+    if full_error:
+        return None
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return sentence(config, as_hydra_reads(config, arguments), error)
+    told = shortage(error)
+    if told is None and isinstance(error, OSError) and error.filename is not None:
+        return f"cannot read or write {error.filename}: {error.strerror}"
+    return told
 
 
 def _tell_plugin_faults() -> None:

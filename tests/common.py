@@ -1,21 +1,16 @@
 """What several tests say: small pictures, and the command line in this process or in another."""
 
-import atexit
 import contextlib
 import io
-import multiprocessing
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hydra._internal.hydra import Hydra
 from PIL import Image
 from torch.nn.functional import conv2d
 
@@ -75,6 +70,7 @@ def command_line(monkeypatch, capsys):
     """Return what runs the command line in this process: its status, and what it printed."""
 
     def run(*arguments):
+        compose_once(monkeypatch, arguments)
         monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
         monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
         try:
@@ -85,6 +81,15 @@ def command_line(monkeypatch, capsys):
         return status, capsys.readouterr()
 
     return run
+
+
+def compose_once(patch, arguments):
+    """Let Hydra compose once for a command line that says nothing of its mode.
+
+    It composes all of it a first time, which takes as long again, only to look for that.
+    """
+    if not any("hydra.mode" in argument for argument in arguments):
+        patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
 
 
 def for_all(cases, check):
@@ -175,6 +180,7 @@ def ran(folder, *arguments):
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
+        compose_once(patch, arguments)
         patch.setattr(sys, "argv", ["srlab", *arguments])
         patch.delenv("HYDRA_FULL_ERROR", raising=False)
         if "SRLAB_CACHE" not in os.environ:  # outside of a test: in what several of them share
@@ -195,76 +201,6 @@ def ran(folder, *arguments):
                 with contextlib.suppress(OSError):  # it was closed
                     flock(handle, fcntl.LOCK_UN)
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
-
-
-# What a training imports when it begins: this is most of what its start costs.
-LATE = ["torch._dynamo", "torch.onnx", "hydra_plugins.hydra_submitit_launcher.config"]
-
-
-def forked(folder, *arguments):
-    """Start srlab in a folder as a process that another one forks, which has imported all before.
-
-    So it costs a fraction of what ``start`` does; what is returned is used in the same way.
-    """
-    return Fork(folder, arguments)
-
-
-class Fork:
-    """A process of srlab that was forked."""
-
-    def __init__(self, folder, arguments):
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["srlab.commands.sweep.one_run", "hydra.main", *LATE])
-        self._texts = Path(tempfile.mkdtemp())
-        self._line, theirs = context.Pipe(duplex=False)  # open as long as it or a child of it lives
-        environment = dict(os.environ) | {"SRLAB_CACHE": str(folder / "cache")}
-        given = folder, ["srlab", *arguments], environment, self._texts, theirs
-        self._process = context.Process(target=_run_in_fork, args=given)
-        atexit.register(self.kill)  # or the end would wait for one that a failed test has left
-        self._process.start()
-        theirs.close()
-        self.pid = self._process.pid
-
-    @property
-    def returncode(self):
-        return self._process.exitcode
-
-    def poll(self):
-        return self.returncode
-
-    def said(self):
-        """Return what it has said so far on standard output and as errors."""
-        texts = (self._texts / name for name in ("out", "err"))
-        return tuple(text.read_text() if text.exists() else "" for text in texts)
-
-    def send_signal(self, number):
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self):
-        self._process.kill()
-
-    def communicate(self, timeout=120):
-        """Wait for its end, and for that of the processes that it forked; return what it said."""
-        assert self._line.poll(timeout), f"it does not end within {timeout} s: {self.said()}"
-        self._process.join()
-        atexit.unregister(self.kill)
-        said = self.said()
-        shutil.rmtree(self._texts)
-        return said
-
-
-def _run_in_fork(folder, command, environment, texts, _line):
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(texts / name, os.O_WRONLY | os.O_CREAT), number)
-    multiprocessing.set_start_method(None, force=True)  # back to the one of this system
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-    sys.argv = command
-    main()
 
 
 # What a user or a package brings: an upsampler that knows nothing of srlab.

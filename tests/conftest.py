@@ -9,9 +9,16 @@ settings.register_profile("srlab", deadline=None, max_examples=30)
 settings.load_profile("srlab")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Keep packs out of the user's cache; all tests share theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SRLAB_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _own_cache_and_seed(tmp_path_factory, monkeypatch):
-    """Keep packs out of the user's cache, and make every test start from the same seed."""
-    monkeypatch.setenv("SRLAB_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+def _same_seed(monkeypatch):
+    """Make every test start from the same seed."""
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     torch.manual_seed(0)

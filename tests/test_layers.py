@@ -64,7 +64,7 @@ LONG_FUNCTIONS = {
     "commands/report/files.py: write_tables": "one file after the other",
     "commands/upscale/pictures.py: upscale_files": "one straight way",
     "interchange/layouts/edsr.py: _edsr": "one layout, mostly its table of names",
-    "imaging/video_writing.py: clip_writer": "one encoder with what it opens and closes",
+    "imaging/video/writing.py: clip_writer": "one encoder with what it opens and closes",
     "reporting/drawing.py: draw_upsampler": "one drawing, part by part",
     "reporting/plots.py: draw_artefacts": "one drawing, part by part",
     "reporting/statistics.py: compare": "one method, with its formulas",

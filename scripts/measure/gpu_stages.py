@@ -27,7 +27,7 @@ HALF = ("fp16", "bf16")
 RGB = {"edsr_baseline": "colour=rgb"}  # the others see luma
 
 FULL = SimpleNamespace(
-    first="trainer.steps=200 trainer.eval_every=200", batch="",
+    first="trainer.steps=200 trainer.eval_every=200", batch="", deep="",
     short="trainer.steps=10 trainer.eval_every=10", networks=None, heads=None,
     bench="seconds=0.2 repeats=7", tried=("edsr_baseline", "espcn"), often="repeats=7",
     sizes={3: "width=640 height=360", 4: "width=480 height=270"},
@@ -36,13 +36,13 @@ FULL = SimpleNamespace(
 )  # fmt: skip
 TINY = SimpleNamespace(
     first="trainer.steps=4 trainer.eval_every=4",
-    batch="trainer.batch_size=2 trainer.patch_size=8",
+    batch="trainer.batch_size=2 trainer.patch_size=8", deep="model.blocks=1",
     short="trainer.steps=2 trainer.eval_every=2",
     networks=("espcn", "fsrcnn"), heads=("staged",),
     bench="seconds=0.02 repeats=2 batch_size=2 patch_size=8", tried=("espcn",), often="repeats=2",
     sizes={3: "width=48 height=27", 4: "width=36 height=20"},
     clock={"clock": (8, 4)},
-    seeds=("--seeds", 1, "--repeats", 1), crowd=(2,), steps=8,
+    seeds=("--seeds", 1, "--repeats", 1, "--batch", 2), crowd=(2,), steps=8,
 )  # fmt: skip
 
 
@@ -160,7 +160,8 @@ def train(tour: Tour, size: SimpleNamespace) -> None:
     jobs = []
     for name, more in lines.items():
         model = name.partition("-")[0]
-        line = f"bench train model={model} {RGB.get(model, '')} {more} {size.bench}"
+        deep = size.deep if model == "edsr_baseline" else ""
+        line = f"bench train model={model} {RGB.get(model, '')} {deep} {more} {size.bench}"
         jobs.append(job(
             f"train-{name}", f"{line} device={tour.options.device}", *training(tour),
             benchmark=name.endswith("-tried"), output=tour.results / f"train-{name}.json",

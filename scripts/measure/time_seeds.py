@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--batch", type=int, default=BATCH, help="patches (%(default)s)")
     parser.add_argument("--json")
     options = parser.parse_args()
     keep_freed_memory()
@@ -48,8 +49,8 @@ def main() -> None:
             torch.manual_seed(seed)
             networks.append(make().to(device, memory_format=torch.channels_last))
         side = PATCH + 2 * networks[0].frame
-        lr = torch.rand(BATCH, 1, side, side, device=device)
-        hr = torch.rand(BATCH, 1, SCALE * PATCH, SCALE * PATCH, device=device)
+        lr = torch.rand(options.batch, 1, side, side, device=device)
+        hr = torch.rand(options.batch, 1, SCALE * PATCH, SCALE * PATCH, device=device)
         runs = {
             "in turn": in_turn(networks, lr, hr),
             "stacked": stacked(networks, lr, hr),

@@ -28,8 +28,9 @@ import torch
 from srlab.assembly.network import Network
 from srlab.commands.bench.upscale import photograph
 from srlab.commands.upscale.video import upscale_video
-from srlab.imaging.video import Clip, plane
-from srlab.imaging.video_writing import clip_writer
+from srlab.imaging.video.clip import Clip
+from srlab.imaging.video.frames import plane
+from srlab.imaging.video.writing import clip_writer
 from srlab.machine.memory import keep_freed_memory, peak_memory
 from srlab.measuring.timing import interleaved
 from srlab.models.espcn import ESPCN

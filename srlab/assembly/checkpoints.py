@@ -17,6 +17,9 @@ from srlab.storage.checkpoint import load as read_checkpoint
 from srlab.weights import shipped
 from srlab.words import Colour
 
+# No network that learnt anything makes a value as large.
+_ABSURD = 100.0
+
 
 def trusted_roots(trust: Sequence[str]) -> tuple[str, ...]:
     """Return what a config from a file may name: our networks, torch.nn, and ``trust``."""
@@ -122,9 +125,25 @@ def load_checkpoint(path: str | Path, trust: Sequence[str] = ()) -> tuple[Model,
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path} is damaged, weights and config differ: {reason}") from None
-    for name, tensor in module.named_parameters():
+    _check_finite(path, module.eval())
+    return module, config
+
+
+def _check_finite(path: Path, module: Model) -> None:
+    """Check that a network has numbers for weights, and makes a picture of a smooth one.
+
+    Raises:
+        CheckpointError: It does not: what it wrote would be black and white alone.
+    """
+    for name, tensor in module.state_dict().items():
         if not tensor.isfinite().all():
             raise CheckpointError(
                 f"{path} holds weights that are not finite, in {name}: its training diverged"
             )
-    return module.eval(), config
+    ramp = torch.linspace(0.2, 0.8, 64).view(1, 1, 8, 8).expand(-1, module.channels, -1, -1)
+    with torch.no_grad():
+        largest = float(module(ramp).abs().max())
+    if not largest < _ABSURD:  # nor is it if it is not a number
+        raise CheckpointError(
+            f"{path} makes values of {largest:.3g} of a picture in [0, 1]: its training diverged"
+        )

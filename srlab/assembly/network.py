@@ -23,8 +23,8 @@ from srlab.inference.fast_copy import fast_copy
 from srlab.inference.pixels import OnPixels, upscale_pixels
 from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import device_of, upscale_tiled
-from srlab.machine.memory import enough_memory
 from srlab.machine.precision import layer_type
+from srlab.machine.shortage import enough_memory
 from srlab.models.base import Model
 from srlab.upsamplers.simplify import simplify
 from srlab.weights import shipped

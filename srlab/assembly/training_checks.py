@@ -11,8 +11,7 @@ from srlab.config.ranges import check_rates, check_training_numbers
 from srlab.config.schema import TrainConfig
 from srlab.errors import ConfigError, UserError
 from srlab.machine import ranks
-from srlab.machine.device import choose_device
-from srlab.words import Precision
+from srlab.machine.device import check_precision, choose_device
 
 # What the config of a run may name besides networks, if it comes from a file.
 TRAINING_PARTS = (
@@ -46,9 +45,7 @@ def check_everything(config: TrainConfig, roots: tuple[str, ...] | None) -> torc
     device = attempt(choose_device, config.device)
     if device is not None:
         attempt(check_devices, config, device)
-    precision = config.trainer.precision
-    if precision != Precision.fp32 and device is not None and device.type != "cuda":
-        faults.append(f"trainer.precision={precision} needs CUDA, not {device}")
+        attempt(check_precision, "trainer.precision", config.trainer.precision, device)
     if faults:
         raise ConfigError("\n".join(faults))
     return device

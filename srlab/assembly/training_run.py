@@ -34,6 +34,7 @@ from srlab.machine.facts import gpu_facts
 from srlab.machine.memory import keep_freed_memory
 from srlab.training.average import average_of
 from srlab.training.parameters import parameter_groups
+from srlab.training.parts import parts_of
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
 from srlab.words import Precision
@@ -64,6 +65,12 @@ class TrainingRun:
         """Whether all steps are done, or patience ended the run."""
         trainer = self.config.trainer
         return self.state.step >= trainer.steps or 0 < trainer.patience <= self.state.stale
+
+    @property
+    def parts(self) -> int:
+        """Into how many each batch is cut, for a thread each; 1 where it is not."""
+        trainer, model = self.config.trainer, self.state.model
+        return parts_of(trainer.batch_size, self.device, model, self.objective, trainer.compile)
 
     @property
     def batches(self) -> PatchBatches:
@@ -115,6 +122,7 @@ class TrainingRun:
             "threads": torch.get_num_threads(),
             "device": self.device.type,
             **({"devices": ranks.count()} if ranks.count() > 1 else {}),
+            **({"parts": self.parts} if self.parts > 1 else {}),
             **(gpu_facts(self.device) if self.device.type == "cuda" else {}),
         }
 
@@ -156,6 +164,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     pack = open_pack(images, config.scale, config.colour, trainer.patch_size)
     if ranks.rank() == 0:
         ranks.wait_for_first()
+    _tell_left_out(images, pack)
     pairs = read_testsets(testsets, config.scale, config.colour)
     _warn_of_overlap(images, testsets)
     example = open_example(testsets[0].paths[0], config.scale, config.colour)
@@ -179,6 +188,13 @@ def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None
     build(config.schedule, "schedule")
     build(config.data, "data")
     build_testsets(config.testset)
+
+
+def _tell_left_out(images: ImageSet, pack: Pack) -> None:
+    """Say which pictures are not trained on."""
+    if pack.left_out and ranks.rank() == 0:
+        count = f"{len(pack.left_out)} of the {len(images.paths)} pictures of {images.name}"
+        print("\n".join([f"left out {count}:", *pack.left_out]))
 
 
 def _warn_of_overlap(images: ImageSet, testsets: list[ImageSet]) -> None:

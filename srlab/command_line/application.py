@@ -60,7 +60,7 @@ def run_application(
             answer = function()(call)
             answers.append(answer)
             return answer
-        except (UserError, Interrupted, BrokenPipeError) as error:
+        except Exception as error:
             if multirun and isinstance(error, Interrupted):  # leave the other jobs alone, too
                 print(error, file=sys.stderr)
                 sys.exit(error.exit_code)

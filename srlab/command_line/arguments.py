@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from pathlib import Path
 
 from srlab.errors import ConfigError, UserError
 
@@ -119,10 +120,10 @@ def _with_keys(config: str, arguments: list[str]) -> list[str]:
     Raises:
         UserError: The verb has none, or the key is given besides.
     """
-    words = [a for a in arguments if not _is_key(a)]
+    key = _WORDS.get(config)
+    words = [a for a in arguments if not _is_key(a) or (key and "/" in a and Path(a).exists())]
     if not words:
         return arguments
-    key = _WORDS.get(config)
     if key is None:
         raise UserError(f"{words[0]!r} is no key=value; a run goes on by resume=RUN{_how()}")
     rest = [a for a in arguments if a not in words]

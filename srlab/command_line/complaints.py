@@ -119,6 +119,8 @@ def sentence(verb: str, arguments: list[str], error: Exception) -> str:
     if text.startswith("Error merging override"):
         override = text.splitlines()[0].removeprefix("Error merging override ")
         rounded = re.search(r"=\d+(e\d+|\.0+|,\d+|k)$", override)
-        hint = "; write whole numbers as 10_000" if "to Integer" in cause and rounded else ""
+        hint = ""
+        if "to Integer" in cause:
+            hint = "; write whole numbers as 10_000" if rounded else "; it takes a whole number"
         return f"{override}: {cause.splitlines()[0] if cause else 'it does not fit'}{hint}"
     return text.strip()

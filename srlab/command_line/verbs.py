@@ -43,7 +43,7 @@ VERBS = {
     ),
     "evaluate": Verb("PSNR and SSIM of a checkpoint or a baseline", "evaluate:run", "evaluate"),
     "upscale": Verb(
-        "enlarge a picture, a folder of pictures or a video", "upscale.command:run", "upscale"
+        "enlarge pictures and videos, single ones or folders", "upscale.command:run", "upscale"
     ),
     "describe": Verb(
         "what a network consists of and costs, what its upsampler can do; with a picture",

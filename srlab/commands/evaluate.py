@@ -10,7 +10,8 @@ from srlab.config.schema import EvaluateConfig
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import as_csv, as_json, console_table
 from srlab.machine.device import choose_device
-from srlab.machine.memory import enough_memory, keep_freed_memory
+from srlab.machine.memory import keep_freed_memory
+from srlab.machine.shortage import enough_memory
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import make_dated_folder, make_folder
 from srlab.weights import shipped

@@ -1,6 +1,7 @@
 """What Hydra is told before it composes: schemas, resolvers, where configs lie."""
 
 import sys
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,23 @@ def default_choices(config: str) -> dict[str, Any]:
     }
 
 
+@cache  # it takes 50 ms, and Hydra keeps what it is told
 def register() -> None:
     """Make the schemas and the resolvers known to Hydra."""
     store = ConfigStore.instance()
+    # Hydra only reads what it takes for a copy; it makes one for each group that its help lists.
+    vars(store)["__deepcopy__"] = partial(_itself, store)
     for name, schema in SCHEMAS.items():
         store.store(name=f"{name}_schema", node=schema)
     OmegaConf.register_new_resolver(
         "channels", lambda colour: 3 if colour == Colour.rgb else 1, replace=True
     )
     OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)
+
+
+def _itself(store: ConfigStore, _: object) -> ConfigStore:
+    """Return the store: a copy of the only one there is, which launchers can pickle."""
+    return store
 
 
 def prepare_process() -> None:

@@ -32,9 +32,9 @@ class TrainerConfig:
         clip: Largest norm of the gradient; 0 does not clip.
         ema: Decay of the average of the weights, which is what is judged and kept; 0: no average.
         patience: Evaluations without a better score after which training stops; 0: never.
-        precision: Number type of the layers; all but fp32 want CUDA. ``tf32`` rounds what goes into
-            a convolution to 10 bits of mantissa, ``bf16`` to 7, ``fp16`` to 10 with gradients that
-            are scaled.
+        precision: Number type of the layers; all but fp32 want CUDA, or bf16 a processor that has
+            it. ``tf32`` rounds what goes into a convolution to 10 bits of mantissa, ``bf16`` to 7,
+            ``fp16`` to 10 with gradients that are scaled.
         compile: Whether ``torch.compile`` fuses the forward pass and the loss.
         graph: Whether a step is recorded as a CUDA graph, where there is CUDA.
         log_every: Steps between two reports of the loss.
@@ -42,7 +42,7 @@ class TrainerConfig:
         save_every: Steps between two checkpoints.
         devices: Processes that share each batch, on a GPU each, or on the CPU.
         workers: Processes that cut batches, for data that outgrow memory; 0: the training itself.
-        threads: Threads of PyTorch on the CPU; 0: its own choice.
+        threads: Threads on the CPU, each for a part of a batch; 0: PyTorch's own number.
     """
 
     steps: int = 10_000
@@ -170,12 +170,12 @@ class EvaluateConfig(UseConfig):
 
 @dataclass
 class UpscaleConfig(UseConfig):
-    """An upscaling of a picture, a folder of pictures or a video.
+    """An upscaling of pictures and videos, single ones or folders.
 
     Args:
         precision: Number type of the layers; ``auto`` is fp16 for 8-bit pictures on CUDA, else
-            fp32. ``bf16`` costs 0.01 to 0.4 dB.
-        input: A picture, ``[several,of,them]``, a folder of pictures or a video.
+            fp32. ``bf16`` costs up to 0.1 dB.
+        input: A picture, a video, ``[several,of,them]`` or a folder of them.
         recursive: Whether to look into the folders in a folder, too.
         first_frame: Whether to take only the first frame or page of a file that has several.
         format: What pictures become where ``output`` names no file; PNG if null, or for several
@@ -263,11 +263,12 @@ class BenchTrainConfig:
         batch_size: Patches in a batch.
         patch_size: Side of a patch in LR pixels, without the frame that the network adds.
         ema: Decay of the average of the weights; 0: no average.
-        precision: Number type of the layers; all but fp32 want CUDA.
+        precision: Number type of the layers; all but fp32 want CUDA, or bf16 a processor that has
+            it.
         compile: Whether ``torch.compile`` fuses the forward pass and the loss.
         graph: Whether a step is recorded as a CUDA graph, where there is CUDA.
         workers: Processes that cut batches; 0: the training itself.
-        threads: Threads of PyTorch on the CPU; 0: its own choice.
+        threads: Threads on the CPU, each for a part of a batch; 0: PyTorch's own number.
         repeats: Pairs of measurements, srlab's and the bare limit's, in turn.
         seconds: Length of each.
         output: JSON file for the figures.

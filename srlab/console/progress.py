@@ -2,6 +2,10 @@
 
 import sys
 import time
+from collections.abc import Callable
+
+# Seconds between two lines: on a terminal, elsewhere, and there until the first.
+_REDRAWN, _LINES, _FIRST_LINE = 2.0, 60.0, 10.0
 
 
 def clock(seconds: float) -> str:
@@ -17,7 +21,10 @@ def show_progress(line: str) -> None:
 
 
 class Progress:
-    """The line of a training. Shows step, rate, loss, score and time left on standard error.
+    """How a training stands: step, rate, loss, score and time left.
+
+    On a terminal it is a line of standard error that is drawn anew every few seconds; elsewhere, as
+    in the log of a job, lines that stay, which are rare.
 
     Args:
         steps: Steps in all.
@@ -28,20 +35,34 @@ class Progress:
         self.steps, self.first = steps, first
         self.start = time.monotonic()
         self.score = ""
+        self._terminal = sys.stderr.isatty()
+        self._due = self.start + (0 if self._terminal else _FIRST_LINE)
 
     def rate(self, step: int) -> float:
         """Return the mean number of steps a second of this process."""
         return (step - self.first) / max(time.monotonic() - self.start, 1e-9)
 
-    def update(self, step: int, loss: float) -> None:
-        """Redraw the line."""
+    def update(self, step: int, loss: Callable[[], float]) -> None:
+        """Tell how it stands, if the last time was long enough ago.
+
+        Args:
+            step: Steps that are done.
+            loss: Reads the loss, which may have to wait for the device.
+        """
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + (_REDRAWN if self._terminal else _LINES)
         rate = self.rate(step)
         left = (self.steps - step) / rate if rate else 0
         line = (
-            f"step {step:,}/{self.steps:,}  {rate:.0f} steps/s  loss {loss:.3e}"
+            f"step {step:,}/{self.steps:,}  {rate:.3g} steps/s  loss {loss():.3e}"
             f"{self.score}  {clock(left)} left"
         )
-        show_progress(line)
+        if self._terminal:
+            show_progress(line)
+        else:
+            print(line, flush=True)
 
     def note(self, text: str) -> None:
         """Print a line that stays; on standard output, also where there is no terminal."""

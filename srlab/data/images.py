@@ -1,5 +1,7 @@
 """An image set: the name and the files of a data set, wherever it lies."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,15 @@ class ImageSet:
     def __post_init__(self):
         if not self.shrink or not all(0 < f <= 1 for f in self.shrink):
             raise ValueError(f"shrink takes factors above 0 and up to 1, got {list(self.shrink)}")
+
+    @property
+    def named(self) -> dict[str, Path]:
+        """The images by what tables call them: their stems, or more where two have the same."""
+        often = Counter(path.stem for path in self.paths)
+        top = Path(os.path.commonpath([path.parent for path in self.paths]))
+        return {
+            p.stem if often[p.stem] == 1 else p.relative_to(top).as_posix(): p for p in self.paths
+        }
 
 
 def folder(path: str, shrink: Sequence[float] = (1.0,), recursive: bool = False) -> ImageSet:

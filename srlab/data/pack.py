@@ -10,7 +10,6 @@ import os
 import shutil
 import warnings
 import zipfile
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srlab.console.progress import show_progress
 from srlab.data.images import ImageSet
+from srlab.data.pairs import training_pairs
 from srlab.errors import UserError
-from srlab.imaging.colour import CHANNELS, quantise, to_channels
-from srlab.imaging.files import read_pixels, to_pixels, to_tensor
-from srlab.imaging.resample import crop_to_multiple, resize, shrink
+from srlab.imaging.colour import CHANNELS
 from srlab.storage.atomic import atomic_folder, remove_abandoned, write_atomically
 from srlab.words import Colour
 
 _LAYOUT = 1  # raise it when the same source would give other pixels
-_MOST_TOLD = 20  # images that cannot be used
 _ALWAYS_READ = 1 << 28  # bytes of pixels whose SHA-256 is computed whenever a pack is opened
 
 
@@ -45,6 +41,7 @@ class Pack:
         scale: The factor s.
         channels: 1 for Y, 3 for RGB.
         fingerprint: SHA-256 of the pixels: what a resumed run compares.
+        left_out: Why images of the set are not in it, a sentence for each.
     """
 
     pixels: np.ndarray
@@ -54,6 +51,7 @@ class Pack:
     scale: int
     channels: int
     fingerprint: str
+    left_out: tuple[str, ...] = ()
 
     def as_tensor(self) -> Tensor:
         """Return the pixels as a tensor on the CPU, mapped as they are; it must not be written."""
@@ -82,10 +80,10 @@ def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> P
         scale: HR is cropped to a multiple of it; LR is MATLAB's bicubic, rounded to 8 bits.
         colour: ``y`` or ``rgb``.
         min_patch: The LR patch size that every image must hold. Shrunk copies that do not are left
-            out; an image itself that does not is an error.
+            out; so are images that do not, or cannot be read, if they are a tenth at most, or one.
 
     Raises:
-        UserError: A file is unreadable or too small, or the cache cannot be written.
+        UserError: More are unreadable or too small, or the cache cannot be written.
     """
     place = cache_folder() / "packs" / _key(images, scale, colour, min_patch)
     pack = _load(place, scale, colour)
@@ -130,6 +128,7 @@ def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
                 scale=scale,
                 channels=CHANNELS[colour],
                 fingerprint=str(index["fingerprint"]),
+                left_out=tuple(map(str, index.get("left_out", ()))),
             )
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
@@ -175,9 +174,10 @@ def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch:
     try:
         with atomic_folder(place) as work:  # shared: several users may have one cache
             offsets, sizes, total = [], [], 0
+            faults: list[str] = []
             digest = hashlib.sha256()
             with (work / "pixels.bin").open("wb") as file:
-                for lr, hr in _pairs(images, scale, colour, min_patch):
+                for lr, hr in training_pairs(images, scale, colour, min_patch, faults):
                     offsets.append((total, total + lr.size))
                     sizes.append(lr.shape[:2])
                     total += lr.size + hr.size
@@ -199,49 +199,8 @@ def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch:
                 hr_offset=hr_offset,
                 size=np.array(sizes, dtype=np.int64),
                 fingerprint=np.array(digest.hexdigest()),
+                left_out=np.array(faults, dtype=np.str_),
             )
     except OSError:
         if not place.is_dir():  # else another process was faster with the same pack
             raise
-
-
-def _pairs(
-    images: ImageSet, scale: int, colour: Colour, min_patch: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the LR and HR pixels of every image at every shrink factor.
-
-    Raises:
-        UserError: With a line for each image that cannot be used.
-    """
-    faults: list[str] = []
-    for number, path in enumerate(images.paths, 1):
-        show_progress(f"decoding {images.name}: {number}/{len(images.paths)}")
-        try:
-            whole = to_channels(to_tensor(read_pixels(path)), colour)
-            _check_size(path, whole, scale, min_patch)
-        except UserError as error:
-            faults.append(str(error))
-        if faults:  # nothing is written: the others are only looked at
-            continue
-        for factor in images.shrink:
-            hr = whole
-            if factor < 1:
-                height, width = (round(n * factor) for n in whole.shape[-2:])
-                hr = quantise(resize(whole, height, width))
-            hr = crop_to_multiple(hr, scale)
-            if min(hr.shape[-2:]) >= min_patch * scale:
-                yield to_pixels(quantise(shrink(hr, scale))), to_pixels(hr)
-    show_progress("")
-    if faults:
-        more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
-        raise UserError("\n".join([*faults[:_MOST_TOLD], *more]))
-
-
-def _check_size(path: Path, image: Tensor, scale: int, min_patch: int) -> None:
-    height, width = image.shape[-2:]
-    if min(height // scale, width // scale) < min_patch:
-        raise UserError(
-            f"{path} is {width}x{height}, too small for patches of {min_patch}x{min_patch} at "
-            f"scale {scale}, which need {min_patch * scale} pixels a side: leave it out or lower "
-            f"trainer.patch_size"
-        )

@@ -1,17 +1,23 @@
-"""Test pairs: the LR and HR of whole images, by the protocol of the published tables."""
+"""Pairs: the LR and HR of whole images, by the protocol of the published tables."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
+from srlab.console.progress import show_progress
 from srlab.data.images import ImageSet
 from srlab.errors import UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
-from srlab.imaging.resample import crop_to_multiple, shrink
+from srlab.imaging.resample import crop_to_multiple, resize, shrink
 from srlab.imaging.threads import map_in_threads
 from srlab.words import Colour
+
+_MOST_TOLD = 20  # images that cannot be used
+_ONE_IN = 10  # images may be left out of a training: one in so many, or one
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> l
         UserError: A file is unreadable, or a side is under ``min_side`` HR pixels.
     """
 
-    def read(path: Path) -> Pair:
+    def read(name: str, path: Path) -> Pair:
         whole = crop_to_multiple(to_tensor(read_pixels(path)), scale)
         hr = to_channels(whole, colour)
         if min(hr.shape[-2:]) < min_side:
@@ -45,6 +51,60 @@ def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> l
                 f"a side"
             )
         truth = whole if whole.shape[1] == 1 else hr
-        return Pair(path.stem, to_pixels(quantise(shrink(hr, scale))), to_pixels(truth))
+        return Pair(name, to_pixels(quantise(shrink(hr, scale))), to_pixels(truth))
 
-    return list(map_in_threads(read, images.paths))
+    return list(map_in_threads(lambda item: read(*item), images.named.items()))
+
+
+def training_pairs(
+    images: ImageSet, scale: int, colour: Colour, min_patch: int, faults: list[str]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the LR and HR pixels of every image at every shrink factor.
+
+    Args:
+        images: The data set.
+        scale: The factor s.
+        colour: ``y`` or ``rgb``.
+        min_patch: The LR patch size that every image must hold.
+        faults: Gets a line for each image that cannot be used.
+
+    Raises:
+        UserError: With these lines, if they are too many.
+    """
+    count = len(images.paths)
+    most = max(1, count // _ONE_IN)
+    for number, path in enumerate(images.paths, 1):
+        show_progress(f"decoding {images.name}: {number}/{count}")
+        try:
+            whole = to_channels(to_tensor(read_pixels(path)), colour)
+            _check_size(path, whole, scale, min_patch)
+        except UserError as error:
+            faults.append(str(error))
+            continue
+        if len(faults) > most:  # nothing is written: the others are only looked at
+            continue
+        for factor in images.shrink:
+            hr = whole
+            if factor < 1:
+                height, width = (round(n * factor) for n in whole.shape[-2:])
+                hr = quantise(resize(whole, height, width))
+            hr = crop_to_multiple(hr, scale)
+            if min(hr.shape[-2:]) >= min_patch * scale:
+                yield to_pixels(quantise(shrink(hr, scale))), to_pixels(hr)
+    show_progress("")
+    if len(faults) > most or len(faults) == count:
+        more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
+        so = (
+            f"so {len(faults)} of the {count} pictures cannot be trained on: leave them out or, "
+            f"where they are too small, lower trainer.patch_size"
+        )
+        raise UserError("\n".join([*faults[:_MOST_TOLD], *more, so]))
+
+
+def _check_size(path: Path, image: Tensor, scale: int, min_patch: int) -> None:
+    height, width = image.shape[-2:]
+    if min(height // scale, width // scale) < min_patch:
+        raise UserError(
+            f"{path} is {width}x{height}, too small for patches of {min_patch}x{min_patch} at "
+            f"scale {scale}, which need {min_patch * scale} pixels a side"
+        )

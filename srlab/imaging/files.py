@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def list_images(folder: Path, recursive: bool = False) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder of images")
-    images = [p for p in _seen(folder, recursive) if p.suffix.lower() in SUFFIXES and p.is_file()]
+    images = listed(folder, recursive)
     if not images:
         others = left_out(folder, recursive)
         raise UserError(
@@ -42,7 +43,21 @@ def list_images(folder: Path, recursive: bool = False) -> list[Path]:
     return images
 
 
-def left_out(folder: Path, recursive: bool = False) -> str:
+def is_image(path: Path) -> bool:
+    """Say whether a file's suffix is that of an image."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def listed(
+    folder: Path, recursive: bool = False, taken: Callable[[Path], bool] = is_image
+) -> list[Path]:
+    """Return the files in a folder that are ``taken``, sorted by name; hidden ones are not."""
+    return [path for path in _seen(folder, recursive) if path.is_file() and taken(path)]
+
+
+def left_out(
+    folder: Path, recursive: bool = False, taken: Callable[[Path], bool] = is_image
+) -> str:
     """Say what a folder holds that is not listed, by kind, as in ``2 .txt, 1 folder``; or nothing.
 
     Hidden files, as systems leave them, are not counted.
@@ -51,7 +66,7 @@ def left_out(folder: Path, recursive: bool = False) -> str:
     for path in _seen(folder, recursive):
         if path.is_dir():
             kinds["folders" if not recursive else ""] += 1
-        elif path.suffix.lower() not in SUFFIXES:
+        elif not taken(path):
             kinds[path.suffix.lower() or "without a suffix"] += 1
     folders = kinds.pop("folders", 0)
     kinds.pop("", None)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srlab.inference.tiles import upscale_tiled
 from srlab.models.base import Model
@@ -41,6 +41,11 @@ class SelfEnsemble(Model):
         self.scale, self.channels = network.scale, network.channels
         self.halo, self.frame = network.halo, network.frame
         self.whole = network.whole or network.grid > 1
+
+    @property
+    def picture_layer(self) -> nn.Module:
+        """What writes the picture."""
+        return self.network.picture_layer
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""

@@ -5,6 +5,7 @@ import torch
 from srlab.errors import UserError
 from srlab.machine import ranks
 from srlab.machine.precision import compute_exactly
+from srlab.words import Precision
 
 
 def choose_device(name: str) -> torch.device:
@@ -30,6 +31,34 @@ def choose_device(name: str) -> torch.device:
         raise UserError(f"device={name} is not here: torch sees {count} CUDA devices")
     compute_exactly()
     return device
+
+
+def check_precision(key: str, precision: Precision, device: torch.device) -> None:
+    """Check that a device gains by a number type.
+
+    Args:
+        key: What the choice is called.
+        precision: The choice.
+        device: The device.
+
+    Raises:
+        UserError: It does not.
+    """
+    if precision == Precision.fp32 or device.type == "cuda":
+        return
+    if precision != Precision.bf16:
+        raise UserError(f"{key}={precision} needs CUDA, not {device}")
+    if not multiplies_bf16():
+        raise UserError(
+            f"{key}=bf16 needs CUDA, or a processor with AVX512-BF16 or AMX-BF16: this one would "
+            f"only be slower"
+        )
+
+
+def multiplies_bf16() -> bool:
+    """Tell whether the processor has instructions that multiply bf16."""
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16"))
 
 
 def wait_for(device: torch.device) -> None:

@@ -31,6 +31,11 @@ class Model(nn.Module):
     whole: bool = False
     learns: bool = False
 
+    @property
+    def picture_layer(self) -> nn.Module:
+        """What writes the picture: it stays in single precision where other layers are in bf16."""
+        return getattr(self, "upsampler", self)
+
     def start_from(self, weights: dict[str, Tensor]) -> None:
         """Take the weights of another network, to be trained further.
 

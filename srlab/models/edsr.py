@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import Framed
+from srlab.machine.precision import in_single
 from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
@@ -67,8 +68,17 @@ class EDSR(Model):
         for block in self.blocks:
             features = block(features)
         features = self.join(features) + first
-        sr = self.tail(upsample_zero_padded(self.upsampler, features, picture, self.scale))
-        return add_residual(sr, picture, self.scale, self.residual) + MID_GREY
+        large = upsample_zero_padded(self.upsampler, features, picture, self.scale)
+
+        def with_residual(large: Tensor) -> Tensor:
+            return add_residual(self.tail(large), picture, self.scale, self.residual)
+
+        return in_single(with_residual, large) + MID_GREY
+
+    @property
+    def picture_layer(self) -> nn.Module:
+        """What writes the picture."""
+        return self.tail
 
 
 class Block(nn.Module):

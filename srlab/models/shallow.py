@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from srlab.imaging.resample import Framed
+from srlab.machine.precision import in_single
 from srlab.models.base import MID_GREY, Model
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
@@ -47,6 +48,10 @@ class Shallow(Model):
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
         picture = Framed(lr - self.mean, halo).to(self.halo)
-        features = Framed(self.body(picture.within(self._context)), self._left)
-        sr = upsample(self.upsampler, features, picture, self.scale)
-        return add_residual(sr, picture, self.scale, self.residual) + self.mean
+
+        def enlarged(features: Tensor) -> Tensor:
+            framed = Framed(features, self._left)
+            sr = upsample(self.upsampler, framed, picture, self.scale)
+            return add_residual(sr, picture, self.scale, self.residual)
+
+        return in_single(enlarged, self.body(picture.within(self._context))) + self.mean

@@ -6,6 +6,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from srlab.imaging.resample import Framed, crop
+from srlab.machine.precision import in_single
 from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import (
     Start,
@@ -74,6 +75,19 @@ class SRCNN(Model):
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
         picture = Framed(lr - MID_GREY, halo).to(self.halo)
-        enlarged = upsample(self.upsampler, picture, picture, self.scale, self._spare)
-        sr = self.body(crop(enlarged, self._surplus))
-        return add_residual(sr, picture, self.scale, self.residual) + MID_GREY
+
+        def enlarged(lr: Tensor) -> Tensor:
+            framed = Framed(lr, picture.frame)
+            large = upsample(self.upsampler, framed, framed, self.scale, self._spare)
+            return crop(large, self._surplus)
+
+        def with_residual(features: Tensor) -> Tensor:
+            return add_residual(self.body[-1](features), picture, self.scale, self.residual)
+
+        features = self.body[:-1](in_single(enlarged, picture.pixels))
+        return in_single(with_residual, features) + MID_GREY
+
+    @property
+    def picture_layer(self) -> nn.Module:
+        """What writes the picture."""
+        return self.body[-1]

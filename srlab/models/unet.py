@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import Framed, fold
+from srlab.machine.precision import in_single
 from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import (
@@ -91,8 +92,12 @@ class UNet(Model):
         inner = picture.within(0)
         rows, columns = inner.shape[-2:]
         features = self._hourglass(_up_to_multiple(inner, self.grid))[..., :rows, :columns]
-        sr = upsample_zero_padded(self.upsampler, features, picture, self.scale)
-        return add_residual(sr, picture, self.scale, self.residual) + MID_GREY
+
+        def enlarged(features: Tensor) -> Tensor:
+            sr = upsample_zero_padded(self.upsampler, features, picture, self.scale)
+            return add_residual(sr, picture, self.scale, self.residual)
+
+        return in_single(enlarged, features) + MID_GREY
 
     def _hourglass(self, x: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, features, H, W)``."""

@@ -5,6 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from srlab.imaging.resample import Framed
+from srlab.machine.precision import in_single
 from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.identity import Start, check_start
 from srlab.models.upsampling import is_whole, picture_reach, upsample
@@ -65,5 +66,15 @@ class VDSR(Model):
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
         picture = Framed(lr - MID_GREY, halo).to(self.frame)
-        enlarged = upsample(self.upsampler, picture, picture, self.scale)
-        return enlarged + self.body(enlarged) + MID_GREY
+
+        def enlarged(lr: Tensor) -> Tensor:
+            framed = Framed(lr, picture.frame)
+            return upsample(self.upsampler, framed, framed, self.scale)
+
+        large = in_single(enlarged, picture.pixels)
+        return large + in_single(self.body[-1], self.body[:-1](large)) + MID_GREY
+
+    @property
+    def picture_layer(self) -> nn.Module:
+        """What writes the picture."""
+        return self.body[-1]

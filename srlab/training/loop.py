@@ -36,6 +36,7 @@ class LoopSettings:
         precision: Number type of the layers.
         compile: Whether ``torch.compile`` fuses the forward pass and the loss.
         graph: Whether a step is recorded as a CUDA graph, where there is CUDA and one rank.
+        parts: Into how many a batch is cut on the CPU, each for a thread.
     """
 
     steps: int
@@ -47,6 +48,7 @@ class LoopSettings:
     precision: Precision = Precision.fp32
     compile: bool = False
     graph: bool = True
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Callbacks:
         save_best: Called when an evaluation was the best so far.
         stop: ``(steps done) -> True`` once a signal asks to leave, on all ranks alike.
         note: Called with a line for the user.
+        beat: ``(steps done, loss terms of the last one)``, after every step; to read the terms is
+            to wait for the device.
     """
 
     log: Callable[[int, dict[str, float], float], None]
@@ -68,6 +72,7 @@ class Callbacks:
     save_best: Callable[[], None]
     stop: Callable[[int], bool]
     note: Callable[[str], None]
+    beat: Callable[[int, Terms], None] = lambda *_: None
 
 
 def fit(
@@ -97,8 +102,9 @@ def fit(
         Diverged: The loss or the weights stopped being finite.
     """
     advance = make_advance(
-        state, objective, halo, device, settings.clip, settings.precision, settings.compile
-    )
+        state, objective, halo, device, settings.clip, settings.precision, settings.compile,
+        settings.parts,
+    )  # fmt: skip
 
     def factor(number: int) -> float:
         return schedule(min(number, settings.steps - 1), settings.steps)
@@ -112,6 +118,7 @@ def fit(
                 step = _make_step(advance, state, lr, hr, factor, settings, callbacks)
             pending.append(step(lr, hr, state.step))
             state.step += 1
+            callbacks.beat(state.step, pending[-1])
 
             last = state.step == settings.steps
             evaluating = last or state.step % settings.eval_every == 0

@@ -1,7 +1,7 @@
 """One optimizer step."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -11,10 +11,10 @@ from srlab.machine.precision import autocast_to, layer_type
 from srlab.machine.ranks import parallel
 from srlab.models.base import Model
 from srlab.training.parameters import begin_momentum, set_learning_rate
+from srlab.training.parts import Parts, Terms, alone
 from srlab.training.state import TrainingState
 from srlab.words import Precision
 
-Terms = dict[str, Tensor]
 Advance = Callable[[Tensor, Tensor], Terms]
 
 # ``(lr, hr, number) -> loss terms``: the step of this number, counted from 0, on a batch. It moves
@@ -30,10 +30,9 @@ def make_advance(
     clip: float = 0.0,
     precision: Precision = Precision.fp32,
     compiled: bool = False,
+    parts: int = 1,
 ) -> Advance:
-    """Return the function that takes a step on a batch, at the optimizer's present rate.
-
-    Where several ranks train, each gives it its part of the batch.
+    """Return the function that takes a step on a rank's batch, at the optimizer's present rate.
 
     Args:
         state: Network and optimizer, changed by each call.
@@ -43,6 +42,7 @@ def make_advance(
         clip: Largest norm of the gradient; 0 does not clip.
         precision: Number type of the layers.
         compiled: Whether ``torch.compile`` fuses the forward pass and the loss.
+        parts: Into how many a batch is cut, each for a thread (see ``parts_of``).
     """
     model, kind = parallel(state.model), layer_type(precision)
 
@@ -53,18 +53,27 @@ def make_advance(
 
     forward = torch.compile(loss_terms) if compiled else loss_terms
 
+    whole = partial(_whole, state, forward)
+    gradients = whole if parts == 1 else Parts(forward, state.model, parts)
+
     def advance(lr: Tensor, hr: Tensor) -> Terms:
-        terms = forward(lr, hr)
-        state.optimizer.zero_grad(set_to_none=True)
-        state.scaler.scale(reduce(torch.add, terms.values())).backward()
+        terms = gradients(lr, hr)
         if clip > 0:
             state.scaler.unscale_(state.optimizer)
             nn.utils.clip_grad_norm_(state.model.parameters(), clip)
         state.scaler.step(state.optimizer)
         state.scaler.update()
-        return {name: term.detach() for name, term in terms.items()}
+        return terms
 
-    return advance
+    return advance if parts == 1 else alone()(advance)
+
+
+def _whole(state: TrainingState, forward: Advance, lr: Tensor, hr: Tensor) -> Terms:
+    """Set the gradients of a whole batch, and return its loss terms, detached."""
+    terms = forward(lr, hr)
+    state.optimizer.zero_grad(set_to_none=True)
+    state.scaler.scale(reduce(torch.add, terms.values())).backward()
+    return {name: term.detach() for name, term in terms.items()}
 
 
 def learning_step(model: Model) -> Step:

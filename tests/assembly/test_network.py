@@ -7,7 +7,7 @@ import torch
 from srlab.assembly import network as handle
 from srlab.assembly.network import Network, layers_for
 from srlab.errors import OutOfMemory, UserError
-from srlab.machine.memory import enough_memory
+from srlab.machine.shortage import enough_memory
 from srlab.models.espcn import ESPCN
 from srlab.models.plain import Plain
 from srlab.upsamplers.interpolation import Interpolate
@@ -60,6 +60,7 @@ def test_an_upscaler_takes_pictures_of_both_depths_in_turn(monkeypatch):
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later"),
+        RuntimeError("could not create a primitive"),
     ],
 )
 def test_a_memory_that_is_full_is_told_with_what_to_lower(error, monkeypatch):

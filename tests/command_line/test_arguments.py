@@ -90,6 +90,14 @@ def test_what_can_only_be_meant_in_one_way_is_understood(verb, given, meant):
     assert as_hydra_reads(verb, given) == meant
 
 
+def test_a_file_that_is_there_is_a_file_though_it_reads_as_a_key(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert as_hydra_reads("upscale", ["a/b=c.png"]) == ["a/b=c.png"]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/b=c.png").write_text("")
+    assert as_hydra_reads("upscale", ["a/b=c.png"]) == ["input='a/b=c.png'"]
+
+
 @pytest.mark.parametrize(
     ("verb", "given", "said"),
     [

@@ -41,11 +41,10 @@ def srlab(monkeypatch, capsys, tmp_path):
 def trained(tmp_path_factory):
     """Train the default network for 150 steps in a process of its own, as a user would."""
     folder = tmp_path_factory.mktemp("job")
-    environment = os.environ | {"SRLAB_CACHE": str(folder / "cache")}
     job = subprocess.run(
         [sys.executable, "-m", "srlab", "train", "trainer.steps=150", "trainer.eval_every=75",
-         "device=cpu", "run_dir=first"],
-        cwd=folder, env=environment, capture_output=True, text=True, check=True,
+         "trainer.batch_size=8", "device=cpu", "run_dir=first"],
+        cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return folder / "first", job
 
@@ -67,14 +66,15 @@ def test_a_run_without_a_terminal_draws_no_progress_line(trained):
     _, job = trained
     assert job.stderr == ""
     assert "\r" not in job.stdout
-    assert sum(line.startswith("step ") for line in job.stdout.splitlines()) == 2
+    assert sum(line.endswith("steps/s)") for line in job.stdout.splitlines()) == 2
 
 
 def test_a_run_folder_explains_itself(trained):
-    run, _ = trained
+    run, job = trained
     names = {path.name for path in run.iterdir()}
     assert names >= {"config.yaml", "environment.json", "last.pt", "best.pt", "metrics.json",
                      "results.json", "results.csv", "comparison.png", "tensorboard"}  # fmt: skip
+    assert (run / "log.txt").read_text() == job.stdout
     history = json.loads((run / "metrics.json").read_text())["history"]
     assert [record["step"] for record in history] == [75, 150]
     ours = json.loads((run / "results.json").read_text())[1]
@@ -178,7 +178,7 @@ def test_an_rgb_network_trains_and_upscales_colour(srlab, small):
 
 @pytest.mark.parametrize(
     ("model", "upsampler"),
-    [("espcn", "deconv"), ("srcnn", "pixel_shuffle"), ("espcn", "bicubic"), ("srcnn", "bicubic")],
+    [("espcn", "deconv"), ("srcnn", "bicubic")],
 )
 def test_any_upsampler_goes_into_any_model_by_one_override(srlab, small, model, upsampler):
     chosen = (f"model={model}", f"upsampler={upsampler}")

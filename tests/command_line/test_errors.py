@@ -60,6 +60,7 @@ def refused(outcome, *words):
         (["upscale", "+foo=3", "input=a", "output=b", "model=bicubic", "scale=2"], ["'foo'"]),
         (["train", "trainer.lr_factors={body.4: 0.1}"], ["+trainer.lr_factors="]),
         (["train", "model.kernels=9-1-5"], ["model.kernels is a key of another model"]),
+        (["train", "scale=2.5"], ["scale=2.5", "a whole number"]),
         (["train", "trainer.steps=1e4"], ["trainer.steps", "10_000"]),
         (["train", "model.scale=2"], ["model.scale is 2", "scale=3"]),
         (["train", "model.channels=3"], ["model.channels is 3", "colour=y"]),

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from common import ran
+from common import ran, save_pictures
 
 from srlab.assembly.checkpoints import load_checkpoint
 from srlab.command_line.invocation import Invocation
@@ -19,9 +19,12 @@ from srlab.errors import UserError
 from srlab.storage.checkpoint import load, save
 from srlab.words import Colour
 
+SIDE = convert._SIDE
+
 
 @pytest.fixture(autouse=True)
-def _no_gradients():
+def _no_gradients_and_small_parts_of_photographs(monkeypatch):
+    monkeypatch.setattr(convert, "_SIDE", 24)
     with torch.no_grad():
         yield
 
@@ -161,7 +164,8 @@ def test_a_network_that_is_not_finite_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_a_large_scale_leaves_small_photographs_to_compare(tmp_path):
+def test_a_large_scale_leaves_small_photographs_to_compare(tmp_path, monkeypatch):
+    monkeypatch.setattr(convert, "_SIDE", SIDE)
     assert to("pixel_shuffle", trained(tmp_path, scale=12, upsampler="deconv"), scale=12) < 1e-5
 
 
@@ -205,14 +209,16 @@ def test_a_conversion_leaves_what_is_there_alone(tmp_path):
 
 def test_the_command_line_converts_evaluates_and_describes_what_it_converted(tmp_path):
     trained(tmp_path, "espcn", "deconv")
-
+    save_pictures(tmp_path, train=0, test=1)
+    pictures = ("testset=folder", "testset.folder.path=test")
     srlab = partial(ran, tmp_path)
     done = srlab("convert", "checkpoint=last.pt", "upsampler=pixel_shuffle")
     assert (done.returncode, done.stderr) == (0, "")
     assert "upsampler: Deconv 32 -> 1 x3, 2,593 parameters -> PixelShuffle 32 -> 1" in done.stdout
     psnr = []
     for name in ("last.pt", "last-pixel_shuffle.pt"):
-        assert srlab("evaluate", f"checkpoint={name}", f"output={name}-scores").returncode == 0
+        judged = srlab("evaluate", f"checkpoint={name}", f"output={name}-scores", *pictures)
+        assert judged.returncode == 0, judged.stderr
         (judged,) = json.loads((tmp_path / f"{name}-scores" / "results.json").read_text())
         psnr.append(judged["psnr"])
     assert psnr[0] == pytest.approx(psnr[1], abs=1e-3)

@@ -1,7 +1,8 @@
 """Guards: a description says what a network and its upsampler are, cost and can do."""
 
 import pytest
-from common import command_line, forked
+from common import command_line
+from forks import forked
 
 from srlab.command_line.invocation import Invocation
 from srlab.commands import describe

@@ -75,11 +75,10 @@ def test_the_scores_of_a_card_are_those_of_the_evaluator(srlab):
     assert not offenders
 
 
-# One of each family: what a scale changes is its upsampler's, whose programs test_export.py judges.
-@pytest.mark.parametrize("name", ["compact_x4", "espcn_x3"])
-def test_onnx_of_a_shipped_model_agrees_to_1e_4(srlab, name):
+# The other family is ESPCN, whose programs test_export.py judges.
+def test_onnx_of_a_shipped_model_agrees_to_1e_4(srlab):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    status, printed = srlab("export", f"model={name}", "format=onnx")
+    status, printed = srlab("export", "model=compact_x4", "format=onnx")
     assert status == 0, printed.err
     found = re.findall(r"on (\d+x\d+) pixels of noise: (\S+)", printed.out)
     assert [size for size, _ in found] == ["23x17", "320x240"]

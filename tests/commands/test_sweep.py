@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from common import command_line, forked, ran, save_pictures, start, wait_for
+from common import command_line, ran, save_pictures, start, wait_for
+from forks import forked
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
@@ -24,7 +25,7 @@ SETTINGS = [
     "scale=2", "data=folder", "data.path=train", "testset=folder", "testset.folder.path=test",
     "device=cpu", "trainer.batch_size=2", "trainer.patch_size=8",
 ]  # fmt: skip
-TWO = ["upsampler=deconv,pixel_shuffle", "trainer.steps=60", "trainer.save_every=10"]
+TWO = ["upsampler=deconv,pixel_shuffle", "trainer.steps=30", "trainer.save_every=10"]
 FIRST, SECOND = "seed0-deconv", "seed0-pixel_shuffle"
 
 
@@ -89,7 +90,9 @@ def test_a_sweep_that_was_killed_ends_as_one_that_ran_through(workplace):
     goes_on(workplace, "killed")
 
 
-def test_a_sweep_that_a_signal_stops_in_a_run_ends_as_one_that_ran_through(workplace, monkeypatch):
+def test_a_sweep_that_signals_stop_in_a_run_and_between_two_ends_as_one_that_ran_through(
+    workplace, monkeypatch
+):
     make, taken = loop.make_advance, []
 
     def make_advance(*arguments):
@@ -97,38 +100,32 @@ def test_a_sweep_that_a_signal_stops_in_a_run_ends_as_one_that_ran_through(workp
 
         def take_step(lr, hr):
             taken.append(lr)
-            if len(taken) == 25:
+            if len(taken) == 15:
                 os.kill(os.getpid(), signal.SIGINT)
             return advance(lr, hr)
 
         return take_step
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "make_advance", make_advance)
-        said = sweep(workplace, *TWO, "sweep_dir=signal", code=130)
-    assert f"stopped in {FIRST}, which is saved; the same command goes on with the sweep" in said
-    assert torch.load(workplace / "signal" / FIRST / "last.pt", weights_only=True)["step"] == 25
-    assert not (workplace / "signal" / SECOND).exists()
-    goes_on(workplace, "signal")
-
-
-def test_a_sweep_that_a_signal_stops_between_two_runs_ends_as_one_that_ran_through(
-    workplace, monkeypatch
-):
     def stop(*_):
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
+        patch.setattr(loop, "make_advance", make_advance)
+        said = sweep(workplace, *TWO, "sweep_dir=signals", code=130)
+    assert f"stopped in {FIRST}, which is saved; the same command goes on with the sweep" in said
+    assert torch.load(workplace / "signals" / FIRST / "last.pt", weights_only=True)["step"] == 15
+    assert not (workplace / "signals" / SECOND).exists()
+    with monkeypatch.context() as patch:
         patch.setattr(one_run, "record_hyperparameters", stop)  # the last that is done of a run
-        said = sweep(workplace, *TWO, "sweep_dir=between", code=143)
+        said = sweep(workplace, *TWO, "sweep_dir=signals", code=143)
     assert "srlab: stopped; the same command goes on with the sweep" in said
-    assert results(workplace / "between").keys() == {FIRST}
-    assert not (workplace / "between" / SECOND).exists()
-    goes_on(workplace, "between")
+    assert results(workplace / "signals").keys() == {FIRST}
+    assert not (workplace / "signals" / SECOND).exists()
+    goes_on(workplace, "signals")
 
 
 def test_a_run_that_fails_stops_nothing_else_and_is_tried_again(workplace):
-    arguments = ["optim=sgd", "optim.lr=1e30,1e-3", "trainer.steps=10", "sweep_dir=failing"]
+    arguments = ["optim=sgd", "optim.lr=1e30,1e-3", "trainer.steps=3", "sweep_dir=failing"]
     for _ in range(2):
         said = sweep(workplace, *arguments, code=2)
         assert "1 of 2 runs are not finished" in said
@@ -155,19 +152,17 @@ def hyperparameters(run):
 
 def test_more_values_join_those_there_are(workplace):
     two = "upsampler=deconv,pixel_shuffle"
-    assert "2 runs, 0 of them finished" in sweep(workplace, two, "trainer.steps=3")
+    assert "2 runs, 0 of them finished" in sweep(workplace, two, "trainer.steps=2")
     [folder] = (workplace / "runs/sweeps").iterdir()
     before = {p: p.stat().st_mtime_ns for p in folder.glob("*/last.pt")}
-    four = [two, "seed=0,1", "trainer.steps=3"]
+    four = [two, "seed=0,1", "trainer.steps=2"]
     assert "4 runs, 2 of them finished" in sweep(workplace, *four)
     assert list((workplace / "runs/sweeps").iterdir()) == [folder]
     assert all(path.stat().st_mtime_ns == time_before for path, time_before in before.items())
     assert "4 runs, 4 of them finished" in sweep(workplace, *four)
     refused = sweep(workplace, two, f"sweep_dir={folder}", "trainer.steps=4", code=2)
-    assert "trainer.steps=3, not 4" in refused
+    assert "trainer.steps=2, not 4" in refused
     assert hyperparameters(folder / "seed1-deconv") == {"seed": 1.0, "upsampler": "deconv"}
-    sweep(workplace, two, "trainer.steps=2")
-    assert len(list((workplace / "runs/sweeps").iterdir())) == 2
     shutil.rmtree(workplace / "runs")
 
 
@@ -176,20 +171,33 @@ def skip_without(plugin):
         pytest.skip(f"hydra-{plugin}-launcher is not installed")
 
 
-def test_runs_go_to_other_processes(workplace):
+@pytest.fixture
+def elsewhere(workplace, monkeypatch):
+    """Return what makes the second run of a sweep by a launcher; this process cannot train."""
+    folder = workplace / "elsewhere"
+
+    def check(*launcher):
+        shutil.copytree(workplace / "whole", folder)
+        shutil.rmtree(folder / SECOND)
+        monkeypatch.setattr(loop, "make_advance", None)
+        said = sweep(workplace, *TWO, *launcher, "sweep_dir=elsewhere")
+        assert "2 runs, 1 of them finished" in said
+        assert "compare them: srlab report sweep=elsewhere" in said
+        equal(results(workplace / "whole"), results(folder))
+
+    yield check
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_runs_go_to_other_processes(elsewhere):
     skip_without("joblib")
-    launcher = ["hydra/launcher=parallel", "hydra.launcher.n_jobs=2"]
-    sweep(workplace, *TWO, *launcher, "sweep_dir=other")
-    equal(results(workplace / "whole"), results(workplace / "other"))
+    elsewhere("hydra/launcher=parallel", "hydra.launcher.n_jobs=2")
     importlib.import_module("joblib.externals.loky").get_reusable_executor().shutdown()
 
 
-def test_runs_go_to_jobs(workplace):
+def test_runs_go_to_jobs(elsewhere):
     skip_without("submitit")
-    local = "hydra/launcher=submitit_local"
-    said = sweep(workplace, "seed=0,1", "trainer.steps=5", local, "sweep_dir=jobs")
-    assert "compare them: srlab report sweep=jobs" in said
-    assert len(results(workplace / "jobs")) == 2
+    elsewhere("hydra/launcher=submitit_local")
 
 
 def test_a_signal_stops_the_other_processes_too(workplace):

@@ -10,6 +10,7 @@ from itertools import count
 import numpy as np
 import pytest
 import torch
+from clips import MS, UNEVEN, frames_of, make_clip, nearest, packets_of, times_of
 from common import ran
 from PIL import Image
 
@@ -20,8 +21,9 @@ from srlab.commands.upscale import video as video_command
 from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import UserError
-from srlab.imaging.chroma import enlarge_chroma
-from srlab.imaging.video import Clip, plane
+from srlab.imaging.video.chroma import enlarge_chroma
+from srlab.imaging.video.clip import Clip
+from srlab.imaging.video.frames import plane
 from srlab.models.espcn import ESPCN
 from srlab.models.plain import Plain
 from srlab.upsamplers.interpolation import Interpolate
@@ -30,75 +32,15 @@ from srlab.words import Colour, UpscalePrecision
 
 av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'srlab[video]'")
 
-SOUND = 48_000
-UNEVEN = (0, 100, 130, 300, 500, 510, 900, 1300)  # milliseconds
-MS = Fraction(1, 1000)
-
-
-def make_clip(path, times=UNEVEN, size=(48, 64), sound="aac", codec="libx264", form="yuv420p",
-              rotation=0, rate=10, **tags):  # fmt: skip
-    """Write a clip of moving gradients whose frames stand at the given milliseconds."""
-    height, width = size
-    y, x = np.mgrid[:height, :width]
-    settings = {"crf": "10", "g": "4"} if codec == "libx264" else {}
-    with av.open(str(path), "w") as file:
-        picture = file.add_stream(codec, rate=rate, options=settings)
-        picture.width, picture.height, picture.pix_fmt = width, height, form
-        picture.time_base = picture.codec_context.time_base = MS
-        for name, value in tags.items():
-            setattr(picture.codec_context, name, value)
-        if rotation:
-            picture.set_display_rotation(rotation)
-        voice = file.add_stream(sound, rate=SOUND) if sound else None
-        done = 0
-        for number, time in enumerate(times):
-            levels = [60 + x + 4 * number, 200 - 2 * y, 90 + x // 2 + y]
-            rgb = np.stack(levels, axis=-1).clip(0, 255).astype(np.uint8)
-            frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format=form)
-            frame.pts, frame.time_base = time, MS
-            file.mux(picture.encode(frame))
-            while voice and done < time * SOUND // 1000:
-                wave = np.sin(np.arange(done, done + 1024) / 17).astype(np.float32)
-                block = av.AudioFrame.from_ndarray(np.stack([wave, wave]), "fltp", "stereo")
-                block.sample_rate, block.pts, block.time_base = SOUND, done, Fraction(1, SOUND)
-                file.mux(voice.encode(block))
-                done += 1024
-        file.mux(picture.encode(None))
-        if voice:
-            file.mux(voice.encode(None))
-    return path
-
 
 @pytest.fixture
 def clip(tmp_path):
     return make_clip(tmp_path / "clip.mp4")
 
 
-def frames_of(path):
-    with av.open(str(path)) as file:
-        return list(file.decode(video=0))
-
-
-def times_of(path):
-    return [frame.pts * frame.time_base for frame in frames_of(path)]
-
-
-def packets_of(path, kind="audio"):
-    with av.open(str(path)) as file:
-        packets = file.demux(**{kind: 0})
-        return [(p.pts * p.time_base, bytes(p)) for p in packets if p.size]
-
-
 def bicubic(scale):
     network = Network(Plain(Interpolate, scale), scale, Colour.y, "bicubic", None, None)
     return network.pixel_upscaler("auto", False, UpscalePrecision.auto)
-
-
-def nearest(scale):
-    def upscale(pixels):
-        yield pixels.repeat(scale, 0).repeat(scale, 1)
-
-    return upscale
 
 
 @contextmanager
@@ -257,10 +199,30 @@ def test_vp9_holds_odd_sizes(tmp_path):
     large = frames_of(tmp_path / "large.webm")
     assert {(frame.width, frame.height) for frame in large} == {(189, 141)}
     assert packets_of(tmp_path / "large.webm") == packets_of(source)
-    with pytest.raises(UserError, match=r"189x141.*\.webm"):
-        upscale_video(source, tmp_path / "large.mp4", bicubic(3), 3, False)
     upscale_video(source, tmp_path / "even.mkv", bicubic(2), 2, False)
     assert frames_of(tmp_path / "even.mkv")[0].height == 94
+
+
+@pytest.mark.parametrize("rgb", [False, True])
+def test_h264_has_even_sizes_by_repeating_the_last_row_and_column(
+    tmp_path, capsys, monkeypatch, rgb
+):
+    codec = {"codec": "libvpx-vp9", "sound": None, "times": (0, 100, 200)}
+    source = make_clip(tmp_path / "clip.webm", size=(17, 31), **codec)
+    target = tmp_path / "large.mp4"
+    upscale_video(source, target, nearest(3), 3, rgb)
+    assert {(frame.width, frame.height) for frame in frames_of(target)} == {(94, 52)}
+    said = capsys.readouterr().out
+    assert "93x51 becomes 94x52, by repeating the last row or column" in said
+    assert "name the output .webm to keep it" in said
+    assert f"{target}  94x52  3 frames" in said
+    made = upscaled(monkeypatch, source, tmp_path / "made.mp4", nearest(3), 3, rgb)
+    for small, large in zip(frames_of(source), made, strict=True):
+        whole = plane(large)
+        assert (whole[51] == whole[50]).all()
+        assert (whole[:, 93] == whole[:, 92]).all()
+        if not rgb:
+            assert (whole[:51, :93] == plane(small).repeat(3, 0).repeat(3, 1)).all()
 
 
 # --- no half files

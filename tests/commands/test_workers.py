@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from common import forked, ran, save_pictures, wait_for
+from common import ran, save_pictures, wait_for
+from forks import FORKS_WORKERS, forked
 
 from srlab.commands.train.workers import Worker, _outcome
 from srlab.errors import Interrupted, UserError
 from srlab.machine import ranks
 from srlab.machine.signals import Stopper
 
-STEPS = 100
+STEPS = 60
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def settings(run_dir, steps=STEPS):
         "scale": 2, "data": "folder", "data.path": "train", "testset": "folder",
         "testset.folder.path": "test", "device": "cpu", "trainer.batch_size": 4,
         "trainer.patch_size": 8, "trainer.steps": steps, "trainer.save_every": 10,
-        "trainer.eval_every": 50, "trainer.log_every": 10, "trainer.threads": 1,
+        "trainer.eval_every": 30, "trainer.log_every": 10, "trainer.threads": 1,
         "loss.tv_weight": 1e-3, "trainer.clip": 0.1, "run_dir": run_dir,
     }  # fmt: skip
     return [f"{key}={value}" for key, value in given.items()]
@@ -95,7 +96,9 @@ def test_ranks_started_by_torchrun_equal_one_too(workplace):
 
 
 def test_a_worker_that_is_killed_ends_the_run_and_one_goes_on(workplace):
-    process = forked(workplace, "train", *settings("killed"), "trainer.devices=2")
+    process = forked(
+        workplace, "train", *settings("killed"), "trainer.devices=2", first=FORKS_WORKERS
+    )
     wait_for((workplace / "killed/last.pt").exists, process)
     workers(process.pid)[0].send_signal(signal.SIGKILL)  # the one that saves
     _, err = process.communicate()
@@ -113,12 +116,11 @@ def test_a_worker_that_is_killed_ends_the_run_and_one_goes_on(workplace):
 SLOW = "import os, time\nsync = os.fsync\nos.fsync = lambda f: (time.sleep(0.7), sync(f))[1]\n"
 
 
-def test_a_signal_while_a_save_takes_long_lets_all_of_them_save_and_leave(
-    workplace, tmp_path, monkeypatch
-):
-    (tmp_path / "sitecustomize.py").write_text(SLOW)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    process = forked(workplace, "train", *settings("slow", 100_000), "trainer.devices=2")
+def test_a_signal_while_a_save_takes_long_lets_all_of_them_save_and_leave(workplace):
+    process = forked(
+        workplace, "train", *settings("slow", 100_000), "trainer.devices=2",
+        first=FORKS_WORKERS + SLOW,
+    )  # fmt: skip
     wait_for((workplace / "slow" / "last.pt").exists, process)
     wait_for(lambda: list((workplace / "slow").glob(".last*")), process)  # the next is under way
     family = workers(process.pid)
@@ -200,7 +202,7 @@ class Other:
 def workers(parent):
     """The workers of a process in the order in which they were started."""
     listed = subprocess.run(
-        ["pgrep", "-P", str(parent), "-f", "srlab.commands.train.workers"],
+        ["pgrep", "-P", str(parent)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return [Other(int(pid)) for pid in sorted(listed.stdout.split(), key=int)]
@@ -223,7 +225,7 @@ def test_what_cannot_be_shared_is_refused_before_any_worker_starts(workplace, mo
 
 
 def test_a_mistake_that_only_a_worker_meets_is_told_once(workplace):
-    process = forked(workplace, "train", *settings("one"), "trainer.devices=2")
+    process = forked(workplace, "train", *settings("one"), "trainer.devices=2", first=FORKS_WORKERS)
     _, err = process.communicate()
     assert process.returncode == 2
     assert err == "srlab: one is a run already: continue it with resume=one\n"

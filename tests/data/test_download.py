@@ -9,7 +9,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from common import command_line, forked, wait_for
+from common import command_line, wait_for
+from forks import forked
 
 from srlab.data import download as downloading
 from srlab.data import manifest

@@ -16,3 +16,12 @@ def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
         (tmp_path / name).write_text("")
     assert [path.name for path in folder(str(tmp_path)).paths] == ["C.PNG", "a.jpg", "b.png"]
     assert folder(str(tmp_path), [1.0, 0.5]).shrink == (1.0, 0.5)
+
+
+def test_images_of_one_stem_are_told_apart(tmp_path):
+    (tmp_path / "more").mkdir()
+    for name in ("a.jpg", "a.png", "b.png", "more/b.png", "c.png"):
+        (tmp_path / name).write_text("")
+    named = folder(str(tmp_path), recursive=True).named
+    assert sorted(named) == ["a.jpg", "a.png", "b.png", "c", "more/b.png"]
+    assert all(path.exists() for path in named.values())

@@ -9,7 +9,7 @@ import pytest
 from common import for_all, image_set, pixels_in_pack, random_pixels
 from PIL import Image
 
-from srlab.data import pack as pack_module
+from srlab.data import pairs as pairs_module
 from srlab.data.images import ImageSet
 from srlab.data.pack import cache_folder, open_pack
 from srlab.data.pairs import read_pairs
@@ -79,7 +79,7 @@ def test_a_pack_is_decoded_only_once(tmp_path, cache, monkeypatch):
         decoded.append(path)
         return read_pixels(path)
 
-    monkeypatch.setattr(pack_module, "read_pixels", count)
+    monkeypatch.setattr(pairs_module, "read_pixels", count)
     first = open_pack(images, 2, "y", 8)
     assert decoded == list(images.paths)
     second = open_pack(images, 2, "y", 8)
@@ -134,15 +134,22 @@ def test_scale_colour_patch_size_and_shrink_factors_have_packs_of_their_own(tmp_
 # --- what cannot be packed
 
 
-def test_a_cut_off_image_is_told_by_name_and_leaves_nothing_behind(tmp_path, cache):
+def test_a_cut_off_image_is_told_by_name_and_left_out_if_it_is_alone(tmp_path, cache):
     images = image_set(tmp_path / "images", (60, 60, 3))
+    whole = open_pack(images, 2, "y", 8)
     for suffix in (".png", ".jpg"):
         broken = tmp_path / "images" / f"broken{suffix}"
         Image.fromarray(random_pixels(60, 60, 3)).save(broken)
         broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+        for _ in range(2):  # made, and opened again
+            pack = open_pack(ImageSet("noise", (*images.paths, broken)), 2, "y", 8)
+            assert pack.fingerprint == whole.fingerprint
+            [told] = pack.left_out
+            assert f"broken{suffix} is not a readable image" in told
         with pytest.raises(UserError, match=f"broken{suffix} is not a readable image"):
-            open_pack(ImageSet("noise", (*images.paths, broken)), 2, "y", 8)
-        assert list(cache.iterdir()) == []
+            open_pack(ImageSet("alone", (broken,)), 2, "y", 8)
+    assert len(list(cache.iterdir())) == 3
+    assert whole.left_out == ()
 
 
 def test_all_images_that_cannot_be_used_are_told_at_once(tmp_path, cache):
@@ -151,20 +158,25 @@ def test_all_images_that_cannot_be_used_are_told_at_once(tmp_path, cache):
     paths = tuple(sorted((tmp_path / "images").iterdir()))
     with pytest.raises(UserError) as told:
         open_pack(replace(images, paths=paths), 2, "y", 16)
-    lines = str(told.value).splitlines()
+    *lines, last = str(told.value).splitlines()
     assert [line.split("images/")[1][:5] for line in lines] == ["0.png", "2.png", "9.png"]
+    assert last.startswith("so 3 of the 4 pictures cannot be trained on")
     assert not list(cache.rglob("pixels.bin"))
 
 
-def test_an_image_that_is_too_small_is_told_by_name_and_one_that_just_holds_a_patch_is_taken(
-    tmp_path, cache
-):
+def test_an_image_that_is_too_small_is_left_out_and_one_that_just_holds_a_patch_is_taken(tmp_path):
     images = image_set(tmp_path / "images", (48, 49), (60, 47))
-    with pytest.raises(UserError, match=r"1\.png is 47x60, too small for patches of 16x16"):
-        open_pack(images, 3, "y", 16)
-    assert list(cache.iterdir()) == []
-    pack = open_pack(replace(images, paths=images.paths[:1]), 3, "y", 16)
+    pack = open_pack(images, 3, "y", 16)
     assert pack.size.tolist() == [[16, 16]]
+    [told] = pack.left_out
+    assert "1.png is 47x60, too small for patches of 16x16" in told
+
+
+def test_one_image_in_ten_may_be_left_out_and_not_one_more(tmp_path):
+    images = image_set(tmp_path / "images", *[(20, 20)] * 2, *[(48, 48)] * 18)
+    assert len(open_pack(images, 3, "y", 16).left_out) == 2
+    with pytest.raises(UserError, match="so 2 of the 19 pictures cannot"):
+        open_pack(replace(images, paths=images.paths[:-1]), 3, "y", 16)
 
 
 def test_a_shrunk_copy_that_is_too_small_is_left_out(tmp_path):
@@ -191,7 +203,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, cache, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pack_module.np, "savez", full)
+    monkeypatch.setattr(np, "savez", full)
     with pytest.raises(UserError, match="No space left on device"):
         open_pack(image_set(tmp_path / "images", (24, 24)), 2, "y", 8)
     assert list(cache.iterdir()) == []

@@ -112,7 +112,8 @@ def test_weights_that_are_cast_once_give_what_autocast_gives(name, kind):
     with torch.inference_mode(), torch.autocast("cpu", kind):
         expected = model(lr, halo=model.frame).float()
     ours = OnPixels(copy.deepcopy(model), "rgb", kind)
-    with torch.inference_mode():
-        assert torch.equal(ours._once(lr, model.frame), expected)
     full = assembled(OnPixels(model, "rgb"), pixels, 0)
-    assert unlike(assembled(ours, pixels, 0), full) <= (2 if kind == torch.float16 else 12)
+    assert unlike(assembled(ours, pixels, 0), full) <= (2 if kind == torch.float16 else 4)
+    if kind == torch.float16:  # kernels of bf16 are rounded in another way
+        with torch.inference_mode():
+            assert torch.equal(ours._once(lr, model.frame), expected)

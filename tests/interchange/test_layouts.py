@@ -6,17 +6,23 @@ Their networks are written here as they write them: same keys, same padding, sam
 import os
 import pickle
 import shutil
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scipy.io
 import torch
-from common import command_line, count
+from common import command_line, count, save_pictures
 from safetensors.torch import save_file
 from torch import nn
 
 from srlab.assembly.checkpoints import load_checkpoint
+from srlab.command_line.invocation import Invocation
+from srlab.commands.convert import command as convert
+from srlab.config.schema import ConvertConfig
+from srlab.errors import UserError
 from srlab.imaging.resample import enlarge
 from srlab.storage.checkpoint import load
 
@@ -30,7 +36,27 @@ def _no_gradients():
 @pytest.fixture
 def srlab(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    return command_line(monkeypatch, capsys)
+    return partial(command_line(monkeypatch, capsys), "convert")
+
+
+@pytest.fixture
+def taken(tmp_path, monkeypatch, capsys):
+    """Do what ``srlab convert`` does with these arguments, without composing its config."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        given = dict(argument.split("=", 1) for argument in arguments)
+        scale = given.pop("scale", None)
+        config = ConvertConfig(source=given.pop("from"), scale=scale and int(scale), **given)
+        status, told = 0, ""
+        try:
+            convert.run(Invocation(config))
+        except UserError as error:
+            status, told = 2, f"srlab: {error}\n"
+        out, err = capsys.readouterr()
+        return status, SimpleNamespace(out=out, err=err + told)
+
+    return run
 
 
 def conv(ins, outs, size, bias=True):
@@ -189,9 +215,9 @@ def parameters(text):
     return int(text.split(" parameters")[0].rpartition(" ")[2].replace(",", ""))
 
 
-def bring(srlab, theirs, *arguments, name="foreign.pth"):
+def bring(taken, theirs, *arguments, name="foreign.pth"):
     torch.save(theirs.state_dict(), name)
-    status, said = srlab("convert", f"from={name}", *arguments)
+    status, said = taken(f"from={name}", *arguments)
     assert (status, said.err) == (0, "")
     return said.out
 
@@ -200,9 +226,9 @@ def bring(srlab, theirs, *arguments, name="foreign.pth"):
     ("kernels", "channels", "scale"),
     [((9, 5, 5), 1, 2), ((9, 1, 5), 1, 3), ((9, 3, 5), 3, 3)],
 )
-def test_srcnn_of_a_port(kernels, channels, scale, srlab):
+def test_srcnn_of_a_port(kernels, channels, scale, taken):
     theirs = TheirSRCNN(kernels, channels)
-    said = bring(srlab, theirs, f"scale={scale}")
+    said = bring(taken, theirs, f"scale={scale}")
     name = "-".join(map(str, kernels))
     colour = "Y" if channels == 1 else "RGB"
     assert said.splitlines() == [
@@ -217,7 +243,7 @@ def test_srcnn_of_a_port(kernels, channels, scale, srlab):
 
 
 @pytest.mark.parametrize("kernels", [(9, 5, 5), (9, 1, 5)])
-def test_srcnn_of_its_authors_has_its_kernels_in_columns(kernels, srlab):
+def test_srcnn_of_its_authors_has_its_kernels_in_columns(kernels, taken):
     theirs = TheirSRCNN(kernels)
     variables = {}
     for number, layer in enumerate((theirs.conv1, theirs.conv2, theirs.conv3), 1):
@@ -231,14 +257,14 @@ def test_srcnn_of_its_authors_has_its_kernels_in_columns(kernels, srlab):
     assert variables["weights_conv2"].shape == (64, kernels[1] ** 2, 32)
     assert variables["weights_conv3"].shape == (32, 25)
     scipy.io.savemat("x3.mat", variables)
-    status, said = srlab("convert", "from=x3.mat", "scale=3")
+    status, said = taken("from=x3.mat", "scale=3")
     assert (status, said.err) == (0, "")
     assert "recognised: SRCNN of its authors (.mat)" in said.out
     assert f"SRCNN {'-'.join(map(str, kernels))} x3, Y" in said.out
     compare(theirs, "x3-srlab.pt", 3, enlarged=True)
 
 
-def test_a_matlab_kernel_is_applied_as_imfilter_does(srlab):
+def test_a_matlab_kernel_is_applied_as_imfilter_does(taken):
     kernel = torch.zeros(9, 9, dtype=torch.float64)
     kernel[6, 4] = 1  # imfilter, which correlates, then takes the pixel two rows below
     centre = np.zeros((64, 1, 32))
@@ -250,16 +276,16 @@ def test_a_matlab_kernel_is_applied_as_imfilter_does(srlab):
     biases = {f"biases_conv{n}": np.zeros((size, 1)) for n, size in ((1, 64), (2, 32), (3, 1))}
     weights = {"weights_conv1": first, "weights_conv2": centre, "weights_conv3": last}
     scipy.io.savemat("x2.mat", weights | biases)
-    assert srlab("convert", "from=x2.mat", "scale=2")[0] == 0
+    assert taken("from=x2.mat", "scale=2")[0] == 0
     lr = torch.rand(1, 1, 20, 20) * 0.5 + 0.25
     got = load_checkpoint("x2-srlab.pt")[0](lr)
     assert torch.allclose(got[..., 8:-10, 8:-8], enlarge(lr, 2)[..., 10:-8, 8:-8], atol=1e-5)
 
 
 @pytest.mark.parametrize(("scale", "channels"), [(2, 1), (3, 1), (4, 1), (3, 3)])
-def test_espcn_of_a_port_shows_its_scale(scale, channels, srlab):
+def test_espcn_of_a_port_shows_its_scale(scale, channels, taken):
     theirs = TheirESPCN(scale, channels)
-    said = bring(srlab, theirs)
+    said = bring(taken, theirs)
     assert "recognised: ESPCN of PyTorch ports" in said
     assert f"ESPCN x{scale}" in said
     assert parameters(said) == count(theirs)
@@ -269,17 +295,17 @@ def test_espcn_of_a_port_shows_its_scale(scale, channels, srlab):
 @pytest.mark.parametrize(
     ("size", "scale"), [((56, 12, 4), 3), ((32, 5, 1), 2), ((32, 5, 1), 3), ((32, 5, 1), 4)]
 )
-def test_fsrcnn_of_a_port(size, scale, srlab):
+def test_fsrcnn_of_a_port(size, scale, taken):
     theirs = TheirFSRCNN(scale, 1, *size)
-    said = bring(srlab, theirs, f"scale={scale}")
+    said = bring(taken, theirs, f"scale={scale}")
     assert f"FSRCNN({size[0]}, {size[1]}, {size[2]}) x{scale}, Y" in said
     assert parameters(said) == count(theirs)
     compare(theirs, "foreign-srlab.pt", scale)
 
 
-def test_vdsr_of_a_port(srlab):
+def test_vdsr_of_a_port(taken):
     theirs = TheirVDSR()
-    said = bring(srlab, theirs, "scale=2")
+    said = bring(taken, theirs, "scale=2")
     assert "VDSR of 20 layers x2, Y, 665,921 parameters" in said
     assert "mapped: 20 tensors of theirs to 40 of ours" in said
     compare(theirs, "foreign-srlab.pt", 2, enlarged=True)
@@ -287,81 +313,84 @@ def test_vdsr_of_a_port(srlab):
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 @pytest.mark.parametrize("network", [TheirEDSR, BasicEDSR])
-def test_edsr_of_its_authors_and_of_basicsr(network, scale, srlab):
+def test_edsr_of_its_authors_and_of_basicsr(network, scale, taken):
     theirs = network(scale)
-    said = bring(srlab, theirs)
+    said = bring(taken, theirs)
     assert f"EDSR of 2 blocks of 8 features, block_scale 1.0 x{scale}, RGB" in said
     shifts = 24 if network is TheirEDSR else 0
     assert parameters(said) == count(theirs) - shifts
     compare(theirs, "foreign-srlab.pt", scale, 3)
 
 
-def test_edsr_on_pixels_from_0_to_1_is_told_by_the_mean_that_it_subtracts(srlab):
+def test_edsr_on_pixels_from_0_to_1_is_told_by_the_mean_that_it_subtracts(taken):
     theirs = TheirEDSR(2, peak=1)
-    bring(srlab, theirs)
+    bring(taken, theirs)
     compare(theirs, "foreign-srlab.pt", 2, 3)
 
 
-def test_edsr_with_a_mean_shift_that_also_scales(srlab):
+def test_edsr_with_a_mean_shift_that_also_scales(taken):
     theirs = TheirEDSR(2)
     theirs.sub_mean.weight.data /= torch.tensor([0.5, 0.25, 2]).view(3, 1, 1, 1)
     theirs.add_mean.weight.data *= torch.tensor([0.5, 0.25, 2]).view(3, 1, 1, 1)
-    bring(srlab, theirs)
+    bring(taken, theirs)
     compare(theirs, "foreign-srlab.pt", 2, 3)
 
 
-def test_the_blocks_of_edsrs_large_network_are_damped_as_by_its_authors(srlab):
+def test_the_blocks_of_edsrs_large_network_are_damped_as_by_its_authors(taken):
     theirs = TheirEDSR(2, 1, 256, res_scale=0.1)
-    said = bring(srlab, theirs)
+    said = bring(taken, theirs)
     assert "EDSR of 1 blocks of 256 features, block_scale 0.1 x2, RGB" in said
     compare(theirs, "foreign-srlab.pt", 2, 3)
 
 
-def test_edsr_baseline_is_the_papers(srlab):
+def test_edsr_baseline_is_the_papers(taken):
     theirs = TheirEDSR(2, 16, 64)
-    said = bring(srlab, theirs)
+    said = bring(taken, theirs)
     assert "network: EDSR-baseline x2, RGB, 1,369,859 parameters" in said
     compare(theirs, "foreign-srlab.pt", 2, 3)
 
 
-def test_what_was_brought_in_is_described_evaluated_and_converted(srlab):
-    bring(srlab, TheirESPCN(3), name="they.pth")
+def test_what_was_brought_in_is_described_evaluated_and_converted(taken, monkeypatch, capsys):
+    save_pictures(Path(), train=0, test=1)
+    bring(taken, TheirESPCN(3), name="they.pth")
+    srlab = command_line(monkeypatch, capsys)
     config = load_checkpoint("they-srlab.pt")[1]
     assert {"name", "scale", "colour", "model", "upsampler"} == config.keys()
     status, said = srlab("describe", "checkpoint=they-srlab.pt")
     assert (status, said.err) == (0, "")
     assert "ESPCN" in said.out
-    status, said = srlab("evaluate", "checkpoint=they-srlab.pt", "output=scores")
+    pictures = ("testset=folder", "testset.folder.path=test")
+    status, said = srlab("evaluate", "checkpoint=they-srlab.pt", "output=scores", *pictures)
     assert status == 0
     assert "they (they-srlab)" in said.out
     assert srlab("convert", "checkpoint=they-srlab.pt", "upsampler=deconv")[0] == 0
 
 
-def test_weights_may_lie_deeper_and_bear_a_prefix(srlab):
+def test_weights_may_lie_deeper_and_bear_a_prefix(taken):
     theirs = TheirESPCN(2)
     prefixes = ("module.", "_orig_mod.", "module._orig_mod.", "")
     for nest, prefix in zip(("state_dict", "params", "params_ema", "model"), prefixes, strict=True):
         state = {f"{prefix}{k}": v for k, v in theirs.state_dict().items()}
         torch.save({"epoch": 3, nest: state}, "nested.pth")
-        assert srlab("convert", "from=nested.pth", f"output={nest}.pt")[0] == 0, nest
+        assert taken("from=nested.pth", f"output={nest}.pt")[0] == 0, nest
         compare(theirs, f"{nest}.pt", 2)
 
 
-def test_averaged_weights_are_preferred(srlab):
+def test_averaged_weights_are_preferred(taken):
     plain, averaged = TheirESPCN(2), TheirESPCN(2)
     torch.save({"params": plain.state_dict(), "params_ema": averaged.state_dict()}, "both.pth")
-    assert srlab("convert", "from=both.pth")[0] == 0
+    assert taken("from=both.pth")[0] == 0
     compare(averaged, "both-srlab.pt", 2)
 
 
-def test_every_kind_of_file_gives_the_same(srlab):
+def test_every_kind_of_file_gives_the_same(taken):
     state = TheirESPCN(2).state_dict()
     torch.save(state, "new")
     torch.save(state, "old", _use_new_zipfile_serialization=False)
     save_file(state, "safe")
     written = []
     for name in ("new", "old", "safe"):
-        assert srlab("convert", f"from={name}", "output=out.pt")[0] == 0
+        assert taken(f"from={name}", "output=out.pt")[0] == 0
         written.append(load(Path("out.pt"))["weights"])
         Path("out.pt").unlink()
     for other in written[1:]:
@@ -371,13 +400,13 @@ def test_every_kind_of_file_gives_the_same(srlab):
 def test_a_name_with_odd_characters_is_taken_as_it_is(srlab):
     name = "x3, (best) = über.pth"
     torch.save(TheirESPCN(3).state_dict(), name)
-    status, said = srlab("convert", f"from={name}")
+    status, said = srlab(f"from={name}")
     assert (status, said.err) == (0, "")
     assert "written: x3, (best) = über-srlab.pt" in said.out
 
 
-def refused(srlab, *arguments):
-    status, said = srlab("convert", *arguments)
+def refused(taken, *arguments):
+    status, said = taken(*arguments)
     assert (status, said.out) == (2, "")
     assert said.err.startswith("srlab: ")
     assert said.err.count("\n") == 1
@@ -385,30 +414,30 @@ def refused(srlab, *arguments):
     return said.err.removeprefix("srlab: ").strip()
 
 
-def test_a_scale_that_does_not_show_is_asked_for(srlab):
+def test_a_scale_that_does_not_show_is_asked_for(taken):
     for theirs, named in (
         (TheirSRCNN(), "SRCNN"),
         (TheirFSRCNN(3), "FSRCNN"),
         (TheirVDSR(2, 4), "VDSR"),
     ):
         torch.save(theirs.state_dict(), "they.pth")
-        said = refused(srlab, "from=they.pth")
+        said = refused(taken, "from=they.pth")
         assert said == (
             f"they.pth looks like {named} of PyTorch ports, whose scale does not show in its "
             f"weights: add scale=2, 3 or 4"
         )
-        assert "at least 2, got 1" in refused(srlab, "from=they.pth", "scale=1")
+        assert "at least 2, got 1" in refused(taken, "from=they.pth", "scale=1")
 
 
-def test_another_scale_than_that_of_the_weights_is_refused(srlab):
+def test_another_scale_than_that_of_the_weights_is_refused(taken):
     torch.save(TheirESPCN(3).state_dict(), "they.pth")
-    said = refused(srlab, "from=they.pth", "scale=2")
+    said = refused(taken, "from=they.pth", "scale=2")
     assert said == "they.pth is of scale 3, but scale=2 is asked"
 
 
-def test_unknown_keys_are_told_beside_what_is_known(srlab):
+def test_unknown_keys_are_told_beside_what_is_known(taken):
     torch.save({"encoder.a": torch.ones(2), "encoder.b": torch.ones(2)}, "they.pth")
-    said = refused(srlab, "from=they.pth")
+    said = refused(taken, "from=they.pth")
     assert said.startswith("they.pth has no layout that is known, it begins encoder.a, encoder.b; ")
     assert "SRCNN of its authors (.mat)" in said
     assert "EDSR of BasicSR" in said
@@ -440,38 +469,38 @@ MISSHAPEN = [
 ]
 
 
-def test_what_is_missing_too_much_or_misshapen_is_told(srlab):
+def test_what_is_missing_too_much_or_misshapen_is_told(taken):
     for change, sentence in MISSHAPEN:
         torch.save(broken(change), "they.pth")
-        said = refused(srlab, "from=they.pth", "scale=3")
+        said = refused(taken, "from=they.pth", "scale=3")
         assert said == f"they.pth looks like FSRCNN of PyTorch ports, but {sentence}"
 
 
-def test_a_kernel_or_a_number_of_channels_that_ours_has_not_is_refused(srlab):
+def test_a_kernel_or_a_number_of_channels_that_ours_has_not_is_refused(taken):
     for theirs, sentence in (
         (TheirSRCNN((5, 3, 3)), "its kernels are 5-3-3, and 9-1-5 or 9-3-5 or 9-5-5 are wanted"),
         (TheirSRCNN((9, 1, 5), 2), "it sees 2 channels, and ours see 1 (Y) or 3 (RGB)"),
     ):
         torch.save(theirs.state_dict(), "they.pth")
-        assert refused(srlab, "from=they.pth", "scale=3").endswith(f"ports, but {sentence}")
+        assert refused(taken, "from=they.pth", "scale=3").endswith(f"ports, but {sentence}")
 
 
-def test_features_or_a_scale_that_ours_has_not_are_told_beside_the_file(srlab):
+def test_features_or_a_scale_that_ours_has_not_are_told_beside_the_file(taken):
     theirs = TheirSRCNN()
     theirs.conv1, theirs.conv2, theirs.conv3 = conv(1, 4, 9), conv(4, 4, 5), conv(4, 1, 5)
     torch.save(theirs.state_dict(), "few.pth")
-    said = refused(srlab, "from=few.pth", "scale=3")
+    said = refused(taken, "from=few.pth", "scale=3")
     assert said.startswith("few.pth looks like SRCNN of PyTorch ports, but model: features must be")
     torch.save(TheirFSRCNN(3).state_dict(), "they.pth")
-    said = refused(srlab, "from=they.pth", "scale=10")
+    said = refused(taken, "from=they.pth", "scale=10")
     assert said.startswith("they.pth looks like FSRCNN of PyTorch ports, but ")
     assert "kernel_size must be at least the scale 10, got 9" in said
 
 
-def test_weights_that_are_not_finite_are_refused(srlab):
+def test_weights_that_are_not_finite_are_refused(taken):
     for value in (torch.nan, torch.inf):
         torch.save(broken(lambda s, value=value: s["mid_part.0.bias"].fill_(value)), "they.pth")
-        said = refused(srlab, "from=they.pth", "scale=3")
+        said = refused(taken, "from=they.pth", "scale=3")
         assert said == "they.pth holds weights that are not finite, in mid_part.0.bias"
 
 
@@ -480,24 +509,24 @@ class Trap:
         return os.mkdir, ("sprung",)
 
 
-def test_a_pickle_of_code_is_not_run(srlab):
+def test_a_pickle_of_code_is_not_run(taken):
     for new in (True, False):
         torch.save({"epoch": 1, "model": Trap()}, "trap.pth", _use_new_zipfile_serialization=new)
-        assert "torch.save(model.state_dict(), FILE)" in refused(srlab, "from=trap.pth")
+        assert "torch.save(model.state_dict(), FILE)" in refused(taken, "from=trap.pth")
     Path("bare.pkl").write_bytes(pickle.dumps({"model": Trap()}))
-    assert "bare.pkl is none of" in refused(srlab, "from=bare.pkl")
+    assert "bare.pkl is none of" in refused(taken, "from=bare.pkl")
     assert not Path("sprung").exists()
 
 
-def test_a_whole_module_as_the_vdsr_port_saves_it_is_refused(srlab):
+def test_a_whole_module_as_the_vdsr_port_saves_it_is_refused(taken):
     torch.save({"epoch": 50, "model": TheirVDSR(2, 4)}, "model_epoch_50.pth")
-    said = refused(srlab, "from=model_epoch_50.pth", "scale=2")
+    said = refused(taken, "from=model_epoch_50.pth", "scale=2")
     assert said.startswith("model_epoch_50.pth holds Python objects, which would have to be run")
     assert "torch.save(model.state_dict(), FILE)" in said
 
 
 @pytest.mark.parametrize("kind", ["new", "old", "safetensors", "mat"])
-def test_a_file_that_is_cut_off_is_refused(kind, srlab):
+def test_a_file_that_is_cut_off_is_refused(kind, taken):
     state = TheirESPCN(2).state_dict()
     if kind == "mat":
         noise = np.random.default_rng(0).random((81, 64))
@@ -510,11 +539,11 @@ def test_a_file_that_is_cut_off_is_refused(kind, srlab):
     whole = Path("they").read_bytes()
     for length in (0, 1, 9, 180, len(whole) // 2, len(whole) - 3):
         Path("cut").write_bytes(whole[:length])
-        said = refused(srlab, "from=cut")
+        said = refused(taken, "from=cut")
         assert said.startswith("cut is none of ")
 
 
-def test_a_file_without_weights_is_refused(srlab):
+def test_a_file_without_weights_is_refused(taken):
     for content, sentence in (
         ([1, 2], "they holds no weights: a dict of tensors by their names is wanted"),
         ({"a": {"b": 1}}, "they holds no weights: a dict of tensors by their names is wanted"),
@@ -522,17 +551,17 @@ def test_a_file_without_weights_is_refused(srlab):
         ({"a": torch.eye(2).to_sparse()}, "they holds no plain numbers in a"),
     ):
         torch.save(content, "they")
-        assert refused(srlab, "from=they") == sentence
+        assert refused(taken, "from=they") == sentence
 
 
-def test_a_dict_that_holds_itself_ends(srlab):
+def test_a_dict_that_holds_itself_ends(taken):
     content = {}
     content["model"] = content
     torch.save(content, "they")
-    assert "holds no weights" in refused(srlab, "from=they")
+    assert "holds no weights" in refused(taken, "from=they")
 
 
-def test_a_matlab_file_that_does_not_fit_is_refused(srlab):
+def test_a_matlab_file_that_does_not_fit_is_refused(taken):
     shapes = {"1": (81, 64), "2": (64, 1, 32), "3": (32, 25)}
     for variables, sentence in (
         ({"weights_conv1": np.ones((81, 4))}, "biases_conv1 is missing"),
@@ -546,7 +575,7 @@ def test_a_matlab_file_that_does_not_fit_is_refused(srlab):
         if "missing" in sentence:
             del whole["biases_conv1"]
         scipy.io.savemat("x3.mat", whole | variables)
-        said = refused(srlab, "from=x3.mat", "scale=3")
+        said = refused(taken, "from=x3.mat", "scale=3")
         assert said.startswith(f"x3.mat looks like SRCNN of its authors (.mat), but {sentence}")
 
 
@@ -563,32 +592,32 @@ def test_keys_that_do_not_go_together_are_refused(srlab):
     assert refused(srlab) == "checkpoint is missing: add checkpoint=..."
 
 
-def test_our_own_checkpoints_need_not_be_brought_in(srlab):
-    bring(srlab, TheirESPCN(2))
+def test_our_own_checkpoints_need_not_be_brought_in(taken):
+    bring(taken, TheirESPCN(2))
     Path("foreign-srlab.pt").rename("ours.pt")
-    assert refused(srlab, "from=ours.pt") == (
+    assert refused(taken, "from=ours.pt") == (
         "ours.pt is a model of srlab already: give it as checkpoint=FILE"
     )
     save_file({"a": torch.ones(1)}, "ours.safetensors", {"srlab": "1"})
-    assert "is a model of srlab already" in refused(srlab, "from=ours.safetensors")
+    assert "is a model of srlab already" in refused(taken, "from=ours.safetensors")
 
 
-def test_the_newest_of_matlabs_formats_is_sent_back_to_matlab(srlab):
+def test_the_newest_of_matlabs_formats_is_sent_back_to_matlab(taken):
     Path("x3.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(600))
-    said = refused(srlab, "from=x3.mat", "scale=3")
+    said = refused(taken, "from=x3.mat", "scale=3")
     assert said == "x3.mat is of MATLAB's version 7.3: save it there once more, with -v7"
 
 
-def test_weights_in_half_precision_are_taken(srlab):
+def test_weights_in_half_precision_are_taken(taken):
     theirs = TheirESPCN(2).half()
-    bring(srlab, theirs)
+    bring(taken, theirs)
     compare(theirs, "foreign-srlab.pt", 2)
 
 
-def test_nothing_is_overwritten(srlab):
+def test_nothing_is_overwritten(taken):
     torch.save(TheirESPCN(2).state_dict(), "they.pth")
     shutil.copy("they.pth", "mine.pt")
-    said = refused(srlab, "from=they.pth", "output=mine.pt")
+    said = refused(taken, "from=they.pth", "output=mine.pt")
     assert said == "mine.pt exists: name another file by output=FILE"
-    said = refused(srlab, "from=they.pth", "output=no/mine.pt")
+    said = refused(taken, "from=they.pth", "output=no/mine.pt")
     assert said.startswith("the folder no does not exist")

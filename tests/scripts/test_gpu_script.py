@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from forks import ForkedPython
 from torch.autograd import DeviceType
 
 SCRIPTS = Path(__file__).parents[2] / "scripts/measure"
@@ -53,34 +54,34 @@ def run(place, *arguments):
     return process.returncode, printed, complained
 
 
-HALVES = ["smoke,models,tests,train", "clock,upscale,profile,seeds,compiled"]
-
-
-def test_every_stage_runs_and_all_of_it_lies_in_two_files(tmp_path):
-    outs = [tmp_path / half.partition(",")[0] for half in HALVES]
-    settings = ["--slow", "8", "--budget", "4000"]
-    running = [
-        start(tmp_path, "--out", str(out), "--stages", half, *settings)
-        for out, half in zip(outs, HALVES, strict=True)
-    ]
-    printed = [process.communicate() for process in running]  # all before any is judged
-    assert [process.returncode for process in running] == [0, 0], printed
-    found = {}
-    for out, half in zip(outs, HALVES, strict=True):
-        assert {path.name for path in out.iterdir()} == {"summary.txt", "results.tgz"}
-        summary = (out / "summary.txt").read_text()
-        begun = re.findall(r"^\[\d+ s\] (\w+), at most", summary, re.MULTILINE)
-        assert ",".join(begun) == half
-        assert "nothing failed or was cut off" in summary
-        assert "tiny settings" in summary
-        goals = summary.partition("in brief")[2].splitlines()[1:]
-        assert len(goals) == 6
-        assert all(line.endswith("| not measured") for line in goals)  # none is about a CPU
-        with tarfile.open(out / "results.tgz") as archive:
-            archive.extractall(tmp_path, filter="data")
-        for path in tmp_path.glob("results/*.json"):
-            found[path.stem] = json.loads(path.read_text())
-        assert found["call"]["commit"] in summary
+def test_every_stage_runs_and_all_of_it_lies_in_two_files(part, tmp_path, monkeypatch):
+    out, gpu = tmp_path / "out", part("gpu")
+    options = f"--device cpu --tiny --out {out} --slow 8 --budget 4000"
+    monkeypatch.setattr(sys, "argv", ["gpu.py", *options.split()])
+    monkeypatch.setattr(subprocess, "Popen", ForkedPython)  # a dozen that import torch
+    monkeypatch.setattr(gpu, "commit", lambda: "c0ffee")
+    monkeypatch.setenv("SRLAB_DATA", str(tmp_path))
+    # Its own plug-ins are imported already.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-W ignore::pytest.PytestAssertRewriteWarning")
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        status = gpu.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert {path.name for path in out.iterdir()} == {"summary.txt", "results.tgz"}
+    summary = (out / "summary.txt").read_text()
+    assert status == 0, summary
+    begun = re.findall(r"^\[\d+ s\] (\w+), at most", summary, re.MULTILINE)
+    assert begun == list(gpu.STAGES)
+    assert "nothing failed or was cut off" in summary
+    assert "tiny settings" in summary
+    goals = summary.partition("in brief")[2].splitlines()[1:]
+    assert len(goals) == 6
+    assert all(line.endswith("| not measured") for line in goals)  # none is about a CPU
+    assert summary.startswith("srlab c0ffee, ")
+    with tarfile.open(out / "results.tgz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    found = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("results/*.json")}
 
     for name in ("train-espcn-fp32", "train-espcn-launched", "upscale-fsrcnn-x4-fp32"):
         assert found[name]["ratio"] > 0

@@ -70,6 +70,14 @@ def test_weights_that_are_not_finite_are_refused(checkpoint, tmp_path):
         srlab.load(path)
 
 
+def test_a_network_that_makes_absurd_values_of_a_smooth_picture_is_refused(checkpoint, tmp_path):
+    weights = {name: 1e12 * tensor for name, tensor in checkpoint["weights"].items()}
+    path = tmp_path / "a.pt"
+    save(path, checkpoint | {"weights": weights})
+    with pytest.raises(CheckpointError, match=r"makes values of \S+ of a picture in \[0, 1\]"):
+        srlab.load(path)
+
+
 @pytest.fixture
 def pictures(tmp_path, monkeypatch):
     monkeypatch.setenv("SRLAB_CACHE", str(tmp_path / "cache"))

@@ -21,13 +21,15 @@ from srlab.data.feed import feed
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
-from srlab.machine.device import choose_device
+from srlab.machine.device import check_precision, choose_device
 from srlab.machine.facts import describe_device
-from srlab.machine.memory import enough_memory, peak_on
+from srlab.machine.memory import peak_on
 from srlab.machine.precision import autocast_to, layer_type, training_arithmetic
+from srlab.machine.shortage import enough_memory
 from srlab.measuring.cost import parameter_count
 from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
+from srlab.training.parts import parts_of
 from srlab.training.schedule import constant
 from srlab.training.step import Terms, learning_step
 
@@ -39,8 +41,7 @@ def run(call: Invocation[BenchTrainConfig]) -> float:
     if not 0 < config.seconds < math.inf:
         raise UserError(f"seconds must be positive, got {config.seconds}")
     device = choose_device(config.device)
-    if config.precision != "fp32" and device.type != "cuda":
-        raise UserError(f"precision={config.precision} needs CUDA, not {device}")
+    check_precision("precision", config.precision, device)
     training = _as_training(config)
     with training_arithmetic(config.precision), enough_memory("batch_size or patch_size"):
         measurement = _measure(training, config, device)
@@ -108,6 +109,7 @@ def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.devi
     settings = LoopSettings(
         total, steps, total + 1, total + 1, precision=config.precision,
         compile=config.compile, graph=config.graph,
+        parts=parts_of(config.batch_size, device, state.model, objective, config.compile),
     )  # fmt: skip
     callbacks = Callbacks(
         log, evaluate=float, save_last=_nothing, save_best=_nothing, stop=lambda _: False,

@@ -27,8 +27,9 @@ from srlab.inference.sizing import automatic_number
 from srlab.inference.tiles import device_of
 from srlab.machine.device import choose_device, wait_for
 from srlab.machine.facts import describe_device
-from srlab.machine.memory import enough_memory, peak_on
+from srlab.machine.memory import peak_on
 from srlab.machine.precision import autocast_to, cast_layers
+from srlab.machine.shortage import enough_memory
 from srlab.measuring.cost import parameter_count
 from srlab.measuring.measurement import Figure, Measurement, begin_measuring, check_size, report
 from srlab.measuring.timing import interleaved
@@ -109,7 +110,7 @@ def _bare_limits(network: Network, config: BenchUpscaleConfig) -> dict[str, Run]
     framed = torch.rand(together, model.channels, *size, device=device)
     tiles = f"{times * together} tiles of {columns}x{rows}"
     kind = layers_for(config.precision, device, np.dtype(np.uint8))
-    cast_layers(model, kind)
+    cast_layers(model, kind, model.picture_layer)
 
     def some(count: int) -> None:
         with torch.inference_mode(), autocast_to(kind, device):

@@ -63,7 +63,7 @@ def _paths(results: Results, trust: Sequence[str]) -> dict[tuple[str, str], Path
     """Return the file of each test image, by test set and name."""
     config = read_run(results.runs[0].folder, [], TrainConfig())
     testsets = find_testsets(config, trusted_roots(trust))
-    return {(t.name, path.stem): path for t in testsets for path in t.paths}
+    return {(t.name, name): path for t in testsets for name, path in t.named.items()}
 
 
 def _crops(

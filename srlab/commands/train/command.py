@@ -19,6 +19,7 @@ from srlab.commands.train.workers import run_in_workers
 from srlab.config.plain import plain_config
 from srlab.config.schema import TrainConfig
 from srlab.console.lasting import outlasting_readers
+from srlab.console.transcript import Transcript, transcribed
 from srlab.errors import UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
@@ -39,11 +40,11 @@ def run(call: Invocation[TrainConfig]) -> float:
         UserError: Something in the config, the data or on the disk must be mended.
         Interrupted: A signal asked to stop; everything is saved.
     """
-    with outlasting_readers():
-        return _run(call)
+    with outlasting_readers(), transcribed() as transcript:
+        return _run(call, transcript)
 
 
-def _run(call: Invocation[TrainConfig]) -> float:
+def _run(call: Invocation[TrainConfig], transcript: Transcript) -> float:
     config = call.config
     if config.resume is not None:
         config = read_run(Path(config.resume).expanduser(), call.overrides, config)
@@ -54,6 +55,8 @@ def _run(call: Invocation[TrainConfig]) -> float:
         if training.done and (folder / "results.json").exists():
             print(f"{folder} is finished: {training.state.step:,} steps are done")
             return last_score(training)
+        if ranks.rank() == 0:
+            transcript.keep_in(folder / "log.txt")
         results = training.judge() if training.done else train_on(training, folder)
         return finish(training, folder, results)
 
@@ -187,7 +190,7 @@ def _take_up(training: TrainingRun, folder: Path) -> None:
     before, now = checkpoint.get("info") or {}, training.environment()
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     if changed and not training.done:
-        unsaid = {"devices": 1}
+        unsaid = {"devices": 1, "parts": 1}
         told = (
             f"{key} was {before.get(key, unsaid.get(key))}, is {now.get(key, unsaid.get(key))}"
             for key in changed

@@ -10,6 +10,7 @@ from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result
 from srlab.machine import ranks
 from srlab.training.record import Record
+from srlab.training.step import Terms
 
 
 class Onlooker:
@@ -24,6 +25,9 @@ class Onlooker:
         self.results: list[Result] = []  # of the latest evaluation
 
     def log(self, step: int, terms: dict[str, float], rate: float) -> None:
+        """Leave it to the first."""
+
+    def beat(self, step: int, terms: Terms) -> None:
         """Leave it to the first."""
 
     def evaluate(self) -> float:
@@ -62,7 +66,10 @@ class Monitor:
         """Report the mean loss terms since the last report, and the learning rate."""
         self.training.seconds = self._before + time.monotonic() - self._began
         self.record.losses(step, terms, rate, self.progress.rate(step))
-        self.progress.update(step, sum(terms.values()))
+
+    def beat(self, step: int, terms: Terms) -> None:
+        """Show after a step how the run stands, if it is time to."""
+        self.progress.update(step, lambda: sum(float(term) for term in terms.values()))
 
     def evaluate(self) -> float:
         """Judge the network, report it, and return the mean PSNR of the first test set."""

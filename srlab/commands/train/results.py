@@ -6,9 +6,13 @@ from pathlib import Path
 from shlex import quote
 
 from srlab.assembly.training_run import TrainingRun
+from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
 from srlab.machine import ranks
 from srlab.storage.atomic import write_atomically, write_json
+
+# So many dB below bicubic a network is of no use, whatever its loss was.
+_LOST = 6.0
 
 
 def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
@@ -28,9 +32,19 @@ def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
     write_atomically(folder / "results.json", as_json(results).encode())
     print(f"\n{console_table(results, per_image=False)}\n")
     print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
-    checkpoint = quote(f"checkpoint={folder}/last.pt")
-    print(f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png")
+    print(_advice(folder, *(mean_score(r.scores).psnr for r in results[:2])))
     return last_score(training)
+
+
+def _advice(folder: Path, bicubic: float, ours: float) -> str:
+    """Say how the network is used, or why it had better not be."""
+    if ours < bicubic - _LOST:
+        return (
+            f"not to be used: it is {bicubic - ours:.1f} dB below bicubic; it diverged, or wants "
+            f"more steps: try a lower optim.lr, trainer.clip=1 or a longer schedule.warmup"
+        )
+    checkpoint = quote(f"checkpoint={folder}/last.pt")
+    return f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png"
 
 
 def last_score(training: TrainingRun) -> float:

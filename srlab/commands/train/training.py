@@ -1,5 +1,6 @@
 """The part of a run in which it trains."""
 
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -9,7 +10,7 @@ from srlab.data.feed import feed
 from srlab.errors import Interrupted, OutOfMemory, UserError
 from srlab.evaluation.tables import Result
 from srlab.machine import ranks
-from srlab.machine.memory import enough_memory
+from srlab.machine.shortage import enough_memory
 from srlab.machine.signals import Stopper
 from srlab.storage.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
@@ -20,7 +21,7 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
     state, trainer = training.state, training.config.trainer
     settings = LoopSettings(
         trainer.steps, trainer.log_every, trainer.eval_every, trainer.save_every, trainer.clip,
-        trainer.patience, trainer.precision, trainer.compile, trainer.graph,
+        trainer.patience, trainer.precision, trainer.compile, trainer.graph, training.parts,
     )  # fmt: skip
     batches = feed(training.batches, state.step, trainer.steps, training.device, trainer.workers)
     monitor = Monitor(training, folder) if ranks.rank() == 0 else Onlooker(training)
@@ -33,6 +34,7 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
                 save_best=lambda: _save(training, folder / "best.pt", False, stopper),
                 stop=ranks.Leaving(stopper),
                 note=monitor.note,
+                beat=monitor.beat,
             )
             ending = fit(
                 state,
@@ -53,10 +55,11 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
         ) from None
     except OutOfMemory as error:
         if all(p.isfinite().all() for p in state.model.parameters()):
-            _save(training, folder / "last.pt", True, stopper)
+            with suppress(UserError):
+                _save(training, folder / "last.pt", True, stopper)
         raise UserError(
-            f"{error} in a run of its own; {what_is_kept(folder)} and, where there is more "
-            f"memory, this one goes on with: srlab train resume={quote(str(folder))}"
+            f"{error}, in a run of its own; {what_is_kept(folder)} and, where there is more, this "
+            f"one goes on with: srlab train resume={quote(str(folder))}"
         ) from None
     except Diverged as error:
         raise UserError(

@@ -1,4 +1,4 @@
-"""``srlab upscale``: a picture, a folder of pictures or a video in, larger ones out."""
+"""``srlab upscale``: pictures and videos in, single ones or folders, larger ones out."""
 
 import signal
 from pathlib import Path
@@ -9,10 +9,10 @@ from srlab.assembly.network import load_network
 from srlab.command_line.invocation import Invocation
 from srlab.commands.upscale.jobs import find_jobs
 from srlab.commands.upscale.pictures import upscale_files
-from srlab.commands.upscale.video import upscale_video
+from srlab.commands.upscale.video import upscale_video, upscale_videos
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import Interrupted, UserError
-from srlab.imaging.video import is_video
+from srlab.imaging.video.files import is_video
 from srlab.imaging.writing import output_format
 from srlab.machine.device import choose_device
 from srlab.machine.memory import keep_freed_memory
@@ -21,7 +21,7 @@ from srlab.words import Colour
 
 
 def run(call: Invocation[UpscaleConfig]) -> None:
-    """Upscale what ``input`` names; a folder's pictures that exist in ``output`` are left alone.
+    """Upscale what ``input`` names; what exists of a folder in ``output`` is left alone.
 
     Raises:
         UserError: Input, output or network cannot be used.
@@ -35,6 +35,7 @@ def run(call: Invocation[UpscaleConfig]) -> None:
         print(f"by {name}, which comes with srlab; model=list names the others")
     network = load_network(config, choose_device(config.device))
     upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
+    rgb = network.colour == Colour.rgb
     sources = _sources(config.input)
     source = sources[0]
     if config.quality is not None and not 1 <= config.quality <= 100:
@@ -43,19 +44,23 @@ def run(call: Invocation[UpscaleConfig]) -> None:
         if config.format is not None or config.quality is not None:
             raise UserError("format and quality are of pictures; a video's type is its output's")
         place = Path(config.output).expanduser() if config.output else source.parent
-        upscale_video(source, place, upscale, network.scale, network.colour == Colour.rgb)
+        upscale_video(source, place, upscale, network.scale, rgb)
         return
     jobs = find_jobs(
         sources, config.output, network.scale, config.recursive, config.format, config.first_frame
     )
     if config.quality is not None:
-        _check_quality([target for _, target in jobs])
+        _check_quality([target for source, target in jobs if not is_video(source)])
     waiting = [(source, target) for source, target in jobs if not target.exists()]
+    videos = [(source, target) for source, target in waiting if is_video(source)]
+    pictures = [(source, target) for source, target in waiting if not is_video(source)]
+    kind = "files" if any(is_video(source) for source, _ in jobs) else "pictures"
     if len(waiting) < len(jobs):
-        print(f"{len(jobs) - len(waiting)} of {len(jobs)} pictures are there already, left alone")
-    failures = upscale_files(waiting, upscale, network.scale, config.first_frame, config.quality)
+        print(f"{len(jobs) - len(waiting)} of {len(jobs)} {kind} are there already, left alone")
+    failures = upscale_files(pictures, upscale, network.scale, config.first_frame, config.quality)
+    failures += upscale_videos(videos, upscale, network.scale, rgb)
     if failures and len(waiting) > 1:
-        failures.insert(0, f"{len(failures)} of {len(waiting)} pictures could not be upscaled:")
+        failures.insert(0, f"{len(failures)} of {len(waiting)} {kind} could not be upscaled:")
     if failures:
         raise UserError("\n  ".join(failures))
 

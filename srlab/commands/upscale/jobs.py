@@ -1,4 +1,4 @@
-"""Which file becomes which: pictures, and what is made of them."""
+"""Which file becomes which: pictures and videos, and what is made of them."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from srlab.errors import OutputExists, UserError
-from srlab.imaging.files import left_out, list_images
+from srlab.imaging.files import is_image, left_out, list_images, listed
 from srlab.imaging.formats.opening import holds_frames
-from srlab.imaging.video import is_video
+from srlab.imaging.video.files import is_found_video, is_video, pyav
+from srlab.imaging.video.writing import kind_for
 from srlab.imaging.writing import output_format
 from srlab.storage.folders import ensure_folder
 from srlab.words import PictureFormat
@@ -28,10 +29,10 @@ def find_jobs(
     kind: PictureFormat | None = None,
     first_frame: bool = False,
 ) -> list[Job]:
-    """Pair each picture with the file that is made of it, and make the folders of these.
+    """Pair each picture and video with the file that is made of it; make the folders of these.
 
     Args:
-        sources: A picture, several, or a folder of pictures.
+        sources: A picture, several pictures and videos, or a folder of them.
         output: What was named as the output: a file, or a folder, which is there or whose name
             ends with a slash; beside the sources if None.
         scale: The factor s.
@@ -44,6 +45,8 @@ def find_jobs(
     """
     target = Path(output).expanduser() if output else None
     if target is not None and is_video(target) and not target.is_dir():
+        if is_video(sources[0]):
+            raise UserError(f"output {target} is one video, but input has several: name a folder")
         raise UserError(f"output {target} is a video, but input {sources[0]} is none")
     sources = list(dict.fromkeys(sources))
     _check_sources(sources)
@@ -68,7 +71,7 @@ def _check_sources(sources: Sequence[Path]) -> None:
     for source in sources:
         if not source.is_file() and not source.is_dir():
             raise UserError(f"input {source} is no file and no folder")
-        if len(sources) > 1 and (source.is_dir() or is_video(source)):
+        if len(sources) > 1 and source.is_dir():
             raise UserError(f"several pictures at once, but {source} is none: name it alone")
 
 
@@ -84,26 +87,50 @@ def _of_folder(
         raise UserError("input and output are the same folder: name another output")
     if target.exists() and not target.is_dir():
         raise UserError(f"input is a folder, so output must be one too, but {target} is a file")
-    paths = list_images(source, recursive)
+    paths = _found(source, recursive)
     if recursive:  # what an earlier run has made within the input
         paths = [path for path in paths if target.resolve() not in path.resolve().parents]
-    if others := left_out(source, recursive):
+    if others := left_out(source, recursive, _is_taken):
         print(f"{source}: left out, as no pictures: {others}")
     folders = [target / path.parent.relative_to(source) for path in paths]
     return _named(paths, folders, scale, suffix_of)
 
 
+def _is_taken(path: Path) -> bool:
+    return is_image(path) or is_found_video(path)
+
+
+def _found(source: Path, recursive: bool) -> list[Path]:
+    """Return the pictures and videos in a folder; no videos, and say so, where PyAV is missing.
+
+    Raises:
+        UserError: There are none.
+    """
+    paths = listed(source, recursive, _is_taken)
+    pictures = [path for path in paths if is_image(path)]
+    try:
+        if len(pictures) < len(paths):
+            pyav()
+    except UserError as error:
+        if not pictures:
+            raise
+        print(f"{source}: {len(paths) - len(pictures)} videos are left out: {error}")
+        paths = pictures
+    return paths or list_images(source, recursive)
+
+
 def _named(
     paths: Sequence[Path], folders: Sequence[Path], scale: int, suffix_of: Naming
 ) -> list[Job]:
-    """Name what is made of pictures; those that differ by their suffix only keep it in the name.
+    """Name what is made of files; those that differ by their suffix only keep it in the name.
 
     What an earlier run has made of one of the others is left out.
     """
-    stems = Counter((path.parent, path.stem) for path in paths)
+    made = [(path.parent, path.stem, suffix_of(path)) for path in paths]
+    names = Counter(made)
     jobs = []
-    for path, folder in zip(paths, folders, strict=True):
-        kind = f"_{path.suffix[1:]}" if stems[path.parent, path.stem] > 1 else ""
+    for path, folder, name in zip(paths, folders, made, strict=True):
+        kind = f"_{path.suffix[1:]}" if names[name] > 1 else ""
         jobs.append((path, folder / f"{path.stem}{kind}_x{scale}{suffix_of(path)}"))
     targets = {made for _, made in jobs}
     for path in [path for path, _ in jobs if path in targets]:
@@ -116,7 +143,9 @@ def _named(
 
 
 def _suffix(path: Path, kind: PictureFormat | None, first_frame: bool) -> str:
-    """Return the suffix of what a picture becomes."""
+    """Return the suffix of what a picture or a video becomes."""
+    if is_video(path):
+        return kind_for(path)
     if kind is not None:
         return _SHORT.get(kind, f".{kind}")
     if first_frame or path.suffix.lower() not in _OF_FRAMES:

@@ -12,11 +12,17 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from srlab.commands.upscale.canvas import Canvas
 from srlab.console.progress import clock, show_progress
-from srlab.errors import OutputExists
-from srlab.imaging.chroma import enlarge_chroma
-from srlab.imaging.video import Clip, blank, plane
-from srlab.imaging.video_writing import can_write, check_output, clip_writer
+from srlab.errors import OutputExists, UserError
+from srlab.imaging.video.clip import Clip
+from srlab.imaging.video.writing import (
+    check_kind,
+    clip_writer,
+    holds_alpha,
+    kind_for,
+    written_size,
+)
 from srlab.storage.atomic import atomic_file
 from srlab.storage.folders import ensure_folder
 
@@ -26,12 +32,39 @@ Upscale = Callable[[np.ndarray], Iterator[np.ndarray]]
 Item = TypeVar("Item")
 
 
-def upscale_video(source: Path, target: Path, upscale: Upscale, scale: int, rgb: bool) -> None:
+def upscale_videos(
+    jobs: list[tuple[Path, Path]], upscale: Upscale, scale: int, rgb: bool
+) -> list[str]:
+    """Upscale video files one after the other, as ``upscale_video`` does.
+
+    Args:
+        jobs: Each video and the file that is made of it.
+        upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
+        scale: The factor s.
+        rgb: Whether it sees RGB, not luma.
+
+    Returns:
+        What went wrong: a sentence for each video that failed.
+    """
+    failures = []
+    for number, (source, target) in enumerate(jobs, 1):
+        count = f"[{number}/{len(jobs)}] " if len(jobs) > 1 else ""
+        try:
+            upscale_video(source, target, upscale, scale, rgb, count)
+        except UserError as error:
+            show_progress("")
+            failures.append(str(error))
+    return failures
+
+
+def upscale_video(
+    source: Path, target: Path, upscale: Upscale, scale: int, rgb: bool, count: str = ""
+) -> None:
     """Upscale a video file, and say how fast on the console.
 
     A network that sees luma is given the luma of the frames as it is in the file, which is the
     studio swing that it was trained on; chroma goes by bicubic at its own resolution. One that sees
-    RGB is given RGB.
+    RGB is given RGB. Transparency goes by bicubic, too.
 
     Args:
         source: The video file.
@@ -39,70 +72,79 @@ def upscale_video(source: Path, target: Path, upscale: Upscale, scale: int, rgb:
         upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
         scale: The factor s.
         rgb: Whether it sees RGB, not luma.
+        count: What the line on the console begins with.
 
     Raises:
         UserError: A file cannot be used; there is no output then.
     """
     target = _target(source, target, scale)
     start = time.perf_counter()
-    with Clip(source, rgb) as clip:
+    with Clip(source, rgb, holds_alpha(target.suffix)) as clip:
         height, width = scale * clip.first.height, scale * clip.first.width
-        check_output(target.suffix, height, width)
-        if clip.remark:
-            print(f"{source}: {clip.remark}", flush=True)
-        done = 0
-        prepare = partial(_with_canvas, scale=scale)
+        size = written_size(target.suffix, height, width)
+        for remark in _remarks(clip, target.suffix, (height, width), size):
+            _tell(source, remark)
+        prepare = partial(_prepared, scale=scale, height=size[0], width=size[1])
+        tell = partial(_tell, source)
         with (
             atomic_file(target) as file,
-            clip_writer(file, target.suffix, height, width, clip) as write,
+            clip_writer(file, target.suffix, *size, clip, tell) as write,
             _behind(write) as put,
             _ahead(map(prepare, clip.items())) as items,
         ):
-            for item, canvas in items:
-                if canvas is not None:
-                    _fill(canvas, upscale(_seen(item)))
-                    done += 1
-                    _show(done, clip.frames, start)
-                put(item if canvas is None else canvas)
+            done = _pass_on(items, upscale, put, clip.frames, start)
     seconds = time.perf_counter() - start
     _show(done, done, start)
+    if clip.damaged:
+        tell(f"{clip.damaged} of its {done} frames are damaged, and look so in {target.name}, too")
     print(
-        f"{target}  {width}x{height}  {done} frames  {seconds:.1f} s  "
+        f"{count}{target}  {size[1]}x{size[0]}  {done} frames  {seconds:.1f} s  "
         f"{done / seconds:.1f} frames/s",
         flush=True,
     )
 
 
-def _with_canvas(item: Any, scale: int) -> tuple[Any, Any]:
-    """Return a frame with the one that becomes of it, or a packet and None.
-
-    The new frame has its chroma, if it has planes, but no luma or RGB yet.
-    """
-    if not hasattr(item, "planes"):
-        return item, None
-    canvas = blank(scale * item.height, scale * item.width, item)
-    if len(canvas.planes) == 3:
-        chroma = np.stack([plane(item, 1), plane(item, 2)]).astype(np.float32)
-        large = enlarge_chroma(torch.from_numpy(chroma).unsqueeze(1), scale)
-        levels = large.add_(0.5).clamp_(0, 255).to(torch.uint8).numpy()[:, 0]
-        for number in (1, 2):
-            whole = plane(canvas, number)  # smaller where the last sample stands for one pixel
-            whole[...] = levels[number - 1, : whole.shape[0], : whole.shape[1]]
-    return item, canvas
+def _pass_on(
+    items: Iterator[Any], upscale: Upscale, put: Callable[[Any], None], total: int, start: float
+) -> int:
+    """Fill the canvases, and pass them on with the packets between them; return their number."""
+    done = 0
+    for item in items:
+        if isinstance(item, Canvas):
+            item.fill(upscale(item.seen()))
+            done += 1
+            _show(done, total, start)
+        put(item.frame if isinstance(item, Canvas) else item)
+    return done
 
 
-def _seen(frame: Any) -> np.ndarray:
-    """Return what the network sees of a frame: ``(H, W, 1 or 3)``."""
-    pixels = plane(frame)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+def _remarks(
+    clip: Clip, kind: str, size: tuple[int, int], written: tuple[int, int]
+) -> Iterator[str]:
+    """Yield what becomes of a clip that one may not expect."""
+    if clip.remark:
+        yield clip.remark
+    if clip.transparent and holds_alpha(kind):
+        yield "its transparency is enlarged by bicubic"
+    elif clip.transparent:
+        yield (
+            f"its transparency is left out, as {kind} is written without any: "
+            "name the output .webm to keep it"
+        )
+    if written != size:
+        yield (
+            f"{size[1]}x{size[0]} becomes {written[1]}x{written[0]}, by repeating the last row or "
+            "column, as H.264 has even sizes: name the output .webm to keep it"
+        )
 
 
-def _fill(canvas: Any, rows: Iterator[np.ndarray]) -> None:
-    """Write the network's rows into a frame."""
-    pixels, done = _seen(canvas), 0
-    for some in rows:
-        pixels[done : done + len(some)] = some
-        done += len(some)
+def _tell(source: Path, what: str) -> None:
+    print(f"{source}: {what}", flush=True)
+
+
+def _prepared(item: Any, scale: int, height: int, width: int) -> Any:
+    """Return a frame's canvas, or a packet as it is."""
+    return Canvas(item, scale, height, width) if hasattr(item, "planes") else item
 
 
 @contextmanager
@@ -150,9 +192,8 @@ def _target(source: Path, target: Path, scale: int) -> Path:
         UserError: It exists, or its suffix is no video's.
     """
     if target.is_dir():
-        kind = source.suffix if can_write(source.suffix) else ".mkv"
-        target = target / f"{source.stem}_x{scale}{kind}"
-    check_output(target.suffix, 2, 2)
+        target = target / f"{source.stem}_x{scale}{kind_for(source)}"
+    check_kind(target.suffix)
     if target.exists():
         raise OutputExists(f"{target} exists already: name another output, nothing is overwritten")
     ensure_folder(target.parent)

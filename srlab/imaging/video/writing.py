@@ -1,11 +1,15 @@
-"""Writing video files through PyAV: H.264, or VP9 in WebM; sound and subtitles as they are."""
+"""Writing video files: H.264, or VP9 in WebM; sound and subtitles as they are."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from srlab.errors import UserError
-from srlab.imaging.video import STUDIO, Clip, is_copied, pyav, reformatted
+from srlab.imaging.video.clip import Clip
+from srlab.imaging.video.files import pyav
+from srlab.imaging.video.frames import STUDIO, has_alpha, reformatted
+from srlab.imaging.video.streams import Copies, copy_tags
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -28,48 +32,71 @@ def can_write(kind: str) -> bool:
     return kind.lower() in _FORMATS
 
 
-def check_output(kind: str, height: int, width: int) -> None:
-    """Check, before the work, that a video of this size can be written.
+def kind_for(source: Path) -> str:
+    """Return the suffix of what is made of a video file: its own, or that of Matroska."""
+    return source.suffix if can_write(source.suffix) else ".mkv"
+
+
+def check_kind(kind: str) -> None:
+    """Check that a suffix names a container that is written.
 
     Raises:
-        UserError: The suffix names no container, or its codec takes no odd number of pixels.
+        UserError: It does not.
     """
     if not can_write(kind):
         raise UserError(f"cannot write video of type {kind!r}; use {', '.join(_FORMATS)}")
-    if (height % 2 or width % 2) and _FORMATS[kind.lower()][1] == "libx264":
-        raise UserError(
-            f"H.264 takes no odd number of pixels, and the clip would have {width}x{height}: "
-            "name the output .webm, whose VP9 does"
-        )
+
+
+def holds_alpha(kind: str) -> bool:
+    """Say whether files with this suffix hold transparency."""
+    return kind.lower() == ".webm"
+
+
+def written_size(kind: str, height: int, width: int) -> tuple[int, int]:
+    """Return the rows and columns that a video is written with: of H.264 these are even."""
+    if _FORMATS[kind.lower()][1] != "libx264":
+        return height, width
+    return height + height % 2, width + width % 2
 
 
 @contextmanager
 def clip_writer(
-    file: BinaryIO, kind: str, height: int, width: int, like: Clip
+    file: BinaryIO,
+    kind: str,
+    height: int,
+    width: int,
+    like: Clip,
+    tell: Callable[[str], None] = print,
 ) -> Iterator[Callable[["VideoFrame | Packet"], None]]:
     """Write a video file, whose frames and packets are given in the body.
 
     Args:
         file: Where the bytes go, from its beginning; the file is whole at the end of the body.
         kind: File suffix that names the container: ``.mp4``, ``.mkv``, ...
-        height: Rows of its frames.
+        height: Rows of its frames, as ``written_size`` gives them.
         width: Columns.
-        like: The clip whose sound, subtitles, colours, shape of pixels, rotation, titles and
-            chapters it gets. Subtitles that the container does not take are left out.
+        like: The clip whose sound, subtitles, attachments, colours, shape of pixels, rotation,
+            titles and chapters it gets.
+        tell: Is told what the container does not take and what is left out therefore.
 
     Yields:
-        A function of frames ``yuv420p`` or ``rgb24`` and of packets, which get another stream.
+        A function of frames, ``yuv420p`` or ``rgb24``, with transparency ``yuva420p`` or ``rgba``,
+        and of packets, which get another stream.
 
     Raises:
         UserError: The container does not take the size or the sound, or encoding fails.
     """
-    check_output(kind, height, width)
+    check_kind(kind)
     av = pyav()
     form, codec, settings = _FORMATS[kind.lower()]
+    pixels = "yuva420p" if has_alpha(like.first) else "yuv420p"
     container = av.open(file, "w", format=form)
     try:
         stream = _add_picture(container, codec, settings, height, width, like)
-        copies = _add_others(container, kind, like)
+        stream.pix_fmt = pixels
+        copies = Copies(container, kind, like)
+        if copies.left_out:
+            tell(f"left out, as {kind} does not take it: {copies.left_out}")
         titles = like.container.metadata.items()
         container.metadata.update({k: v for k, v in titles if k not in _OF_THE_FILE})
         container.set_chapters(like.container.chapters())
@@ -78,12 +105,10 @@ def clip_writer(
 
         def write(item: Any) -> None:
             if isinstance(item, av.Packet):
-                if item.stream_index in copies:
-                    item.stream = copies[item.stream_index]
-                    container.mux_one(item)
+                copies.mux(item)
                 return
-            if item.format.name != "yuv420p":
-                item = reformatted(reformatter, item, "yuv420p", **colours)
+            if item.format.name != pixels:
+                item = reformatted(reformatter, item, pixels, **colours)
             container.mux(stream.encode(item))
 
         yield write
@@ -102,12 +127,14 @@ def _add_picture(
 ) -> Any:
     """Add the video stream."""
     av = pyav()
+    if has_alpha(like.first):  # which libvpx loses in frames that are made of later ones
+        settings = settings | {"auto-alt-ref": "0"}
     try:
         stream = container.add_stream(codec, rate=like.stream.average_rate, options=dict(settings))
     except av.codec.codec.UnknownCodecError:
         raise UserError(f"this PyAV has no encoder {codec}") from None
-    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-    stream.time_base = stream.codec_context.time_base = like.stream.time_base
+    stream.width, stream.height = width, height
+    stream.time_base = stream.codec_context.time_base = like.times.base
     stream.codec_context.flags |= av.codec.context.Flags.frame_duration
     shape = like.stream.sample_aspect_ratio
     if shape and shape != 1 and codec == "libvpx-vp9":
@@ -120,30 +147,8 @@ def _add_picture(
     stream.color_range = STUDIO
     for tag in ("color_primaries", "color_trc", "colorspace"):
         setattr(stream, tag, getattr(like.first, tag))
-    if like.rotation:
-        stream.set_display_rotation(like.rotation)
-    _copy_words(like.stream, stream)
+    degrees, mirrored = like.turn
+    if degrees or mirrored:
+        stream.set_display_rotation(degrees, hflip=mirrored)
+    copy_tags(like.stream, stream)
     return stream
-
-
-def _add_others(container: Any, kind: str, like: Clip) -> dict[int, Any]:
-    """Add streams for sound and subtitles; return them by the index of what they copy."""
-    copies = {}
-    for source in filter(is_copied, like.container.streams):
-        try:
-            copies[source.index] = stream = container.add_stream_from_template(source)
-        except ValueError:
-            if source.type == "subtitle":
-                continue
-            raise UserError(
-                f"{kind} does not take the sound of {like.path} ({source.name}): "
-                "name the output .mkv, which takes nearly all"
-            ) from None
-        _copy_words(source, stream)
-    return copies
-
-
-def _copy_words(source: Any, target: Any) -> None:
-    """Copy a stream's language, title and disposition."""
-    target.metadata.update(source.metadata)
-    target.disposition = source.disposition

@@ -1,0 +1,1 @@
+"""Video files through PyAV, an optional extra that only this room knows."""
