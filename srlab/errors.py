@@ -53,3 +53,7 @@ class WaitingWarning(UserWarning):
 
 class CheckerboardWarning(UserWarning):
     """An upsampler is set up so that it tends to leave a checkerboard."""
+
+
+class DepthWarning(UserWarning):
+    """Pictures have more bits than are used of them."""

@@ -49,3 +49,16 @@ class Picture(StrEnum):
 
     own = "own"
     rgb = "rgb"
+
+
+class PictureFormat(StrEnum):
+    """What kind of file a larger picture becomes; two words for what has two."""
+
+    png = "png"
+    jpeg = "jpeg"
+    jpg = "jpg"
+    webp = "webp"
+    tiff = "tiff"
+    tif = "tif"
+    gif = "gif"
+    bmp = "bmp"

@@ -93,9 +93,9 @@ def _schema_keys(schema: type, prefix: str) -> Iterable[str]:
 
 def show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     """Tell our own warnings in a sentence, and others as Python does."""
-    from srlab.errors import CheckerboardWarning
+    from srlab.errors import CheckerboardWarning, DepthWarning
 
-    if issubclass(category, CheckerboardWarning):
+    if issubclass(category, (CheckerboardWarning, DepthWarning)):
         print(f"srlab: {message}", file=sys.stderr)
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)

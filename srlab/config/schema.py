@@ -14,6 +14,7 @@ from srlab.words import (
     ExportFormat,
     ExportPrecision,
     Picture,
+    PictureFormat,
     Precision,
     UpscalePrecision,
 )
@@ -176,8 +177,11 @@ class UpscaleConfig(UseConfig):
             fp32. ``bf16`` costs up to 0.1 dB.
         input: A picture, a video, ``[several,of,them]`` or a folder of them.
         recursive: Whether to look into the folders in a folder, too.
-        first_frame: Whether to take the first frame or page of a file that has several, which is
-            refused otherwise.
+        first_frame: Whether to take only the first frame or page of a file that has several.
+        format: What pictures become where ``output`` names no file; PNG if null, or for several
+            frames and pages what they are.
+        quality: Of JPEG and WebP, 1 to 100; 95 if null. JPEG keeps the colour of every pixel from
+            90 on.
         output: Where the larger ones go: a file, or a folder for several; beside the input, as
             ``photo_x3.png``, if null.
     """
@@ -186,6 +190,8 @@ class UpscaleConfig(UseConfig):
     input: Any = MISSING
     recursive: bool = False
     first_frame: bool = False
+    format: PictureFormat | None = None
+    quality: int | None = None
     output: str | None = None
 
 

@@ -1,32 +1,24 @@
-"""Image files for training and evaluation: 8 bits, greyscale or RGB."""
+"""Image files: which there are, and what training and evaluation see of them."""
 
-import io
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from srlab.errors import UserError
-from srlab.imaging.png_check import SIGNATURE, check_png
+from srlab.errors import DepthWarning, UserError
+from srlab.imaging.formats.deep import deep_pixels, is_deep_png, to_8_bits
+from srlab.imaging.formats.opening import HAS_HEIF, decoding, open_first
 
-# What is decoded, by content: none of them starts another program.
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = frozenset(
     f".{kind}" for kind in (
         "avif", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff",
-        "webp",
+        "webp", *(("heic", "heif") if HAS_HEIF else ()),
     )
 )  # fmt: skip
-
-# Pillow warns from 89 million pixels on, and refuses twice as many, as we do.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def list_images(folder: Path, recursive: bool = False) -> list[Path]:
@@ -78,10 +70,15 @@ def left_out(
             kinds[path.suffix.lower() or "without a suffix"] += 1
     folders = kinds.pop("folders", 0)
     kinds.pop("", None)
-    told = [f"{count} {kind}" for kind, count in sorted(kinds.items())]
+    told = [f"{count} {kind}{_read_by(kind)}" for kind, count in sorted(kinds.items())]
     if folders:
         told.append(f"{folders} folder{'s' * (folders > 1)} (recursive=true looks into them)")
     return ", ".join(told)
+
+
+def _read_by(kind: str) -> str:
+    """Say what would read files of a suffix, where anything would."""
+    return " (pip install 'srlab[heif]' reads them)" if kind in (".heic", ".heif") else ""
 
 
 def _seen(folder: Path, recursive: bool) -> list[Path]:
@@ -91,85 +88,28 @@ def _seen(folder: Path, recursive: bool) -> list[Path]:
     return sorted(shown)
 
 
-@contextmanager
-def decoding(path: Path) -> Iterator[None]:
-    """Let whatever goes wrong with a file in the body be told in a sentence that names it.
-
-    Raises:
-        UserError: Something did.
-    """
-    try:
-        yield
-    except UserError:
-        raise
-    except MemoryError:
-        raise UserError(f"{path} is too large for the memory that is left") from None
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except UnidentifiedImageError:
-        raise UserError(
-            f"{path} is not a readable image: its content is none of {', '.join(FORMATS)}"
-        ) from None
-    except Image.DecompressionBombError:
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise UserError(
-            f"{path} has more than {most:,} pixels; a file so large may be made to fill the memory"
-        ) from None
-    except Exception as error:  # what a decoder raises depends on where the file makes no sense
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path} is not a readable image: {reason}") from None
-
-
-def open_image(path: Path, first_frame: bool = False, advice: str = "") -> Image.Image:
-    """Open and decode an image file completely.
-
-    Args:
-        path: The file.
-        first_frame: Whether to take the first of several frames or pages.
-        advice: What else to say to who has several.
-
-    Raises:
-        UserError: The file is missing, cut off, or no image, or has several frames.
-    """
-    with decoding(path):
-        data = path.read_bytes()
-        image = Image.open(io.BytesIO(data), formats=_formats())
-        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: previews
-        if frames > 1 and not first_frame:
-            raise UserError(
-                f"{path} has {frames} frames or pages, of which only one could be used: split it"
-                f"{advice}"
-            )
-        if data.startswith(SIGNATURE):
-            check_png(data)
-        image.load()
-    return image
-
-
-@cache
-def _formats() -> list[str]:
-    """Return those formats that this Pillow decodes."""
-    Image.init()
-    return [form for form in FORMATS if form in Image.OPEN]
-
-
-def is_deep_png(path: Path) -> bool:
-    """Tell whether a file is a PNG of 16 bits for each channel, which Pillow may cut to 8."""
-    with path.open("rb") as file:
-        head = file.read(26)
-    return head.startswith(SIGNATURE) and head[24] == 16
-
-
 def read_pixels(path: Path) -> np.ndarray:
     """Read an image as uint8 ``(H, W, 1)`` if it is greyscale, else as RGB ``(H, W, 3)``.
 
+    Pixels of 16 bits are rounded to the nearest of 256 levels, with a ``DepthWarning``, once for
+    each folder.
+
     Raises:
-        UserError: The file is unreadable or has more than 8 bits.
+        UserError: The file is unreadable or has more than 16 bits.
     """
-    image = open_image(path)
+    image, data = open_first(path)
     with decoding(path):
-        if is_deep_png(path) or image.mode.startswith("I;16") or image.mode in ("I", "F"):
-            raise UserError(f"{path} has more than 8 bits; training and evaluation want 8")
+        if is_deep_png(data):
+            image.load()
+        deep = deep_pixels(image, data)
+    if deep is not None:
+        told = f"pictures of 16 bits in {path.parent} are rounded to 8"
+        warnings.warn(told, DepthWarning, stacklevel=2)
+        return to_8_bits(deep[..., : 1 if deep.shape[2] < 3 else 3])
+    with decoding(path):
+        image.load()
+        if image.mode in ("I", "F"):
+            raise UserError(f"{path} has more than 16 bits; training and evaluation want 8 or 16")
         grey = image.mode in ("1", "L", "LA")
         pixels = np.array(image.convert("L" if grey else "RGB"))
     return pixels[..., None] if grey else pixels

@@ -7,7 +7,7 @@ ten times as long. Blocks of rows are compressed apart and joined, as pigz does.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -36,6 +36,7 @@ class PngWriter:
         bits: 8 or 16 for each channel.
         icc: Colour profile, or None.
         exif: EXIF block, or None.
+        parts: What else is said of it: names and contents of chunks.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class PngWriter:
         bits: int,
         icc: bytes | None = None,
         exif: bytes | None = None,
+        parts: Iterable[tuple[bytes, bytes]] = (),
     ):
         self._file = file
         self._missing = height
@@ -62,6 +64,8 @@ class PngWriter:
             self._chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
         if exif:
             self._chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+        for name, content in parts:
+            self._chunk(name, content)
         self._chunk(b"IDAT", b"\x78\x01")  # how a zlib stream begins
 
     def write(self, rows: np.ndarray) -> None:

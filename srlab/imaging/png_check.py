@@ -12,6 +12,7 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 # Adam7: the first row and column of each pass, and its steps.
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2),
            (1, 0, 2, 1))  # fmt: skip
+_MOVING = (b"acTL", b"fcTL", b"fdAT")
 _BLOCK = 1 << 20  # bytes that are inflated at a time, of fewer that are packed
 _PACKED = 1 << 18
 _MOST_INFLATED = 1032  # bytes that zlib makes of one
@@ -21,7 +22,8 @@ def check_png(data: bytes) -> None:
     """Check the chunks of a PNG (ISO/IEC 15948) and that its pixels are all there.
 
     Every chunk has the CRC that it says, and what the pixels are compressed to inflates to as many
-    rows as the picture has, each filtered in a way that there is.
+    rows as the picture has, each filtered in a way that there is; so do those of every frame, where
+    it moves.
 
     Args:
         data: The file.
@@ -31,18 +33,34 @@ def check_png(data: bytes) -> None:
     """
     header: bytes = b""
     pixels: list[memoryview] = []
-    for name, content in _chunks(data):
+    frames: list[tuple[bytes, list[memoryview]]] = []  # size and pixels of each after the first
+    promised = begun = 0
+    for name, content, whole in chunks(data):
+        # Of others Pillow looks at those before the pixels; what comes after them changes none.
+        if not whole and (name[:1].isupper() or name in _MOVING):
+            raise ValueError(f"its part {name.decode(errors='replace')} is damaged (wrong CRC)")
         if not header and name != b"IHDR":
             raise ValueError("it does not begin with its header")
         if name == b"IHDR":
             header = bytes(content)
         elif name == b"IDAT":
             pixels.append(content)
+        elif name == b"acTL":
+            promised = int.from_bytes(content[:4], "big")
+        elif name == b"fcTL":
+            begun += 1
+            frames += [(bytes(content[4:12]), [])] if pixels else []
+        elif name == b"fdAT" and frames:
+            frames[-1][1].append(content[4:])
+    if begun < promised:
+        raise ValueError("its frames are cut off")
+    for size, parts in frames:
+        _check_pixels(parts, _first_bytes(size + header[8:], sum(map(len, parts))))
     _check_pixels(pixels, _first_bytes(header, sum(map(len, pixels))))
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield name and content of each chunk."""
+def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, bool]]:
+    """Yield name and content of each chunk of a PNG, and whether it has the CRC that it says."""
     view, place = memoryview(data), len(SIGNATURE)
     while place + 12 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
@@ -50,10 +68,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         if end + 4 > len(data):
             break
         (check,) = struct.unpack_from(">I", data, end)
-        # Of others Pillow looks at those before the pixels; what comes after them changes none.
-        if name[:1].isupper() and zlib.crc32(view[place + 4 : end]) != check:
-            raise ValueError(f"its part {name.decode(errors='replace')} is damaged (wrong CRC)")
-        yield name, view[place + 8 : end]
+        yield name, view[place + 8 : end], zlib.crc32(view[place + 4 : end]) == check
         if name == b"IEND":
             return
         place = end + 4

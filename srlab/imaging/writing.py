@@ -1,8 +1,8 @@
-"""Writing pictures row by row: PNG as the rows come, other formats at the end, by Pillow.
+"""Writing pictures row by row: PNG and TIFF as the rows come, other formats at the end, by Pillow.
 
-Only PNG is streamed. The others are collected as whole numbers, so they take the memory of the
-finished picture; and they hold less: 65,500 pixels a side in JPEG, 16,383 in WebP, 4 GiB of pixels
-in TIFF and BMP; all of them 8 bits, JPEG and BMP no alpha.
+Those others are collected as whole numbers, so they take the memory of the finished picture; and
+they hold less: 65,500 pixels a side in JPEG and GIF, 16,383 in WebP, 4 GiB of pixels in BMP and
+TIFF; all but TIFF 8 bits, JPEG and BMP no alpha.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,9 +10,14 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
 
 from srlab.errors import UserError
+from srlab.imaging.formats.canvas import changed
+from srlab.imaging.formats.deep import to_8_bits
+from srlab.imaging.formats.gif import GifWriter
+from srlab.imaging.formats.metadata import png_parts, resized
+from srlab.imaging.formats.tiff import MOST_BYTES, TiffWriter
+from srlab.imaging.formats.whole import save_whole
 from srlab.imaging.picture import Picture
 from srlab.imaging.png import PngWriter
 
@@ -24,9 +29,10 @@ _FORMATS = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
     ".bmp": "BMP",
+    ".gif": "GIF",
 }
-_MOST_A_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}
-_MOST_BYTES = {"TIFF": 2**32 - 2**20, "BMP": 2**32 - 2**20}  # their offsets have 32 bits
+_MOST_A_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535}
+_MOST_BYTES = {"TIFF": MOST_BYTES, "BMP": MOST_BYTES}
 
 
 def output_format(kind: str) -> str:
@@ -40,7 +46,7 @@ def output_format(kind: str) -> str:
     return _FORMATS[kind.lower()]
 
 
-def check_fits(kind: str, height: int, width: int, channels: int) -> None:
+def check_fits(kind: str, height: int, width: int, channels: int, bits: int = 8) -> None:
     """Check, before the work, that a format holds a picture so large.
 
     Raises:
@@ -52,7 +58,8 @@ def check_fits(kind: str, height: int, width: int, channels: int) -> None:
         raise UserError(
             f"a {form} file cannot hold {width}x{height} pixels, only {side:,} a side; use .png"
         )
-    if size is not None and height * width * channels > size:
+    deep = 2 if form == "TIFF" and bits == 16 else 1
+    if size is not None and height * width * channels * deep > size:
         raise UserError(
             f"a {form} file cannot hold {width}x{height} pixels, only 4 GiB of them; use .png"
         )
@@ -60,17 +67,19 @@ def check_fits(kind: str, height: int, width: int, channels: int) -> None:
 
 @contextmanager
 def picture_writer(
-    file: BinaryIO, kind: str, height: int, width: int, like: Picture
+    file: BinaryIO, kind: str, height: int, width: int, like: Picture, quality: int | None = None
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Write a picture file whose rows are given in the body, from top to bottom.
 
     Args:
-        file: Where the bytes go; the file is whole at the end of the body.
+        file: Where the bytes go, from its beginning; the file is whole at the end of the body.
         kind: File suffix that names the format: ``.png``, ``.jpg``, ...
         height: Rows that will be given.
         width: Columns.
-        like: The picture whose channels, bits, colour profile and EXIF block it gets, as far as
-            the format holds them.
+        like: The picture whose channels, bits and metadata it gets, as far as the format holds
+            them; sizes that are named there become the new ones.
+        quality: 1 to 100, of JPEG and WebP; 95 if None. JPEG keeps all of the colour's pixels (it
+            is 4:4:4) from 90 on.
 
     Yields:
         A function of rows ``(h, W, channels)``, of the type of the picture's; they may not change
@@ -80,30 +89,38 @@ def picture_writer(
         UserError: The format is unknown, or cannot hold the picture.
     """
     form, channels = output_format(kind), like.pixels.shape[2]
-    check_fits(kind, height, width, channels)
+    check_fits(kind, height, width, channels, like.bits)
+    said = resized(like.said, height, width)
     if form == "PNG":
-        with PngWriter(file, height, width, channels, like.bits, like.icc, like.exif) as png:
+        parts = png_parts(said)
+        with PngWriter(file, height, width, channels, like.bits, said.icc, said.exif, parts) as png:
             yield png.write
+        return
+    if form == "TIFF":
+        with TiffWriter(file).page(height, width, channels, like.bits, said) as write:
+            yield write
         return
     kept = channels - _has_alpha_to_drop(form, like.pixels)
     whole = np.empty((height, width, kept), dtype=np.uint8)
+    yield _filling(whole)
+    if form == "GIF":
+        gif = GifWriter(file, height, width, plays=1, comment=said.comment)
+        gif.add(whole, changed(None, whole), 0)
+        gif.end()
+    else:
+        save_whole(file, form, whole, said, quality)
+
+
+def _filling(whole: np.ndarray) -> Callable[[np.ndarray], None]:
+    """Return a function of rows that puts them, rounded to 8 bits, below those before."""
     done = 0
 
-    def collect(rows: np.ndarray) -> None:
+    def fill(rows: np.ndarray) -> None:
         nonlocal done
-        whole[done : done + len(rows)] = _to_8_bits(rows[..., :kept])
+        whole[done : done + len(rows)] = to_8_bits(rows[..., : whole.shape[2]])
         done += len(rows)
 
-    yield collect
-    image = Image.fromarray(whole[..., 0] if kept == 1 else whole)
-    extras = {"icc_profile": like.icc, "exif": like.exif}
-    quality = {"quality": 95} if form in ("JPEG", "WEBP") else {}
-    try:
-        image.save(file, format=form, **{k: v for k, v in extras.items() if v}, **quality)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the format's
-            raise
-        raise UserError(f"a {form} file cannot hold this picture: {error}") from None
+    return fill
 
 
 def _has_alpha_to_drop(form: str, pixels: np.ndarray) -> bool:
@@ -117,10 +134,3 @@ def _has_alpha_to_drop(form: str, pixels: np.ndarray) -> bool:
     if pixels[..., -1].min() < np.iinfo(pixels.dtype).max:
         raise UserError(f"a {form} file holds no transparency: write .png, .webp or .tif")
     return True
-
-
-def _to_8_bits(rows: np.ndarray) -> np.ndarray:
-    """Round uint16 to the nearest of 256 levels; leave uint8."""
-    if rows.dtype == np.uint8:
-        return rows
-    return ((rows.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -1,13 +1,16 @@
 """Guards: which files an upscaling takes, what it makes of them, and what it says it leaves out."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from srlab.commands.upscale.jobs import find_jobs
 from srlab.errors import UserError
-from srlab.imaging.files import left_out, list_images, read_pixels
-from srlab.imaging.picture import read_picture
+from srlab.imaging import files
+from srlab.imaging.files import left_out, list_images
+from srlab.words import PictureFormat
 
 
 @pytest.fixture
@@ -83,26 +86,39 @@ def test_what_cannot_be_made_is_told_before_the_work(given, output, said, photos
         find_jobs(sources, output and str(tmp_path / output), 2, False)
 
 
-def test_a_folder_without_pictures_says_what_it_holds(tmp_path):
+def test_a_folder_without_pictures_says_what_it_holds(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "SUFFIXES", files.SUFFIXES - {".heic", ".heif"})  # as without it
     for name in ("a.heic", "b.heic", ".c.png", "d"):
         (tmp_path / name).touch()
-    with pytest.raises(
-        UserError, match=r"holds no image .*; it holds 2 \.heic, 1 without a suffix"
-    ):
+    others = "2 .heic (pip install 'srlab[heif]' reads them), 1 without a suffix"
+    assert left_out(tmp_path) == others
+    with pytest.raises(UserError, match=rf"holds no image .*; it holds {re.escape(others)}"):
         list_images(tmp_path)
-    assert left_out(tmp_path) == "2 .heic, 1 without a suffix"
 
 
-@pytest.mark.parametrize("kind", ["gif", "tif", "webp", "png"])
-def test_a_file_of_several_frames_is_refused_and_its_first_is_taken_when_asked(kind, tmp_path):
-    path = tmp_path / f"a.{kind}"
+def test_names_say_what_a_picture_becomes(tmp_path):
     frames = [Image.fromarray(np.full((8, 9, 3), level, np.uint8)) for level in (0, 255)]
-    options = {"lossless": True} if kind == "webp" else {}
-    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
-    with pytest.raises(UserError, match=r"has 2 frames or pages.*first_frame=true"):
-        read_picture(path)
-    with pytest.raises(UserError, match=r"could be used: split it$"):
-        read_pixels(path)
-    first = read_picture(path, first_frame=True).pixels
-    assert first.shape[:2] == (8, 9)
-    assert not first[..., :3].any()
+    for name in ("a.gif", "b.webp", "c.tif", "d.png"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        frames[0].save(tmp_path / f"still_{name}")
+    several, still = "abcd", [f"still_{letter}" for letter in "abcd"]
+
+    def becomes(**options):
+        jobs = find_jobs([tmp_path], str(tmp_path / "out"), 2, False, **options)
+        return {out.name for _, out in jobs}
+
+    kept = {"a_x2.gif", "b_x2.webp", "c_x2.tif", "d_x2.png"}
+    assert becomes() == kept | {f"{name}_x2.png" for name in still}
+    assert becomes(first_frame=True) == {f"{name}_x2.png" for name in (*several, *still)}
+    short = {"jpeg": "jpg", "jpg": "jpg", "tiff": "tif", "webp": "webp", "gif": "gif"}
+    for kind, suffix in short.items():
+        names = {f"{name}_x2.{suffix}" for name in (*several, *still)}
+        assert becomes(kind=PictureFormat(kind)) == names
+
+
+def test_a_name_and_a_format_that_differ_are_told(photos, tmp_path):
+    asked = {"scale": 2, "recursive": False, "kind": PictureFormat.jpeg}
+    ((_, out),) = find_jobs([photos / "a.png"], str(tmp_path / "b.jpg"), **asked)
+    assert out.name == "b.jpg"
+    with pytest.raises(UserError, match=r"b\.png is PNG by its name, but format=jpeg is asked"):
+        find_jobs([photos / "a.png"], str(tmp_path / "b.png"), **asked)

@@ -49,8 +49,8 @@ def test_transparency_is_not_dropped_in_silence(kind):
     pixels, _ = disc(4)
     opaque = pixels.copy()
     opaque[..., -1] = 255
-    with picture_writer(io.BytesIO(), kind, 24, 26, Picture(opaque, None, None)) as write:
+    with picture_writer(io.BytesIO(), kind, 24, 26, Picture(opaque)) as write:
         write(opaque)
-    writer = picture_writer(io.BytesIO(), kind, 24, 26, Picture(pixels, None, None))
+    writer = picture_writer(io.BytesIO(), kind, 24, 26, Picture(pixels))
     with pytest.raises(UserError, match=r"no transparency: write \.png"), writer:
         pass

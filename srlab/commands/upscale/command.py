@@ -13,6 +13,7 @@ from srlab.commands.upscale.video import upscale_video, upscale_videos
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import Interrupted, UserError
 from srlab.imaging.video.files import is_video
+from srlab.imaging.writing import output_format
 from srlab.machine.device import choose_device
 from srlab.machine.memory import keep_freed_memory
 from srlab.weights import default_for, shipped
@@ -37,18 +38,26 @@ def run(call: Invocation[UpscaleConfig]) -> None:
     rgb = network.colour == Colour.rgb
     sources = _sources(config.input)
     source = sources[0]
+    if config.quality is not None and not 1 <= config.quality <= 100:
+        raise UserError(f"quality goes from 1 to 100, got {config.quality}")
     if len(sources) == 1 and is_video(source) and source.is_file():
+        if config.format is not None or config.quality is not None:
+            raise UserError("format and quality are of pictures; a video's type is its output's")
         place = Path(config.output).expanduser() if config.output else source.parent
         upscale_video(source, place, upscale, network.scale, rgb)
         return
-    jobs = find_jobs(sources, config.output, network.scale, config.recursive)
+    jobs = find_jobs(
+        sources, config.output, network.scale, config.recursive, config.format, config.first_frame
+    )
+    if config.quality is not None:
+        _check_quality([target for source, target in jobs if not is_video(source)])
     waiting = [(source, target) for source, target in jobs if not target.exists()]
     videos = [(source, target) for source, target in waiting if is_video(source)]
     pictures = [(source, target) for source, target in waiting if not is_video(source)]
     kind = "files" if any(is_video(source) for source, _ in jobs) else "pictures"
     if len(waiting) < len(jobs):
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} {kind} are there already, left alone")
-    failures = upscale_files(pictures, upscale, network.scale, config.first_frame)
+    failures = upscale_files(pictures, upscale, network.scale, config.first_frame, config.quality)
     failures += upscale_videos(videos, upscale, network.scale, rgb)
     if failures and len(waiting) > 1:
         failures.insert(0, f"{len(failures)} of {len(waiting)} {kind} could not be upscaled:")
@@ -69,6 +78,20 @@ def _default_model(scale: int) -> str:
             f"checkpoint=FILE or model=bicubic"
         )
     return name
+
+
+def _check_quality(targets: list[Path]) -> None:
+    """Check that files have a quality that can be chosen.
+
+    Raises:
+        UserError: One has not.
+    """
+    for target in targets:
+        if output_format(target.suffix) not in ("JPEG", "WEBP"):
+            raise UserError(
+                f"quality is of JPEG and WebP, and {target} is neither: add format=jpeg or "
+                f"format=webp, or leave quality out"
+            )
 
 
 def _sources(given: Any) -> list[Path]:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from srlab.commands.upscale.frames import check_holds, counted, tell_left_out, upscale_frames
 from srlab.console.progress import show_progress
 from srlab.errors import UserError
-from srlab.imaging.picture import Picture, fill_hidden, read_picture
+from srlab.imaging.frames import Frames, read_frames
+from srlab.imaging.picture import Picture, fill_hidden
 from srlab.imaging.writing import picture_writer
 from srlab.storage.atomic import atomic_file
 
@@ -21,6 +23,7 @@ def upscale_files(
     upscale: Callable[[np.ndarray], Iterator[np.ndarray]],
     scale: int,
     first_frame: bool = False,
+    quality: int | None = None,
 ) -> list[str]:
     """Upscale picture files; while one is computed, the next is read and the last one closed.
 
@@ -28,12 +31,14 @@ def upscale_files(
         jobs: Each picture and the file that is made of it.
         upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
         scale: The factor s.
-        first_frame: Whether to take the first of several frames.
+        first_frame: Whether to take the first of several frames only.
+        quality: 1 to 100, of JPEG and WebP; 95 if None.
 
     Returns:
         What went wrong: a sentence for each picture that failed.
     """
     failures: list[str] = []
+    told: set[str] = set()
     pictures = _read_ahead([source for source, _ in jobs], first_frame)
     closing: list[Future[None]] = []
     with ThreadPoolExecutor(1) as closer:
@@ -41,16 +46,22 @@ def upscale_files(
             start = time.perf_counter()
             try:
                 picture = reading.result()
-                height, width = (size * scale for size in picture.pixels.shape[:2])
+                check_holds(target, picture)
+                tell_left_out(picture, target, told)
+                height, width = (size * scale for size in picture.size)
                 with ExitStack() as stack:
                     file = stack.enter_context(atomic_file(target))
-                    writer = picture_writer(file, target.suffix, height, width, picture)
-                    write = stack.enter_context(writer)
-                    done = 0
-                    for rows in upscale(picture.pixels):
-                        write(rows)
-                        done += len(rows)
-                        _show(done / height, start)
+                    if isinstance(picture, Frames):
+                        upscale_frames(stack, file, target, picture, upscale, scale, quality)
+                    else:
+                        kind = target.suffix
+                        writer = picture_writer(file, kind, height, width, picture, quality)
+                        write = stack.enter_context(writer)
+                        done = 0
+                        for rows in upscale(picture.pixels):
+                            write(rows)
+                            done += len(rows)
+                            _show(done / height, start)
                     close = stack.pop_all().close
             except UserError as error:
                 failures.append(str(error))
@@ -59,19 +70,21 @@ def upscale_files(
                 for closed in closing:
                     closed.result()
             count = f"[{number}/{len(jobs)}] " if len(jobs) > 1 else ""
-            said = f"{count}{target}  {width}x{height}"
+            said = f"{count}{target}  {width}x{height}{counted(picture)}"
             closing = [closer.submit(_close, close, said, start, failures)]
         for closed in closing:
             closed.result()
     return failures
 
 
-def _read(path: Path, first_frame: bool) -> Picture:
-    picture = read_picture(path, first_frame)
+def _read(path: Path, first_frame: bool) -> Picture | Frames:
+    picture = read_frames(path, first_frame)
+    if isinstance(picture, Frames):
+        return picture
     return replace(picture, pixels=fill_hidden(picture.pixels))
 
 
-def _read_ahead(paths: list[Path], first_frame: bool) -> Iterator[Future[Picture]]:
+def _read_ahead(paths: list[Path], first_frame: bool) -> Iterator[Future[Picture | Frames]]:
     """Yield each file's picture, or why it cannot be read; the next one is read meanwhile."""
     with ThreadPoolExecutor(1) as pool:
         tasks = (pool.submit(_read, path, first_frame) for path in paths)
