@@ -10,6 +10,7 @@ import warnings
 
 from srlab.command_line.verbs import BENCHES, VERBS, Verb
 from srlab.console.failure import fail
+from srlab.errors import Interrupted
 
 _HELP = """\
 srlab: super-resolution networks whose upsampling is a choice
@@ -88,10 +89,6 @@ def _help() -> str:
 
 def _run(name: str, verb: Verb, arguments: list[str]) -> None:
     """Run a verb and turn what goes wrong into an exit status and, for the user, one sentence."""
-    from srlab.command_line.complaints import show_warning
-    from srlab.errors import Interrupted
-
-    warnings.showwarning = show_warning
     full_error = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
     try:
@@ -115,8 +112,10 @@ def _run(name: str, verb: Verb, arguments: list[str]) -> None:
 def _start(name: str, verb: Verb, arguments: list[str]) -> None:
     from srlab.command_line.application import run_application
     from srlab.command_line.arguments import as_hydra_reads
+    from srlab.command_line.complaints import show_warning
     from srlab.config.register import uses_network
 
+    warnings.showwarning = show_warning
     arguments = as_hydra_reads(verb.config or name, arguments)
     if "model=list" in arguments and uses_network(verb.config):
         from srlab.commands.model_list import table
