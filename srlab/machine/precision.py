@@ -48,7 +48,10 @@ def in_single(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     and what writes it, would be rounded to its levels.
     """
     kind = inputs[0].device.type
-    if not torch.is_autocast_enabled(kind) or torch.get_autocast_dtype(kind) != torch.bfloat16:
+    known = torch.amp.is_autocast_available(kind)  # of the meta device nothing is
+    if not known or not torch.is_autocast_enabled(kind):
+        return function(*inputs)
+    if torch.get_autocast_dtype(kind) != torch.bfloat16:
         return function(*inputs)
     with torch.autocast(kind, enabled=False):
         return function(*(x.float() for x in inputs))
