@@ -39,8 +39,8 @@ def check_png(data: bytes) -> None:
         # Of others Pillow looks at those before the pixels; what comes after them changes none.
         if not whole and (name[:1].isupper() or name in _MOVING):
             raise ValueError(f"its part {name.decode(errors='replace')} is damaged (wrong CRC)")
-        if not header and name != b"IHDR":
-            raise ValueError("it does not begin with its header")
+        if (name == b"IHDR") == bool(header):
+            raise ValueError("it has two headers" if header else "it begins with no header")
         if name == b"IHDR":
             header = bytes(content)
         elif name == b"IDAT":
@@ -57,6 +57,23 @@ def check_png(data: bytes) -> None:
     for size, parts in frames:
         _check_pixels(parts, _first_bytes(size + header[8:], sum(map(len, parts))))
     _check_pixels(pixels, _first_bytes(header, sum(map(len, pixels))))
+
+
+def bare_png(data: bytes) -> bytes:
+    """Return a PNG of the same pixels, of its header and pixels alone and packed anew.
+
+    libpng ends a process for chunks that it does not expect, and for streams without their end; of
+    what is returned it finds none, if ``check_png`` found nothing.
+    """
+    parts = [(name, content) for name, content, _ in chunks(data)]
+    header = next(bytes(content) for name, content in parts if name == b"IHDR")
+    packed = b"".join(content for name, content in parts if name == b"IDAT")
+    rows = zlib.decompressobj().decompress(packed, int(_first_bytes(header, len(packed))[-1]))
+    made = [SIGNATURE]
+    for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 0)), (b"IEND", b"")):
+        check = struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
+        made += [struct.pack(">I4s", len(content), name), content, check]
+    return b"".join(made)
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, bool]]:

@@ -154,3 +154,23 @@ def test_pixels_that_are_packed_in_one_part_or_in_many_pass_alike():
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", *header))
     parts = b"".join(chunk(b"IDAT", stream[i : i + 999]) for i in range(0, len(stream), 999))
     check_png(b"\x89PNG\r\n\x1a\n" + head + parts + chunk(b"IEND", b""))
+
+
+def test_16_bits_are_read_whatever_else_a_file_holds(tmp_path):
+    """Of libpng each of these ended the process."""
+    pixels = np.random.default_rng(0).integers(0, 65536, (6, 5, 3), dtype=np.uint16)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 6, 16, 2, 0, 0, 0))
+    stream = zlib.compress(rows(pixels))
+    end = chunk(b"IEND", b"")
+    bodies = {
+        "no end of the stream": chunk(b"IDAT", stream[:-4]),
+        "an unknown part that counts": chunk(b"ABCD", b"x") + chunk(b"IDAT", stream),
+        "more than the pixels": chunk(b"IDAT", zlib.compress(rows(pixels) + bytes(500))),
+        "a palette of nothing": chunk(b"PLTE", b"") + chunk(b"IDAT", stream),
+        "two headers": header + chunk(b"IDAT", stream),
+    }
+    for name, body in bodies.items():
+        path = tmp_path / f"{name}.png"
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + body + end)
+        found = pixels_or_fault(path)
+        assert str(path) in found if isinstance(found, str) else np.array_equal(found, pixels), name

@@ -17,7 +17,7 @@ import torch
 from PIL import Image, TiffImagePlugin
 
 from srlab.imaging.formats.turning import ORIENTATION, turn_upright
-from srlab.imaging.png_check import SIGNATURE
+from srlab.imaging.png_check import SIGNATURE, bare_png
 
 _BITS, _PHOTOMETRIC, _PLANES, _ALPHA = 258, 262, 284, 338
 _GREY_FROM_WHITE, _APART, _MULTIPLIED = 0, 2, 1
@@ -69,7 +69,7 @@ def to_8_bits(pixels: np.ndarray) -> np.ndarray:
 
 def _of_png(data: bytes, transparent: int | tuple[int, ...] | None) -> np.ndarray:
     """Decode a PNG; a ``transparent`` colour becomes alpha."""
-    whole = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    whole = torch.frombuffer(bytearray(bare_png(data)), dtype=torch.uint8)
     try:
         from torchvision.io import ImageReadMode, decode_image
 
