@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.errors import OverrideParseException
 
 from srlab.config.check import did_you_mean
 from srlab.config.plugins import option_files
 from srlab.config.register import SCHEMAS, uses_network
 from srlab.weights import shipped
+
+_SHOWN = 200  # letters of what was typed
 
 
 def explain(verb: str, complaint: str) -> str | None:
@@ -105,6 +108,13 @@ def show_warning(message, category, filename, lineno, file=None, line=None) -> N
 def sentence(verb: str, arguments: list[str], error: Exception) -> str:
     """Say in a sentence what Hydra or OmegaConf found wrong."""
     text = str(error)
+    if isinstance(error, OverrideParseException):
+        said = re.search(r"while evaluating '.*': (.*)", text)
+        why = f" ({said[1]})" if said else ""
+        return (
+            f"{error.override[:_SHOWN]!r} cannot be read as key=value{why}; a value with spaces, "
+            f"brackets or quotes in it is written as \"key='...'\""
+        )
     if "Could not override 'upsampler'" in text:
         if any(a.startswith("checkpoint=") for a in arguments):
             return "a checkpoint has its upsampler; srlab convert gives it another"

@@ -19,6 +19,10 @@ TRUSTED = ("srlab.models", "srlab.upsamplers", "torch.nn")
 # What a config that came inside a file may consist of: whatever else Hydra might make of it.
 _PLAIN = (dict, list, str, int, float, bool, type(None))
 
+# What a node says of how it is built, beside the arguments of what it names.
+_OF_BUILDING = {"_target_": str, "_partial_": bool, "_recursive_": bool, "_args_": list,
+                "_convert_": str}  # fmt: skip
+
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Return ``; did you mean 'option'?`` for the option nearest to a name, or nothing."""
@@ -115,7 +119,9 @@ def _signature_faults(
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     short = str(node["_target_"]).rpartition(".")[2]
     for name, value in node.items():
-        if name in ("_target_", "_partial_", "_args_", "_convert_", "_recursive_"):
+        if name in _OF_BUILDING:
+            if not isinstance(value, _OF_BUILDING[name]):
+                yield f"{key}.{name} takes {_describe(_OF_BUILDING[name])}, got {value!r}"
             continue
         if name not in parameters:
             if not open_ended:
@@ -178,7 +184,8 @@ def _describe(hint: Any) -> str:
         return " or ".join(str(option) for option in get_args(hint))
     if hint is type(None):
         return "null"
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false",
+             list: "a list"}  # fmt: skip
     if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
         return "a list"
     return words.get(hint) or str(getattr(hint, "__name__", hint))
