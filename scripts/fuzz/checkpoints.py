@@ -26,7 +26,7 @@ import torch
 import yaml
 from cases import Case, contents, in_fork, plain_faults, run_tool, touched
 from mutations import cut, field, flip, overwrite, splice
-from small import SMALL, done, final_bits, import_commands, make_pictures, same, srlab
+from small import SMALL, done, final_bits, make_pictures, same, srlab, warm_up
 
 import srlab as library
 from srlab.commands.train import training
@@ -173,10 +173,9 @@ _KINDS: dict[str, tuple[int, Callable[[Sound, Path], bool], str, tuple[Damage, .
 
 def prepare(place: Path) -> Case:
     """Make a run, half of one and what is exported of it; return a case."""
-    import_commands()
     home = place / "home"
     make_pictures(home)
-    done(home, "train", *SMALL, "run_dir=run")
+    warm_up(home, *SMALL)
     done(home, "export", "checkpoint=run", "format=safetensors", "output=model.safetensors")
     done(home, "evaluate", "checkpoint=run", *_SET, "output=scores")
     in_fork(lambda: _train_half(home))

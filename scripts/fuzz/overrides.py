@@ -23,7 +23,7 @@ from random import Random
 from cases import Case, Outcome, contents, in_fork, left_over, plain_faults, run_tool, touched
 from PIL import Image
 from safetensors import safe_open
-from small import SMALL, done, import_commands, make_pictures, srlab
+from small import SMALL, done, make_pictures, srlab, warm_up
 
 from srlab.command_line import verbs
 from srlab.command_line.complaints import known_keys
@@ -134,8 +134,8 @@ def override(random: Random, config: str) -> str:
     ))  # fmt: skip
 
 
-def command(random: Random) -> tuple[list[str], str]:
-    """Return a random command line with its verb's config."""
+def command(random: Random) -> list[str]:
+    """Return a random command line."""
     (verb,) = random.choices(list(_VERBS), _SHARES)
     config, base = _VERBS[verb]
     kept = [word for word in base if random.random() < 0.97]
@@ -145,7 +145,7 @@ def command(random: Random) -> tuple[list[str], str]:
     more = [override(random, config) for _ in range(random.randint(1, 3))]
     for word in more:  # anywhere, but for the words of the verb
         kept.insert(random.randint(1 if not config else 0, len(kept)), word)
-    return [*verb.split(), *kept], config
+    return [*verb.split(), *kept]
 
 
 def run(folder: Path, arguments: list[str]) -> None:
@@ -194,17 +194,17 @@ def judge(folder: Path, outcome: Outcome, before: dict[str, str]) -> list[str]:
 
 def prepare(place: Path) -> Case:
     """Make what the command lines name, and return a case."""
-    import_commands()
     home = place / "home"
     make_pictures(home)
+    warm_up(home, *_STEPS)
     shutil.copy(home / "test/0.png", home / "photo.png")
     (home / "notes.txt").write_text("mine")
-    done(home, "train", *_STEPS, "run_dir=run")
-    done(home, "sweep", *_STEPS, "seed=0,1", "sweep_dir=swept")
     shutil.copy(home / "run/last.pt", home / "model.pt")
 
     def case(random: Random, folder: Path) -> tuple[str, list[str]]:
-        arguments, _ = command(random)
+        arguments = command(random)
+        if any("swept" in word for word in arguments) and not (home / "swept").exists():
+            done(home, "sweep", *_STEPS, "seed=0,1", "sweep_dir=swept")
         shutil.copytree(home, folder / "home")
         before = {k: v for k, v in contents(folder / "home").items() if not k.startswith("cache/")}
         outcome = in_fork(lambda: run(folder / "home", arguments), _PATIENCE)

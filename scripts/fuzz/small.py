@@ -1,8 +1,10 @@
 """A small training, and the command line in a process that has imported everything."""
 
+import io
 import multiprocessing
 import os
 import sys
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -41,13 +43,16 @@ def make_pictures(folder: Path) -> None:
             smooth.save(folder / name / f"{number}.png")
 
 
-def import_commands() -> None:
-    """Import what commands import when they run, so that no fork has to."""
+def warm_up(folder: Path, *settings: str) -> None:
+    """Train ``run`` in a folder, in this process: what that imports and sets up no fork has to."""
     for name in _LATE:
-        try:
+        with suppress(ImportError):  # an extra that is not installed
             import_module(name)
-        except ImportError:
-            continue  # an extra that is not installed
+    before = Path.cwd()
+    with redirect_stdout(io.StringIO()):
+        srlab(folder, "train", *settings, "run_dir=run")
+    os.environ.pop("HYDRA_FULL_ERROR", None)  # which the command line sets for itself
+    os.chdir(before)
 
 
 def srlab(folder: Path, *arguments: str) -> None:

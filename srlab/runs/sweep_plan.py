@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from srlab.errors import UserError
-from srlab.storage.atomic import write_json
+from srlab.storage.atomic import remove_abandoned, write_json
 
 _PLAN = "sweep.json"
 
@@ -62,6 +62,12 @@ def read_sweep(folder: Path) -> Sweep:
 def is_sweep(folder: Path) -> bool:
     """Tell whether a folder holds a sweep."""
     return (folder / _PLAN).exists()
+
+
+def is_empty(folder: Path) -> bool:
+    """Tell whether a folder is empty, but for a plan that a killed process had begun to write."""
+    remove_abandoned(folder, _PLAN)
+    return not any(folder.iterdir())
 
 
 def write_sweep(folder: Path, sweep: Sweep) -> None:

@@ -30,6 +30,7 @@ from srlab.runs.sweep_plan import (
     Planned,
     Sweep,
     failure_file,
+    is_empty,
     is_sweep,
     read_sweep,
     write_sweep,
@@ -188,21 +189,21 @@ def _take_up(
     Raises:
         UserError: A run there was made otherwise, or another process runs the sweep.
     """
-    if folder.exists() and not is_sweep(folder) and any(folder.iterdir()):
-        raise UserError(f"{folder} is not a sweep and not empty: name another by sweep_dir")
     ensure_folder(folder)
-    lock_folder(folder)
+    lock_folder(folder)  # first: what another one is writing is not removed
+    if not is_sweep(folder) and not is_empty(folder):
+        raise UserError(f"{folder} is not a sweep and not empty: name another by sweep_dir")
     known = read_sweep(folder) if is_sweep(folder) else Sweep()
     for name, config in configs.items():
         if (folder / name / "config.yaml").exists():
             check_unchanged(folder / name, plain_config(config))
         failure_file(folder, name).unlink(missing_ok=True)
-    ensure_folder(folder / "logs")
     known.runs |= runs
     known.commands = list(dict.fromkeys([*known.commands, command]))
     known.started, known.asked = time.time(), list(runs)
     known.finished_before = sum(is_finished(folder / name) for name in runs)
     write_sweep(folder, known)
+    ensure_folder(folder / "logs")
 
 
 def _multirun(folder: Path, fixed: list[str], axes: dict[str, list[str]]) -> list[str]:
