@@ -247,6 +247,8 @@ def test_what_ended_a_run_is_told_from_what_followed(capsys, order):
         outcome(MISSED, ended("mistake", "no such folder"))
     with pytest.raises(UserError, match=r"was killed by SIGSEGV.*go on"):
         outcome(MISSED, ended(code=-11))
+    with pytest.raises(UserError, match=r"was interrupted, so the others.*go on"):
+        outcome(MISSED, ended("stopped"))
     with pytest.raises(UserError, match="failed as told above; go on"):
         outcome(MISSED, ended("error", "Traceback: a mistake of ours\n"))
     assert capsys.readouterr().err == "Traceback: a mistake of ours\n"

@@ -168,6 +168,11 @@ def _outcome(workers: list[Worker], signals: list[int], advice: Callable[[], str
             raise UserError(
                 f"worker {number} of {count} {how}, so the others were stopped; {advice()}"
             )
+        if worker.said[0] == "stopped":
+            raise UserError(
+                f"worker {number} of {count} was interrupted, so the others were stopped; "
+                f"{advice()}"
+            )
     for wanted in ("error", "missed"):
         for number, worker in enumerate(workers, 1):
             if worker.said[0] == wanted:
@@ -206,6 +211,8 @@ def work(line_number: int) -> None:
         line.send(("mistake", str(error)))
     except Interrupted as stop:
         line.send(("interrupted", str(stop)))
+    except KeyboardInterrupt:  # a signal of its own, before it could save
+        line.send(("stopped", ""))
     except BaseException as error:
         kind = "missed" if _misses_another(error) else "error"
         line.send((kind, traceback.format_exc()))
