@@ -154,6 +154,23 @@ def check_unchanged(folder: Path, config: dict[str, Any]) -> None:
             )
 
 
+def check_as_saved(folder: Path, saved: dict[str, Any], config: dict[str, Any]) -> None:
+    """Check that a run goes on by the config that its checkpoint was made with.
+
+    What one of them does not have, as of an older version, is left out.
+
+    Raises:
+        UserError: The file of the config was damaged, or changed by hand.
+    """
+    before, now = computed(saved), computed(config)
+    for key in sorted(before.keys() & now.keys()):
+        if before[key] != now[key] and not _PLACE.fullmatch(key):
+            raise UserError(
+                f"{folder}/config.yaml has {key}={now[key]}, but the run was made with "
+                f"{before[key]}, as its checkpoint says: put that back"
+            )
+
+
 def computed(config: dict[str, Any]) -> dict[str, Any]:
     """Return what a run computes, by dotted keys: where, and under what name, is left out."""
     flat = _flattened(config)

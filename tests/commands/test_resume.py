@@ -162,6 +162,11 @@ def test_a_resumed_run_takes_no_new_settings_and_no_new_images(workplace, killed
     assert "optim.lr=1 cannot be given with resume=" in refused.stderr
     assert refused.returncode == 2
 
+    changed = shutil.copytree(killed, tmp_path / "changed") / "config.yaml"
+    changed.write_text(changed.read_text().replace("lr: 0.001", "lr: 0.003"))
+    refused = ran(tmp_path, "train", "resume=changed")
+    assert "config.yaml has optim.lr=0.003, but the run was made with 0.001" in refused.stderr
+
     shutil.copytree(workplace / "train", tmp_path / "train")
     config = shutil.copytree(killed, tmp_path / "run") / "config.yaml"
     config.write_text(config.read_text().replace(f"{workplace}/train", f"{tmp_path}/train"))

@@ -23,7 +23,7 @@ from srlab.console.transcript import Transcript, transcribed
 from srlab.errors import UserError
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
-from srlab.runs.folder import create_run, make_paths_absolute, read_run, take_up_run
+from srlab.runs.folder import check_as_saved, create_run, make_paths_absolute, read_run, take_up_run
 from srlab.storage.checkpoint import load
 from srlab.storage.folders import make_dated_folder
 
@@ -182,6 +182,7 @@ def _take_up(training: TrainingRun, folder: Path) -> None:
         raise UserError(f"{path} holds no training state, so it cannot be resumed")
     if checkpoint.get("fingerprint") != training.pack.fingerprint:
         raise UserError(f"the training images have changed since {folder} was begun")
+    check_as_saved(folder, checkpoint["config"], plain_config(training.config))
     try:
         training.state.load_state_dict(checkpoint["training"])
         training.seconds = float(checkpoint.get("seconds", 0.0))  # not in those of older versions
