@@ -1,5 +1,7 @@
 """Guards: what training and evaluation read of image files: grey or RGB of 8 bits."""
 
+import struct
+
 import numpy as np
 import pytest
 import torch
@@ -59,3 +61,16 @@ def test_heic_is_named_with_the_extra_that_reads_it(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     with pytest.raises(UserError, match=r"a\.jpg .*HEIC.*pip install 'srlab\[heif\]'"):
         read_pixels(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("packing", ["raw", "tiff_lzw", "tiff_deflate", "jpeg", "packbits"])
+def test_a_tiff_that_says_more_rows_than_it_holds_is_refused(packing, tmp_path):
+    path = tmp_path / "a.tif"
+    Image.fromarray(noise(11, 13, 3)).save(path, compression=packing)
+    assert read_pixels(path).shape == (11, 13, 3)
+    data = bytearray(path.read_bytes())
+    (entry,) = (e for e in (struct.pack("<HHI", 257, kind, 1) for kind in (3, 4)) if e in data)
+    data[data.index(entry) + 8] = 22  # its length
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"a\.tif is not a readable image"):
+        read_pixels(path)

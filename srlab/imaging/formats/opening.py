@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from srlab.errors import UserError
 from srlab.imaging.png_check import SIGNATURE, check_png
@@ -18,6 +19,7 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 HAS_HEIF = find_spec("pillow_heif") is not None
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _SUBFILE, _REDUCED_OR_MASK = 254, 1 | 4  # of TIFF: what a page is of another
+_WIDTH_AND_HEIGHT = (256, 257)  # tags of TIFF
 
 # Pillow warns from 89 million pixels on, and refuses twice as many, as we do.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -126,11 +128,19 @@ def holds_frames(path: Path) -> str | None:
 def check_size(image: Image.Image) -> None:
     """Check that a frame is not so large that it may be made to fill the memory, as Pillow does.
 
+    And that a page of a TIFF has all its parts: Pillow makes black of those that are missing.
+
     Raises:
-        Image.DecompressionBombError: It is.
+        Image.DecompressionBombError: It is so large.
+        ValueError: Parts are missing.
     """
     if image.width * image.height > 2 * (Image.MAX_IMAGE_PIXELS or 2**62):
         raise Image.DecompressionBombError
+    if isinstance(image, TiffImageFile):
+        ends = [tile.extents[2:] for tile in image.tile if tile.extents]
+        for axis, tag in enumerate(_WIDTH_AND_HEIGHT):
+            if max((end[axis] for end in ends), default=0) < image.tag_v2[tag]:
+                raise ValueError("its pixels are cut off")
 
 
 def _frame_numbers(image: Image.Image) -> list[int]:
