@@ -132,9 +132,19 @@ def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
             )
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    last = pack.hr_offset[-1] + pack.size[-1].prod() * scale**2 * pack.channels
-    whole = len(pack.pixels) == last and _is_as_written(place, pack)
-    return pack if whole else None
+    return pack if _fills_its_pixels(pack) and _is_as_written(place, pack) else None
+
+
+def _fills_its_pixels(pack: Pack) -> bool:
+    """Tell whether the images that the index names lie one after the other, and nothing else."""
+    size = pack.size
+    if size.dtype != np.int64 or size.shape[1:] != (2,) or not size.size or size.min() < 1:
+        return False
+    lr = size.prod(axis=1) * pack.channels
+    ends = (lr * (1 + pack.scale**2)).cumsum()
+    hr_offset = ends - lr * pack.scale**2
+    there = np.array_equal(pack.hr_offset, hr_offset)
+    return there and np.array_equal(pack.lr_offset, hr_offset - lr) and ends[-1] == len(pack.pixels)
 
 
 def _is_as_written(place: Path, pack: Pack) -> bool:

@@ -118,3 +118,19 @@ def test_a_cache_that_is_named_by_an_empty_text_is_not_named(monkeypatch, tmp_pa
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "srlab"
+
+
+def test_a_pack_whose_index_says_what_is_not_so_is_made_anew(pictures):
+    pack = open_pack(folder(str(pictures)), 2, Colour.y, 8)
+    (path,) = cache_folder().glob("packs/damaged-*/index.npz")
+    with np.load(path) as index:
+        sound = dict(index)
+    for name, other in (
+        ("size", sound["fingerprint"]), ("size", sound["size"][:1]), ("size", -sound["size"]),
+        ("size", sound["size"][:0]), ("lr_offset", sound["hr_offset"]),
+        ("hr_offset", sound["size"]), ("fingerprint", sound["size"]),
+    ):  # fmt: skip
+        np.savez(path, **sound | {name: other})
+        again = open_pack(folder(str(pictures)), 2, Colour.y, 8)
+        assert np.array_equal(again.pixels, pack.pixels)
+        assert np.array_equal(again.size, pack.size)
