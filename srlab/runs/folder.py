@@ -204,7 +204,12 @@ def stored_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder} is not a run: it has no config.yaml") from None
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise UserError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
-    if not isinstance(content, dict):
+    except (
+        AssertionError,
+        RecursionError,
+    ):  # a value alone, for OmegaConf; one in another, endless
+        content = None
+    if not isinstance(content, dict) or "model" not in content:
         raise UserError(f"{path} is damaged: it is not the config of a run")
     return {str(key): value for key, value in content.items()}
 
