@@ -135,18 +135,20 @@ def run(folder: Path, job: Job, arguments: tuple[str, ...], death: Death, sets: 
         (folder / "events").write_text(str(len(seen)))
 
 
-def try_once(folder: Path, job: Job, death: Death, sets: Any) -> tuple[Outcome, list[str]]:
-    """Run a command, or go on with it; return how it ended, and what is wrong with that."""
+def try_once(folder: Path, job: Job, death: Death, sets: Any) -> tuple[Outcome, list[str], bool]:
+    """Run a command, or go on; return how it ended, what is wrong with that, and if it is done."""
     arguments = job.again(folder / "home")
     outcome = in_fork(lambda: run(folder, job, arguments, death, sets), seconds=_SECONDS)
     # Where a worker alone gets a signal, it is told as one that all of them got, or as a failure.
     allowed = (0, 128 + death.sign, *((2, 128 + signal.SIGTERM) if job.worker else ()))
     faults = plain_faults(outcome, allowed)
-    if outcome.status == -death.sign:
-        faults = [fault for fault in faults if "crashes" not in fault]
+    # It may have been killed when all was done.
+    done = outcome.status == 0 or "exists already" in outcome.said
+    if done or outcome.status == -death.sign:
+        faults = [fault for fault in faults if "it crashes" not in fault and "status" not in fault]
     if left := _left_processes(folder):
         faults.append(f"{len(left)} processes are left: {left}")
-    return outcome, faults
+    return outcome, faults, done
 
 
 def _left_processes(folder: Path) -> list[str]:
@@ -201,7 +203,7 @@ def prepare(place: Path) -> Case:
         if name not in known:
             folder, job = place / "undisturbed", JOBS[name]
             _lay_out(home, folder)
-            outcome, faults = try_once(folder, job, Death(), sets)
+            outcome, faults, _ = try_once(folder, job, Death(), sets)
             if faults or outcome.status:
                 raise RuntimeError(f"{name}, undisturbed: {faults} {outcome.said}")
             count = 50 if job.worker else int((folder / "events").read_text())
@@ -219,16 +221,15 @@ def prepare(place: Path) -> Case:
                 random.randrange(count), random.choice(SIGNALS), random.choice((0, 0, 1, 5, 20)),
                 random.randrange(2), random.randrange(2),
             )  # fmt: skip
-            outcome, found = try_once(folder, job, death, sets)
+            outcome, found, done = try_once(folder, job, death, sets)
             told.append(f"{signal.Signals(death.sign).name} at {death}, status {outcome.status}")
             faults += found
-            if outcome.status == 0:
+            if done:
                 break
-        if outcome.status:
-            outcome, found = try_once(folder, job, Death(), sets)
-            if "exists already" not in outcome.said:  # it was killed when all was done
-                faults += found
-        if outcome.status and "exists already" not in outcome.said:
+        if not done:
+            outcome, found, done = try_once(folder, job, Death(), sets)
+            faults += found
+        if not done:
             faults.append(f"it does not go on: {outcome.said[-500:]}")
         elif not same(job.results(folder / "home"), results):
             faults.append("its results are others")
