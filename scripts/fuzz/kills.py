@@ -132,6 +132,7 @@ def run(folder: Path, job: Job, arguments: tuple[str, ...], death: Death, sets: 
     try:
         srlab(folder / "home", *arguments)
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what comes now is the tool's own
         (folder / "events").write_text(str(len(seen)))
 
 
@@ -235,7 +236,7 @@ def prepare(place: Path) -> Case:
             faults.append("its results are others")
         faults += touched(inputs, contents(folder / "home"))
         faults += [f"{left} is left over" for left in left_over(folder / "home")]
-        faults += [f"tmp/{path.name} is left over" for path in (folder / "tmp").glob("srlab*")]
+        faults += [f"tmp/{path.name} is left over" for path in (folder / "tmp").glob("*srlab*")]
         return f"{name}: {'; '.join(told)}", faults
 
     return case

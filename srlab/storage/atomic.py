@@ -78,18 +78,35 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: It cannot be made, or ``path`` is there already with something in it.
     """
-
-    def make() -> tuple[int, str]:
-        name = tempfile.mkdtemp(prefix=_prefix(path.name), dir=path.parent)
-        return (-1 if fcntl is None else os.open(name, os.O_RDONLY)), name
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(path.parent, path.name)
-    handle, work = _held(path.parent, make)
-    try:
+    with scratch_folder(path.parent, path.name) as work:
         yield work
         set_mode(work, 0o777)
         work.rename(path)
+
+
+@contextmanager
+def scratch_folder(place: Path, name: str) -> Iterator[Path]:
+    """Make a folder for a while, and remove it with what is in it.
+
+    One that a killed process left under this name is removed, too.
+
+    Args:
+        place: Where to.
+        name: For whom, as part of what it is called.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+
+    def make() -> tuple[int, str]:
+        made = tempfile.mkdtemp(prefix=_prefix(name), dir=place)
+        return (-1 if fcntl is None else os.open(made, os.O_RDONLY)), made
+
+    remove_abandoned(place, name)
+    handle, work = _held(place, make)
+    try:
+        yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
         if handle >= 0:

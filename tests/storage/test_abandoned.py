@@ -3,7 +3,12 @@
 import subprocess
 import sys
 
-from srlab.storage.atomic import atomic_folder, remove_abandoned, write_atomically
+from srlab.storage.atomic import (
+    atomic_folder,
+    remove_abandoned,
+    scratch_folder,
+    write_atomically,
+)
 
 WRITER = """
 import sys, time
@@ -45,6 +50,17 @@ def test_what_a_live_process_writes_is_left_alone_and_what_a_killed_one_left_is_
     assert other not in names(tmp_path)
     remove_abandoned(tmp_path)
     assert names(tmp_path) == {"last.pt", "pack"}
+
+
+def test_a_folder_for_a_while_leaves_nothing_even_if_its_process_is_killed(tmp_path):
+    writer = begun("atomic_folder", tmp_path / "workers")  # which makes one
+    writer.kill()
+    writer.communicate()
+    assert len(names(tmp_path)) == 1
+    with scratch_folder(tmp_path, "workers") as folder:
+        assert names(tmp_path) == {folder.name}
+        (folder / "store").touch()
+    assert names(tmp_path) == set()
 
 
 def test_files_of_other_names_are_left_alone(tmp_path):

@@ -31,6 +31,7 @@ from srlab.errors import Interrupted, UserError
 from srlab.machine import ranks
 from srlab.machine.processes import end_with_parent
 from srlab.machine.signals import asking
+from srlab.storage.atomic import scratch_folder
 
 _GRACE = 2.0  # seconds in which the worker that failed first is told from those that miss it
 _WORKER = "import sys; from srlab.commands.train.workers import work; work(int(sys.argv[1]))"
@@ -74,9 +75,9 @@ def run_in_workers(count: int, advice: Callable[[], str], run: Callable[..., Any
         number: signal.signal(number, partial(_pass_on, workers, signals)) for number in asking()
     }
     try:
-        with tempfile.TemporaryDirectory(prefix="srlab-") as folder:
+        with scratch_folder(Path(tempfile.gettempdir()), "workers") as folder:
             for rank in range(count):
-                workers.append(_start(rank, count, Path(folder) / "store", (run, given)))
+                workers.append(_start(rank, count, folder / "store", (run, given)))
                 if signals:
                     break
             try:
