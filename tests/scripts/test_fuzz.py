@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from common import fork_server
+from forks import fork_server
 
 TOOLS = Path(__file__).parents[2] / "scripts/fuzz"
 RUN = """
