@@ -74,3 +74,14 @@ def test_a_tiff_that_says_more_rows_than_it_holds_is_refused(packing, tmp_path):
     path.write_bytes(data)
     with pytest.raises(UserError, match=r"a\.tif is not a readable image"):
         read_pixels(path)
+
+
+def test_a_gif_whose_screen_is_huge_and_whose_frame_is_small_is_refused(tmp_path):
+    path = tmp_path / "a.gif"
+    Image.fromarray(noise(11, 13)).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:6] + struct.pack("<HH", 9_000, 6_000) + data[10:])
+    with pytest.raises(UserError, match="first frame is lost in 9000x6000 pixels"):
+        read_pixels(path)
+    path.write_bytes(data[:6] + struct.pack("<HH", 60, 40) + data[10:])
+    assert read_pixels(path).shape[:2] == (40, 60)

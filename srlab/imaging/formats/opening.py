@@ -20,6 +20,7 @@ HAS_HEIF = find_spec("pillow_heif") is not None
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _SUBFILE, _REDUCED_OR_MASK = 254, 1 | 4  # of TIFF: what a page is of another
 _WIDTH_AND_HEIGHT = (256, 257)  # tags of TIFF
+_LARGE_SCREEN, _MOST_EMPTY = 1 << 22, 64  # pixels of a GIF, and how many more than its first frame
 
 # Pillow warns from 89 million pixels on, and refuses twice as many, as we do.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -128,19 +129,25 @@ def holds_frames(path: Path) -> str | None:
 def check_size(image: Image.Image) -> None:
     """Check that a frame is not so large that it may be made to fill the memory, as Pillow does.
 
-    And that a page of a TIFF has all its parts: Pillow makes black of those that are missing.
+    And that a page of a TIFF has all its parts, as Pillow makes black of those that are missing;
+    and that a GIF is no small frame on a huge screen, which a few bytes can ask for.
 
     Raises:
         Image.DecompressionBombError: It is so large.
-        ValueError: Parts are missing.
+        ValueError: Parts are missing, or nearly all is.
     """
     if image.width * image.height > 2 * (Image.MAX_IMAGE_PIXELS or 2**62):
         raise Image.DecompressionBombError
+    ends = [tile.extents[2:] for tile in getattr(image, "tile", ()) if tile.extents]
+    right, below = (max((end[axis] for end in ends), default=0) for axis in (0, 1))
     if isinstance(image, TiffImageFile):
-        ends = [tile.extents[2:] for tile in image.tile if tile.extents]
-        for axis, tag in enumerate(_WIDTH_AND_HEIGHT):
-            if max((end[axis] for end in ends), default=0) < image.tag_v2[tag]:
-                raise ValueError("its pixels are cut off")
+        width, height = (image.tag_v2[tag] for tag in _WIDTH_AND_HEIGHT)
+        if right < width or below < height:
+            raise ValueError("its pixels are cut off")
+    if image.format == "GIF" and image.tell() == 0:
+        size = image.width * image.height
+        if size > _LARGE_SCREEN and size > _MOST_EMPTY * right * below:
+            raise ValueError(f"its first frame is lost in {image.width}x{image.height} pixels")
 
 
 def _frame_numbers(image: Image.Image) -> list[int]:
