@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import io
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -188,7 +189,8 @@ def prepare(place: Path) -> Case:
     good, warm = made["RGB.png"], place / "warm"
     (warm / "in").mkdir(parents=True)
     (warm / "in/a.png").write_bytes(made["deep4.png"])
-    with contextlib.redirect_stdout(io.StringIO()):  # here, for what it imports
+    quiet = contextlib.redirect_stdout(io.StringIO())
+    with quiet, warnings.catch_warnings(action="ignore"):  # here, for what it imports
         read_and_enlarge(warm, False)
     expected = {first: _expected(place / f"sound{first}", made, first) for first in (False, True)}
 

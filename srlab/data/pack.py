@@ -130,7 +130,7 @@ def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
                 fingerprint=str(index["fingerprint"]),
                 left_out=tuple(map(str, index.get("left_out", ()))),
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
     return pack if _fills_its_pixels(pack) and _is_as_written(place, pack) else None
 

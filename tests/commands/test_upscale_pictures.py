@@ -1,10 +1,12 @@
 """Guards: files are upscaled one after the other, whole or not at all, and failures are told."""
 
+import signal
 import sys
 from functools import partial
 
 import numpy as np
 import pytest
+from common import ran
 from PIL import Image
 
 from srlab.commands.upscale.pictures import upscale_files
@@ -86,3 +88,10 @@ def test_progress_is_shown_on_a_terminal_alone(tmp_path, monkeypatch, capsys):
     err = capsys.readouterr().err
     assert " 35 %" in err
     assert err.endswith("\r\033[K")
+
+
+def test_a_signal_that_comes_when_all_is_done_meets_what_was_there_before(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    before = signal.getsignal(signal.SIGTERM)
+    assert ran(tmp_path, "upscale", "model=nearest", "scale=2", "input=a.png").returncode == 0
+    assert signal.getsignal(signal.SIGTERM) == before

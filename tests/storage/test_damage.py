@@ -129,6 +129,7 @@ def test_a_pack_whose_index_says_what_is_not_so_is_made_anew(pictures):
         ("size", sound["fingerprint"]), ("size", sound["size"][:1]), ("size", -sound["size"]),
         ("size", sound["size"][:0]), ("lr_offset", sound["hr_offset"]),
         ("hr_offset", sound["size"]), ("fingerprint", sound["size"]),
+        ("left_out", sound["fingerprint"]),
     ):  # fmt: skip
         np.savez(path, **sound | {name: other})
         again = open_pack(folder(str(pictures)), 2, Colour.y, 8)

@@ -1,6 +1,8 @@
 """``srlab upscale``: pictures and videos in, single ones or folders, larger ones out."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +22,25 @@ from srlab.weights import default_for, shipped
 from srlab.words import Colour
 
 
+@contextmanager
+def _leaving_on_signals() -> Iterator[None]:
+    """Let a process that is asked to end take its unfinished file with it, as Ctrl-C does."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise Interrupted("stopped by a signal; nothing half is left", 128 + number)
+
+    asked = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+    caught = [number for number in asked if signal.getsignal(number) == signal.SIG_DFL]
+    for number in caught:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:  # or one that comes when all is done would be told by a traceback
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@_leaving_on_signals()
 def run(call: Invocation[UpscaleConfig]) -> None:
     """Upscale what ``input`` names; what exists of a folder in ``output`` is left alone.
 
@@ -28,7 +49,6 @@ def run(call: Invocation[UpscaleConfig]) -> None:
     """
     config = call.config
     keep_freed_memory()
-    _leave_on_signals()
     if config.checkpoint is None and not config.model:
         name = _default_model(config.scale or 2)
         config.checkpoint = str(shipped()[name])
@@ -104,14 +124,3 @@ def _sources(given: Any) -> list[Path]:
     if not names or not all(isinstance(name, str) and name for name in names):
         raise UserError("input names no file and no folder: add input=FILE")
     return [Path(name).expanduser() for name in names]
-
-
-def _leave_on_signals() -> None:
-    """Let a process that is asked to end take its unfinished file with it, as Ctrl-C does."""
-
-    def leave(number: int, _: FrameType | None) -> None:
-        raise Interrupted("stopped by a signal; nothing half is left", 128 + number)
-
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, leave)
