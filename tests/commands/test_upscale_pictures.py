@@ -58,7 +58,8 @@ def test_a_format_that_is_too_small_is_told_before_the_work(tmp_path):
         raise AssertionError("the work has begun")
 
     failures = upscale_files([(tmp_path / "a.png", tmp_path / "b.webp")], never, 2)
-    assert failures == ["a WEBP file cannot hold 18000x2 pixels, only 16,383 a side; use .png"]
+    said = "a WEBP file cannot hold 18000x2 pixels, only 16,383 a side; use .png"
+    assert failures == [f"{tmp_path / 'a.png'}: {said}"]  # one of many in a folder
     assert not (tmp_path / "b.webp").exists()
 
 

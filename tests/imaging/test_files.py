@@ -10,6 +10,7 @@ from PIL import Image
 
 from srlab.errors import UserError
 from srlab.imaging.files import list_images, read_pixels, to_pixels, to_tensor
+from srlab.imaging.formats.opening import open_first
 
 
 def noise(*shape):
@@ -85,3 +86,15 @@ def test_a_gif_whose_screen_is_huge_and_whose_frame_is_small_is_refused(tmp_path
         read_pixels(path)
     path.write_bytes(data[:6] + struct.pack("<HH", 60, 40) + data[10:])
     assert read_pixels(path).shape[:2] == (40, 60)
+
+
+def test_a_webp_that_is_larger_than_its_frames_can_be_is_refused(tmp_path):
+    path = tmp_path / "a.webp"
+    frames = [Image.fromarray(noise(11, 13, 3) // n) for n in (1, 2)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+    data = bytearray(path.read_bytes())
+    assert data[12:16] == b"VP8X"
+    data[24:27] = (20_000 - 1).to_bytes(3, "little")  # the width of its canvas
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="none of its frames can be as large as 20000x11"):
+        open_first(path, first_frame=True)

@@ -42,7 +42,7 @@ def upscale_files(
     pictures = _read_ahead([source for source, _ in jobs], first_frame)
     closing: list[Future[None]] = []
     with ThreadPoolExecutor(1) as closer:
-        for number, ((_, target), reading) in enumerate(zip(jobs, pictures, strict=True), 1):
+        for number, ((source, target), reading) in enumerate(zip(jobs, pictures, strict=True), 1):
             start = time.perf_counter()
             try:
                 picture = reading.result()
@@ -64,7 +64,7 @@ def upscale_files(
                             _show(done / height, start)
                     close = stack.pop_all().close
             except UserError as error:
-                failures.append(str(error))
+                failures.append(_named(str(error), source, target))
                 continue
             finally:
                 for closed in closing:
@@ -94,6 +94,12 @@ def _read_ahead(paths: list[Path], first_frame: bool) -> Iterator[Future[Picture
             following = next(tasks, None)
             yield reading
             reading = following
+
+
+def _named(sentence: str, source: Path, target: Path) -> str:
+    """Let a sentence name the picture that it is about, where it names no file."""
+    named = str(source) in sentence or str(target) in sentence
+    return sentence if named else f"{source}: {sentence}"
 
 
 def _close(close: Callable[[], None], said: str, start: float, failures: list[str]) -> None:

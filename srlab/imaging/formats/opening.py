@@ -20,6 +20,7 @@ HAS_HEIF = find_spec("pillow_heif") is not None
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _SUBFILE, _REDUCED_OR_MASK = 254, 1 | 4  # of TIFF: what a page is of another
 _WIDTH_AND_HEIGHT = (256, 257)  # tags of TIFF
+_MOST_OF_WEBP = 16_383  # pixels a side of a frame
 _LARGE_SCREEN, _MOST_EMPTY = 1 << 22, 64  # pixels of a GIF, and how many more than its first frame
 
 # Pillow warns from 89 million pixels on, and refuses twice as many, as we do.
@@ -130,7 +131,7 @@ def check_size(image: Image.Image) -> None:
     """Check that a frame is not so large that it may be made to fill the memory, as Pillow does.
 
     And that a page of a TIFF has all its parts, as Pillow makes black of those that are missing;
-    and that a GIF is no small frame on a huge screen, which a few bytes can ask for.
+    and that a GIF or WebP is no small frame on a huge screen, which a few bytes can ask for.
 
     Raises:
         Image.DecompressionBombError: It is so large.
@@ -148,6 +149,8 @@ def check_size(image: Image.Image) -> None:
         size = image.width * image.height
         if size > _LARGE_SCREEN and size > _MOST_EMPTY * right * below:
             raise ValueError(f"its first frame is lost in {image.width}x{image.height} pixels")
+    if image.format == "WEBP" and max(image.size) > _MOST_OF_WEBP:
+        raise ValueError(f"none of its frames can be as large as {image.width}x{image.height}")
 
 
 def _frame_numbers(image: Image.Image) -> list[int]:
