@@ -8,6 +8,9 @@ import torch
 from srlab.models.base import Model
 from srlab.training.average import Average
 
+# What a file may hold of what is neither a tensor nor checked by who takes it.
+_KINDS = {"step": int, "best": float | int | None, "stale": int, "history": list}
+
 
 @dataclass
 class TrainingState:
@@ -53,7 +56,15 @@ class TrainingState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up where ``state`` was saved."""
+        """Take up where ``state`` was saved.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError, RuntimeError: It is not that of such a
+                training.
+        """
+        for key, kind in _KINDS.items():
+            if not isinstance(state[key], kind):
+                raise TypeError(f"{key} cannot be {state[key]!r}")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
