@@ -30,6 +30,7 @@ from srlab.command_line.complaints import known_keys
 from srlab.config.plugins import option_files
 from srlab.config.register import SCHEMAS
 
+_KINDS = ("http", "https")  # of addresses, none of which is reached
 _PATIENCE = 6  # seconds after which a command that works gets Ctrl-C
 _BEGUN = "the-verb-has-begun"
 _STEPS = (*SMALL, "trainer.steps=2")
@@ -151,7 +152,7 @@ def command(random: Random) -> list[str]:
 def run(folder: Path, arguments: list[str]) -> None:
     """Run the command line in a folder of a user's; note when the verb itself begins."""
     os.environ |= {
-        "HOME": str(folder), "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9",
+        "HOME": str(folder.parent), **{f"{kind}_proxy": "http://127.0.0.1:9" for kind in _KINDS},
     }  # fmt: skip
     function = verbs.Verb.function
 

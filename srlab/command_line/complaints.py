@@ -16,7 +16,7 @@ from srlab.config.plugins import option_files
 from srlab.config.register import SCHEMAS, uses_network
 from srlab.weights import shipped
 
-_SHOWN = 200  # letters of what was typed
+_SHOWN = 200  # letters of a word
 
 
 def explain(verb: str, complaint: str) -> str | None:
@@ -106,13 +106,18 @@ def show_warning(message, category, filename, lineno, file=None, line=None) -> N
 
 
 def sentence(verb: str, arguments: list[str], error: Exception) -> str:
-    """Say in a sentence what Hydra or OmegaConf found wrong."""
+    """Say in a sentence what Hydra or OmegaConf found wrong; of endless words the beginning."""
+    long_word = rf"(\S{{{_SHOWN}}})\S+"
+    return re.sub(long_word, r"\1...", _sentence(verb, arguments, error))
+
+
+def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
     text = str(error)
     if isinstance(error, OverrideParseException):
         said = re.search(r"while evaluating '.*': (.*)", text)
         why = f" ({said[1]})" if said else ""
         return (
-            f"{error.override[:_SHOWN]!r} cannot be read as key=value{why}; a value with spaces, "
+            f"{error.override!r} cannot be read as key=value{why}; a value with spaces, "
             f"brackets or quotes in it is written as \"key='...'\""
         )
     if "Could not override 'upsampler'" in text:
