@@ -81,11 +81,12 @@ def in_fork(work: Callable[[], Any], patience: float = 0, seconds: int = SECONDS
         signal.setitimer(signal.ITIMER_REAL, patience)
         _, status, usage = os.wait4(process, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
+        code = os.waitstatus_to_exitcode(status)
         return Outcome(
-            os.waitstatus_to_exitcode(status),
+            code,
             said.read_text(encoding="utf-8", errors="replace") if said.exists() else "",
             1024 * usage.ru_maxrss,
-            pickle.loads(answer.read_bytes()) if answer.exists() else None,
+            pickle.loads(answer.read_bytes()) if code == 0 and answer.exists() else None,
             bool(late),
         )
 
