@@ -314,3 +314,10 @@ def test_a_text_that_would_turn_into_a_node_is_not_trusted(tmp_path):
     except ConfigError:
         pass
     assert not mark.exists()
+
+
+def test_what_says_how_a_part_is_built_is_of_the_right_kind():
+    node = {"_target_": "torch.nn.MSELoss"}
+    for key, other in (("_partial_", "true"), ("_args_", 1), ("_recursive_", 0), ("_convert_", [])):
+        with pytest.raises(ConfigError, match=rf"loss\.{key} takes .*, got "):
+            check({"loss": node | {key: other}})
