@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from srlab.errors import UserError
+from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.png_check import SIGNATURE, check_png
 
 # What is decoded, by content: none of them starts another program.
@@ -35,7 +35,7 @@ def decoding(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except MemoryError:
-        raise UserError(f"{path} is too large for the memory that is left") from None
+        raise OutOfMemory(f"{path} is too large for the memory that is left") from None
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except UnidentifiedImageError:
