@@ -1,6 +1,7 @@
 """What is done to arguments before Hydra reads them."""
 
 import re
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -114,6 +115,13 @@ def _how() -> str:
     return "; keys are written as key=value, as in input=photo.png or optim.lr=1e-4"
 
 
+def _is_path(text: str) -> bool:
+    """Tell whether a text is the path of something that is there."""
+    with suppress(OSError):  # a list of files is longer than any name may be
+        return "/" in text and Path(text).exists()
+    return False
+
+
 def _with_keys(config: str, arguments: list[str]) -> list[str]:
     """Give words the key that they can only be meant for.
 
@@ -121,7 +129,7 @@ def _with_keys(config: str, arguments: list[str]) -> list[str]:
         UserError: The verb has none, or the key is given besides.
     """
     key = _WORDS.get(config)
-    words = [a for a in arguments if not _is_key(a) or (key and "/" in a and Path(a).exists())]
+    words = [a for a in arguments if not _is_key(a) or (key and _is_path(a))]
     if not words:
         return arguments
     if key is None:

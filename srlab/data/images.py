@@ -32,11 +32,15 @@ class ImageSet:
     @property
     def named(self) -> dict[str, Path]:
         """The images by what tables call them: their stems, or more where two have the same."""
-        often = Counter(path.stem for path in self.paths)
-        top = Path(os.path.commonpath([path.parent for path in self.paths]))
-        return {
-            p.stem if often[p.stem] == 1 else p.relative_to(top).as_posix(): p for p in self.paths
-        }
+        often, names = Counter(p.stem for p in self.paths), {p.name for p in self.paths}
+        top = os.path.commonpath([path.absolute().parent for path in self.paths])
+
+        def name(path: Path) -> str:
+            if often[path.stem] == 1 and path.stem not in names:
+                return path.stem
+            return path.absolute().relative_to(top).as_posix()
+
+        return {name(path): path for path in self.paths}
 
 
 def folder(path: str, shrink: Sequence[float] = (1.0,), recursive: bool = False) -> ImageSet:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from srlab.console.progress import show_progress
 from srlab.data.images import ImageSet
-from srlab.errors import UserError
+from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, resize, shrink
@@ -72,7 +72,7 @@ def training_pairs(
         UserError: With these lines, if they are too many.
     """
     count = len(images.paths)
-    most = max(1, count // _ONE_IN)
+    most, passing = max(1, count // _ONE_IN), False
     for number, path in enumerate(images.paths, 1):
         show_progress(f"decoding {images.name}: {number}/{count}")
         try:
@@ -80,8 +80,9 @@ def training_pairs(
             _check_size(path, whole, scale, min_patch)
         except UserError as error:
             faults.append(str(error))
+            passing |= _may_pass(error)
             continue
-        if len(faults) > most:  # nothing is written: the others are only looked at
+        if passing or len(faults) > most:  # nothing is written: the others are only looked at
             continue
         for factor in images.shrink:
             hr = whole
@@ -92,13 +93,20 @@ def training_pairs(
             if min(hr.shape[-2:]) >= min_patch * scale:
                 yield to_pixels(quantise(shrink(hr, scale))), to_pixels(hr)
     show_progress("")
-    if len(faults) > most or len(faults) == count:
+    if passing or len(faults) > most or len(faults) == count:
         more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
         so = (
             f"so {len(faults)} of the {count} pictures cannot be trained on: leave them out or, "
             f"where they are too small, lower trainer.patch_size"
         )
         raise UserError("\n".join([*faults[:_MOST_TOLD], *more, so]))
+
+
+def _may_pass(error: UserError) -> bool:
+    """Tell whether a picture may be read another time: it must not be missing for good."""
+    cause = error.__context__
+    system = isinstance(cause, OSError) and cause.errno is not None  # decoders give no number
+    return system or isinstance(error, OutOfMemory)
 
 
 def _check_size(path: Path, image: Tensor, scale: int, min_patch: int) -> None:

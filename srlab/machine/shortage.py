@@ -23,6 +23,8 @@ _WORDS = {
     "could not create a primitive": (_FULL, _LOWER),  # of oneDNN
     "could not create a memory": (_FULL, _LOWER),
     "failed to map segment": (_FULL, _LOWER),  # of a library that is loaded
+    "Cannot allocate memory": (_FULL, _LOWER),
+    "can't start new thread": ("no more threads can be started", "raise the limit by ulimit -u"),
     "out of shared memory": (
         "the memory that loading processes share, /dev/shm, is full",
         "enlarge it, or load with fewer of them, or with none",
@@ -35,10 +37,19 @@ _WORDS = {
         "too many files are open",
         "raise the limit by ulimit -n, or load with fewer processes, or with none",
     ),
-    "DataLoader worker": (
+    "DataLoader worker (pid": (  # one that ended; what one raised says "worker process"
         "a loading process was ended from outside, as systems do that are short of memory",
         "lower {keys}, or load with fewer of them, or with none",
     ),
+    "managed by the executor was unexpectedly terminated": (  # joblib's
+        "a process was ended from outside, as systems do that are short of memory",
+        "lower {keys}, or have fewer of them at a time",
+    ),
+}
+_BY_NUMBER = {
+    errno.EMFILE: "Too many open files",
+    errno.ENFILE: "Too many open files",
+    errno.ENOMEM: "Cannot allocate memory",
 }
 
 
@@ -53,7 +64,7 @@ def shortage(error: Exception, keys: str = "what is asked for") -> str | None:
         return f"{_FULL}: {_LOWER.format(keys=keys)}"
     if not isinstance(error, RuntimeError | OSError | ImportError):
         return None
-    text = "Too many open files" if getattr(error, "errno", 0) == errno.EMFILE else str(error)
+    text = _BY_NUMBER.get(getattr(error, "errno", None) or 0, str(error))
     for words, (what, remedy) in _WORDS.items():
         if words in text:
             return f"{what}: {remedy.format(keys=keys)}"

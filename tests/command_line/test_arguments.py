@@ -73,6 +73,7 @@ def test_in_a_sweep_a_comma_stands_between_values_and_plain_texts_keep_their_for
         ("upscale", ["a.png"], ["input='a.png'"]),
         ("upscale", ["[q]"], ["input='[q]'"]),
         ("upscale", ["./a=b.png"], ["input='./a=b.png'"]),
+        ("upscale", [f"input=[{'b/a.png,' * 999}c.png]"], [f"input=[{'b/a.png,' * 999}c.png]"]),
         ("upscale", ["~/p ${x}.png"], ["input='~/p \\${x}.png'"]),
         ("upscale", ["a.png", "it's.png", "scale=2"], ["input=['a.png','it\\'s.png']", "scale=2"]),
         ("evaluate", ["runs/x"], ["checkpoint='runs/x'"]),

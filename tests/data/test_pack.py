@@ -1,8 +1,10 @@
 """Guards: a data set is decoded and degraded once, into a pack that holds the right pixels."""
 
+import errno
 import os
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,6 +179,30 @@ def test_one_image_in_ten_may_be_left_out_and_not_one_more(tmp_path):
     assert len(open_pack(images, 3, "y", 16).left_out) == 2
     with pytest.raises(UserError, match="so 2 of the 19 pictures cannot"):
         open_pack(replace(images, paths=images.paths[:-1]), 3, "y", 16)
+
+
+def test_an_image_that_might_be_read_another_time_is_not_left_out(tmp_path, cache, monkeypatch):
+    images = image_set(tmp_path / "images", *[(48, 48)] * 3)
+    read = Path.read_bytes
+
+    def check(error, said):
+        def failing(path):
+            if path.name == "1.png":
+                raise error
+            return read(path)
+
+        monkeypatch.setattr(Path, "read_bytes", failing)
+        with pytest.raises(UserError, match=f"1.png is {said}.*\nso 1 of the 3"):
+            open_pack(images, 3, "y", 16)
+
+    for_all(
+        [
+            (MemoryError(), "too large for the memory that is left"),
+            (OSError(errno.EIO, "Input/output error"), "not a readable image: .* error"),
+        ],
+        check,
+    )
+    assert not list(cache.rglob("pixels.bin"))
 
 
 def test_a_shrunk_copy_that_is_too_small_is_left_out(tmp_path):

@@ -1,6 +1,7 @@
 """Guards: pictures of 16 bits keep all of them, however a file stores them, in and out."""
 
 import io
+import warnings
 from contextlib import suppress
 from itertools import product
 
@@ -106,6 +107,20 @@ def test_training_rounds_16_bits_to_the_nearest_of_8_and_says_so(tmp_path):
         assert np.abs(pixels - DEEP[..., :channels] / 257).max() <= 0.5
 
     for_all([("rgb.tif", 3), ("grey.tif", 1), ("la.png", 1)], check)
+
+
+def test_rounding_is_said_once_for_each_folder(tmp_path):
+    places = [tmp_path / folder / name for folder in "ab" for name in ("1.png", "2.png")]
+    for place in places:
+        place.parent.mkdir(exist_ok=True)
+        like = Picture(DEEP[..., :3])
+        with place.open("wb") as file, picture_writer(file, ".png", 21, 30, like) as write:
+            write(like.pixels)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("default")
+        for place in places:
+            read_pixels(place)
+    assert sum(issubclass(one.category, DepthWarning) for one in said) == 2
 
 
 def test_damaged_tiffs_are_told_in_a_sentence(tmp_path):

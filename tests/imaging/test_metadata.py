@@ -135,6 +135,22 @@ def test_blocks_that_jpeg_has_no_room_for_are_left_out_and_named(tmp_path):
     picture, image = doubled(tmp_path / "a.webp", tmp_path / "b.jpg")
     assert "xmp" not in image.info
     assert left_out(picture.said, "JPEG") == ("XMP",)
+    Image.fromarray(PIXELS).save(tmp_path / "a.gif", comment=b"a" * 70_000)
+    picture, image = doubled(tmp_path / "a.gif", tmp_path / "c.jpg")
+    assert "comment" not in image.info
+    assert left_out(picture.said, "JPEG") == ("comment",)
+
+
+def test_a_resolution_beyond_what_a_format_counts_is_left_out_and_named(tmp_path):
+    def resolution(given, kind):
+        Image.fromarray(PIXELS).save(tmp_path / "a.tif", dpi=(given, given))
+        picture, image = doubled(tmp_path / "a.tif", tmp_path / f"b.{kind}")
+        return image.info.get("dpi"), left_out(picture.said, image.format)
+
+    assert resolution(100_000, "jpg") == (None, ("resolution",))
+    for kind in ("png", "bmp"):
+        assert resolution(100_000, kind) == ((pytest.approx(100_000),) * 2, ())
+        assert resolution(2_000_000_000, kind)[0] in (None, (pytest.approx(96, abs=0.1),) * 2)
 
 
 @pytest.mark.parametrize(("quality", "sampling"), [(None, 0), (90, 0), (89, 2)])

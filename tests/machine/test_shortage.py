@@ -17,6 +17,8 @@ from srlab.machine.shortage import enough_memory, shortage
         (RuntimeError("Too many open files. Communication with"), "too many files", "ulimit -n"),
         (RuntimeError("worker is killed ... out of shared memory"), "/dev/shm", "with none"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal"), "ended from outside", "or"),
+        (OSError(errno.ENOMEM, "Speicher voll"), "the memory is full", "lower tile"),
+        (RuntimeError("can't start new thread"), "no more threads", "ulimit -u"),
     ],
 )
 def test_what_is_short_is_told_with_what_helps(error, short, helps):
@@ -25,8 +27,17 @@ def test_what_is_short_is_told_with_what_helps(error, short, helps):
     assert helps in told.partition(":")[2]
 
 
+# How torch hands on what a loading process raised.
+RAISED = RuntimeError("Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback")
+
+
 def test_other_errors_mean_something_else():
-    for error in (OSError(errno.ENOSPC, "No space left"), RuntimeError("sizes"), KeyError("a")):
+    for error in (
+        OSError(errno.ENOSPC, "No space left"),
+        RuntimeError("sizes"),
+        KeyError("a"),
+        RAISED,
+    ):
         assert shortage(error) is None
 
 

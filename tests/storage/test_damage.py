@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import srlab
+from srlab.assembly.checkpoints import _check_finite
 from srlab.data.images import folder
 from srlab.data.pack import cache_folder, open_pack
 from srlab.errors import CheckpointError
@@ -76,6 +78,20 @@ def test_a_network_that_makes_absurd_values_of_a_smooth_picture_is_refused(check
     save(path, checkpoint | {"weights": weights})
     with pytest.raises(CheckpointError, match=r"makes values of \S+ of a picture in \[0, 1\]"):
         srlab.load(path)
+
+
+def test_a_network_with_an_infinite_mask_that_wants_larger_pictures_is_taken():
+    class Masked(nn.Module):
+        channels = 1
+
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+
+        def forward(self, lr):
+            return nn.functional.pad(lr, (8,) * 4, mode="reflect")
+
+    _check_finite("a.pt", Masked())
 
 
 @pytest.fixture

@@ -46,11 +46,13 @@ class Plan:
         folder: Its folder.
         names: Its runs.
         arguments: The command line of Hydra's multirun.
+        at_once: Runs at a time; 1 also where a launcher that was chosen says how many.
     """
 
     folder: Path
     names: list[str]
     arguments: list[str]
+    at_once: int = 1
 
     @property
     def missing(self) -> list[str]:
@@ -130,14 +132,11 @@ def make_plan(
         config.sweep_dir or _folder_name(call.choices.get("grid"), fixed, axes)
     ).expanduser()
     _take_up(folder, runs, configs, command)
-    at_once = (
-        1
-        if any(h.startswith("hydra/launcher=") for h in hydras)
-        else runs_at_once(config, len(runs))
-    )
+    chosen = any(h.lstrip("+").startswith(("hydra/launcher", "hydra.launcher")) for h in hydras)
+    at_once = 1 if chosen else runs_at_once(configs.values(), len(runs))
     if at_once > 1:
         hydras += ["hydra/launcher=parallel", f"hydra.launcher.n_jobs={at_once}"]
-    plan = Plan(folder, list(runs), _multirun(folder, [*hydras, *fixed.values()], axes))
+    plan = Plan(folder, list(runs), _multirun(folder, [*hydras, *fixed.values()], axes), at_once)
     done = len(runs) - len(plan.missing)
     said = f", {at_once} at a time" if at_once > 1 and plan.missing else ""
     print(f"sweep {folder}: {len(runs)} runs, {done} of them finished{said}", flush=True)

@@ -131,7 +131,7 @@ def _named(
     jobs = []
     for path, folder, name in zip(paths, folders, made, strict=True):
         kind = f"_{path.suffix[1:]}" if names[name] > 1 else ""
-        jobs.append((path, folder / f"{path.stem}{kind}_x{scale}{suffix_of(path)}"))
+        jobs.append((path, folder / f"{path.stem}{kind}_x{scale}{name[-1]}"))
     targets = {made for _, made in jobs}
     for path in [path for path, _ in jobs if path in targets]:
         print(f"{path}: left out, it is what another one becomes")

@@ -25,6 +25,12 @@ _OTHER_BYTE = {";16L": ";16B", ";16B": ";16L"}
 _OTHER_BYTE[";16N"] = ";16B" if sys.byteorder == "little" else ";16L"
 _TOP = np.uint16(65535)
 
+# torchvision 0.29 announces at each call that decoding will move elsewhere. Not for the time of a
+# call alone: threads would put back each other's filters, and what was said would be forgotten.
+warnings.filterwarnings(
+    "ignore", "The image decoding and encoding capabilities", DeprecationWarning
+)
+
 
 def is_deep_png(data: bytes) -> bool:
     """Tell whether a file is a PNG of 16 bits for each channel."""
@@ -73,9 +79,7 @@ def _of_png(data: bytes, transparent: int | tuple[int, ...] | None) -> np.ndarra
     try:
         from torchvision.io import ImageReadMode, decode_image
 
-        with warnings.catch_warnings():  # 0.29 announces that decoding will move elsewhere
-            warnings.simplefilter("ignore")
-            planes = decode_image(whole, mode=ImageReadMode.UNCHANGED)
+        planes = decode_image(whole, mode=ImageReadMode.UNCHANGED)
     except ImportError:
         raise ValueError("it has 16 bits, which this torchvision does not read") from None
     pixels = planes.permute(1, 2, 0).numpy()

@@ -21,7 +21,8 @@ _TAKEN = (_XMP_KEY, b"Raw profile type exif\0", b"Raw profile type APP1\0")  # t
 _GAMMA = {b"cICP", b"gAMA", b"cHRM", b"sRGB"}
 _SRGB = {b"sRGB", b"cHRM"}
 _SRGB_GAMMA = (45455).to_bytes(4, "big")
-_LONGEST = 65_000  # bytes of a block in JPEG
+_LONGEST, _FINEST = 65_000, 65_535  # bytes of a block in JPEG, and pixels an inch
+_ABSURD = 2**26  # pixels an inch: more than PNG and BMP can count
 
 # Which formats hold what, and are given it.
 HELD = {
@@ -141,7 +142,7 @@ def _resolution(given: object, orientation: int) -> tuple[float, float] | None:
         across, down = map(float, given)  # type: ignore[call-overload]
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    if not (0 < across < 2**31 and 0 < down < 2**31):
+    if not (0 < across < _ABSURD and 0 < down < _ABSURD):
         return None
     return (down, across) if swaps_sides(orientation) else (across, down)
 
@@ -187,15 +188,18 @@ def left_out(said: Metadata, form: str, bits: int = 8) -> tuple[str, ...]:
         "gamma": not means_srgb,
         "16 bits": bits == 16,
     }
-    held = HELD[form] - {what for what in ("EXIF", "XMP") if _too_long(there[what], form)}
+    held = HELD[form] - (_too_much(said) if form == "JPEG" else set())
     return (
         *said.lost,
         *(what for what, is_there in there.items() if is_there and what not in held),
     )
 
 
-def _too_long(block: object, form: str) -> bool:
-    return form == "JPEG" and isinstance(block, bytes) and len(block) > _LONGEST
+def _too_much(said: Metadata) -> set[str]:
+    """Name what JPEG has no room for; a profile is cut into several parts."""
+    blocks = {"EXIF": said.exif, "XMP": said.xmp, "comment": said.comment}
+    long = {what for what, block in blocks.items() if len(block or b"") > _LONGEST}
+    return long | ({"resolution"} if max(said.resolution or (0,)) > _FINEST else set())
 
 
 def png_parts(said: Metadata) -> list[tuple[bytes, bytes]]:
@@ -225,7 +229,7 @@ def saved_by_pillow(said: Metadata, form: str) -> dict[str, Any]:
         "icc_profile": None if "profile" in out else said.icc,
         "exif": None if "EXIF" in out else exif,
         "xmp": None if "XMP" in out else said.xmp,
-        "dpi": None if form == "WEBP" else said.resolution,
+        "dpi": None if form == "WEBP" or "resolution" in out else said.resolution,
         "comment": None if "comment" in out else said.comment,
     }
     return {name: value for name, value in options.items() if value}

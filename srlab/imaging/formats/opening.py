@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from srlab.errors import UserError
+from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.png_check import SIGNATURE, check_png
 
 # What is decoded, by content: none of them starts another program.
@@ -39,7 +39,7 @@ def decoding(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except MemoryError:
-        raise UserError(f"{path} is too large for the memory that is left") from None
+        raise OutOfMemory(f"{path} is too large for the memory that is left") from None
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except UnidentifiedImageError:
