@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from srlab.errors import OutOfMemory, UserError
+from srlab.imaging.gif_check import SIGNATURES, check_gif
 from srlab.imaging.png_check import SIGNATURE, check_png
 
 # What is decoded, by content: none of them starts another program.
@@ -110,6 +111,8 @@ def open_frames(path: Path, data: bytes | None = None) -> tuple[Image.Image, byt
             raise
         if data.startswith(SIGNATURE) and not known:
             check_png(data)
+        if data.startswith(SIGNATURES) and not known:
+            check_gif(data)
         return image, data, _frame_numbers(image)
 
 
