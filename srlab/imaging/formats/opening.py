@@ -2,11 +2,12 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
@@ -18,6 +19,8 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 HAS_HEIF = find_spec("pillow_heif") is not None
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _SUBFILE, _REDUCED_OR_MASK = 254, 1 | 4  # of TIFF: what a page is of another
+_WIDTH, _HEIGHT, _STRIPS, _CHANNELS, _STRIP_ROWS, _PLANES = 256, 257, 273, 277, 278, 284
+_TILE_COLUMNS, _TILE_ROWS, _TILES, _APART = 322, 323, 324, 2
 
 # Pillow warns from 89 million pixels on, and refuses twice as many, as we do.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -126,11 +129,27 @@ def holds_frames(path: Path) -> str | None:
 def check_size(image: Image.Image) -> None:
     """Check that a frame is not so large that it may be made to fill the memory, as Pillow does.
 
+    Of TIFF, that it names as many strips or tiles as it takes: decoders leave others black.
+
     Raises:
         Image.DecompressionBombError: It is.
+        ValueError: Some are missing.
     """
+    if image.format == "TIFF" and _lacks_parts(image.tag_v2):  # type: ignore[attr-defined]
+        raise ValueError("its pixels are cut off")
     if image.width * image.height > 2 * (Image.MAX_IMAGE_PIXELS or 2**62):
         raise Image.DecompressionBombError
+
+
+def _lacks_parts(tags: Mapping[int, Any]) -> bool:
+    width, height = tags[_WIDTH], tags[_HEIGHT]
+    planes = tags.get(_CHANNELS, 1) if tags.get(_PLANES) == _APART else 1
+    columns, rows, parts = width, tags.get(_STRIP_ROWS, height), tags.get(_STRIPS)
+    if _TILES in tags:
+        columns, rows, parts = tags[_TILE_COLUMNS], tags[_TILE_ROWS], tags[_TILES]
+    if parts is None:
+        return False
+    return len(parts) < planes * -(-height // max(rows, 1)) * -(-width // max(columns, 1))
 
 
 def _frame_numbers(image: Image.Image) -> list[int]:
