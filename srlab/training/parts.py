@@ -18,8 +18,13 @@ Terms = dict[str, Tensor]
 
 _LEAST = 4  # samples of a part: below it the layers are too small for what surrounds them
 
-# Layers whose output for a sample depends on the others, or on chance.
-_TOGETHER = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+# Layers whose output for a sample depends on the others, or on chance, or that count what they saw.
+_TOGETHER = (
+    nn.modules.batchnorm._BatchNorm,
+    nn.modules.instancenorm._InstanceNorm,
+    nn.modules.dropout._DropoutNd,
+    nn.RReLU,
+)
 
 
 def parts_of(

@@ -123,6 +123,21 @@ def test_rounding_is_said_once_for_each_folder(tmp_path):
     assert sum(issubclass(one.category, DepthWarning) for one in said) == 2
 
 
+def test_a_tiff_that_lacks_strips_is_cut_off_and_not_black_below(tmp_path):
+    def check(bits, planes, packing):
+        pixels = (DEEP[..., :3] >> (16 - bits)).astype(f"uint{bits}")
+        pixels = pixels if planes == "contig" else pixels.transpose(2, 0, 1)
+        path = tmp_path / "a.tif"
+        tifffile.imwrite(path, pixels, photometric="rgb", planarconfig=planes, compression=packing)
+        read_picture(path)
+        with tifffile.TiffFile(path, mode="r+b") as file:
+            file.pages[0].tags["ImageLength"].overwrite(2100)
+        with pytest.raises(UserError, match="its pixels are cut off"):
+            read_picture(path)
+
+    for_all(product((8, 16), ("contig", "separate"), (None, "zlib")), check)
+
+
 def test_damaged_tiffs_are_told_in_a_sentence(tmp_path):
     for options in ({}, {"compression": "zlib"}, {"planarconfig": "separate"}):
         save_tiff(tmp_path / "a.tif", 3, **options)

@@ -2,14 +2,14 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
 
 from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.gif_check import SIGNATURES, check_gif
@@ -20,9 +20,10 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 HAS_HEIF = find_spec("pillow_heif") is not None
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _SUBFILE, _REDUCED_OR_MASK = 254, 1 | 4  # of TIFF: what a page is of another
-_WIDTH_AND_HEIGHT = (256, 257)  # tags of TIFF
 _MOST_OF_WEBP = 16_383  # pixels a side of a frame
 _LARGE_SCREEN, _MOST_EMPTY = 1 << 22, 64  # pixels of a GIF, and how many more than its first frame
+_WIDTH, _HEIGHT, _STRIPS, _CHANNELS, _STRIP_ROWS, _PLANES = 256, 257, 273, 277, 278, 284
+_TILE_COLUMNS, _TILE_ROWS, _TILES, _APART = 322, 323, 324, 2
 
 # Pillow warns from 89 million pixels on, and refuses twice as many, as we do.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -133,27 +134,36 @@ def holds_frames(path: Path) -> str | None:
 def check_size(image: Image.Image) -> None:
     """Check that a frame is not so large that it may be made to fill the memory, as Pillow does.
 
-    And that a page of a TIFF has all its parts, as Pillow makes black of those that are missing;
-    and that a GIF or WebP is no small frame on a huge screen, which a few bytes can ask for.
+    And that a page of a TIFF names as many strips or tiles as it takes, as decoders leave others
+    black; and that a GIF or WebP is no small frame on a huge screen, which a few bytes can ask for.
 
     Raises:
         Image.DecompressionBombError: It is so large.
         ValueError: Parts are missing, or nearly all is.
     """
+    if image.format == "TIFF" and _lacks_parts(image.tag_v2):  # type: ignore[attr-defined]
+        raise ValueError("its pixels are cut off")
     if image.width * image.height > 2 * (Image.MAX_IMAGE_PIXELS or 2**62):
         raise Image.DecompressionBombError
-    ends = [tile.extents[2:] for tile in getattr(image, "tile", ()) if tile.extents]
-    right, below = (max((end[axis] for end in ends), default=0) for axis in (0, 1))
-    if isinstance(image, TiffImageFile):
-        width, height = (image.tag_v2[tag] for tag in _WIDTH_AND_HEIGHT)
-        if right < width or below < height:
-            raise ValueError("its pixels are cut off")
     if image.format == "GIF" and image.tell() == 0:
+        ends = [tile.extents[2:] for tile in getattr(image, "tile", ()) if tile.extents]
+        right, below = (max((end[axis] for end in ends), default=0) for axis in (0, 1))
         size = image.width * image.height
         if size > _LARGE_SCREEN and size > _MOST_EMPTY * right * below:
             raise ValueError(f"its first frame is lost in {image.width}x{image.height} pixels")
     if image.format == "WEBP" and max(image.size) > _MOST_OF_WEBP:
         raise ValueError(f"none of its frames can be as large as {image.width}x{image.height}")
+
+
+def _lacks_parts(tags: Mapping[int, Any]) -> bool:
+    width, height = tags[_WIDTH], tags[_HEIGHT]
+    planes = tags.get(_CHANNELS, 1) if tags.get(_PLANES) == _APART else 1
+    columns, rows, parts = width, tags.get(_STRIP_ROWS, height), tags.get(_STRIPS)
+    if _TILES in tags:
+        columns, rows, parts = tags[_TILE_COLUMNS], tags[_TILE_ROWS], tags[_TILES]
+    if parts is None:
+        return False
+    return len(parts) < planes * -(-height // max(rows, 1)) * -(-width // max(columns, 1))
 
 
 def _frame_numbers(image: Image.Image) -> list[int]:
