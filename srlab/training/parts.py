@@ -11,6 +11,7 @@ from functools import reduce
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from srlab.machine import ranks
 
@@ -46,7 +47,9 @@ def parts_of(
         return 1
     for layer in (*model.modules(), *objective.modules()):
         ours = type(layer).__module__.startswith(("srlab.", "torch.nn."))
-        if not ours or isinstance(layer, _TOGETHER) or getattr(layer, "reduction", "") == "sum":
+        chance = getattr(layer, "dropout", 0.0)
+        together = isinstance(layer, _TOGETHER) or bool(chance) or is_parametrized(layer)
+        if not ours or together or getattr(layer, "reduction", "") == "sum":
             return 1
     return max(1, min(torch.get_num_threads(), batch_size // _LEAST))
 

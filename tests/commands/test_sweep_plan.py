@@ -1,6 +1,5 @@
 """Guards: what a sweep compares is all else equal, and grids and launchers can be chosen."""
 
-import os
 import re
 from importlib.util import find_spec
 
@@ -13,12 +12,12 @@ from omegaconf import OmegaConf
 
 from srlab.assembly.training_run import build_state
 from srlab.command_line.invocation import Invocation
-from srlab.commands.sweep.launchers import check_launcher, runs_at_once, threads_shared
+from srlab.commands.sweep.launchers import check_launcher
 from srlab.commands.sweep.plan import _folder_name, make_plan, split_axes
 from srlab.config.compose import option_node
 from srlab.config.paths import config_dir
 from srlab.config.register import register
-from srlab.config.schema import SweepConfig, TrainConfig, TrainerConfig
+from srlab.config.schema import SweepConfig, TrainConfig
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
 from srlab.data.photos import training
@@ -140,55 +139,6 @@ def test_settings_for_launchers_fit_the_plugins():
             if str(node[name]) != str(ours[name])  # joblib's plug-in has texts for numbers
         ]  # fmt: skip
     assert not offenders
-
-
-@pytest.fixture
-def four_threads(monkeypatch):
-    """Where joblib is installed, and torch has four threads and no GPU."""
-    monkeypatch.setattr("srlab.commands.sweep.launchers._is_installed", lambda extra: True)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-
-
-def test_a_thread_has_a_run_to_itself_unless_a_run_asks_for_more(four_threads):
-    plain = TrainConfig()
-    assert [runs_at_once([plain], count) for count in (1, 3, 9)] == [1, 3, 4]
-    for other in (
-        TrainConfig(device="cuda"),
-        TrainConfig(trainer=TrainerConfig(threads=2)),
-        TrainConfig(trainer=TrainerConfig(workers=1)),
-        TrainConfig(trainer=TrainerConfig(devices=2)),
-    ):
-        assert runs_at_once([plain, other], 9) == 1
-
-
-def test_runs_at_a_time_share_the_threads_whatever_the_environment_says(four_threads, monkeypatch):
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    monkeypatch.setenv(names[0], "4")
-    monkeypatch.delenv(names[1], raising=False)
-    for runs, share in ((3, "1"), (2, "2")):
-        with threads_shared(runs):
-            assert [os.environ[name] for name in names] == [share, share]
-        assert [os.environ.get(name) for name in names] == ["4", None]
-
-
-def test_a_launcher_that_was_chosen_is_left_as_it_is(four_threads, tmp_path, monkeypatch):
-    register()
-    monkeypatch.chdir(tmp_path)
-
-    def plan(folder, **fixed):
-        GlobalHydra.instance().clear()
-        with initialize_config_dir(str(config_dir()), version_base="1.3"):
-            call = Invocation(SweepConfig(sweep_dir=folder), {})
-            return make_plan(call, fixed, {"seed": ["0", "1"]}, "srlab sweep")
-
-    two = plan("ours")
-    assert two.at_once == 2
-    assert {"hydra/launcher=parallel", "hydra.launcher.n_jobs=2"} <= set(two.arguments)
-    for key, text in (("hydra/launcher", "basic"), ("hydra.launcher.n_jobs", "1")):
-        own = plan(text, **{key: f"{key}={text}"})
-        assert own.at_once == 1
-        assert [a for a in own.arguments if "launcher" in a] == [f"{key}={text}"]
 
 
 def test_every_grid_can_be_made(tmp_path, monkeypatch):

@@ -68,7 +68,9 @@ def test_what_mixes_samples_or_sums_is_not_cut(four_threads):
 
     mean, network = Objective(nn.L1Loss()), _network()
     assert with_layer(nn.Tanh()) == 4
-    for layer in (nn.BatchNorm2d(8), nn.InstanceNorm2d(8), nn.Dropout(), nn.RReLU(), Foreign()):
+    normed = nn.utils.parametrizations.spectral_norm(nn.Conv2d(8, 8, 3))
+    chance = nn.RReLU(), nn.Dropout(), nn.MultiheadAttention(8, 2, dropout=0.1)
+    for layer in (nn.BatchNorm2d(8), nn.InstanceNorm2d(8), normed, *chance, Foreign()):
         assert with_layer(layer) == 1
     assert parts_of(64, CPU, network, Objective(nn.MSELoss(reduction="sum")), False) == 1
     assert parts_of(64, torch.device("cuda"), network, mean, False) == 1

@@ -14,7 +14,7 @@ from typing import Any
 
 from srlab.command_line.application import run_application
 from srlab.command_line.verbs import Verb
-from srlab.commands.sweep.launchers import check_launcher, threads_shared
+from srlab.commands.sweep.launchers import check_launcher
 from srlab.commands.sweep.plan import Plan, make_plan, split_axes
 from srlab.console.lasting import outlasting_readers
 from srlab.console.tables import aligned
@@ -45,8 +45,7 @@ def run(arguments: list[str]) -> None:
 def _make_missing(plan: Plan, flags: list[str]) -> None:
     """Make the runs of a plan that are not finished, and say how it ended."""
     if plan.missing:
-        with threads_shared(plan.at_once):
-            _multirun(["--multirun", *flags, *plan.arguments])
+        _multirun(["--multirun", *flags, *plan.arguments])
     finish(plan)
 
 

@@ -18,7 +18,6 @@ from omegaconf.errors import OmegaConfBaseException
 from srlab.assembly.training_run import check_run
 from srlab.command_line.complaints import explain
 from srlab.command_line.invocation import Invocation
-from srlab.commands.sweep.launchers import runs_at_once
 from srlab.config.plain import plain_config
 from srlab.config.ranges import SEED_RANGE
 from srlab.config.schema import SweepConfig, TrainConfig
@@ -46,13 +45,11 @@ class Plan:
         folder: Its folder.
         names: Its runs.
         arguments: The command line of Hydra's multirun.
-        at_once: Runs at a time; 1 also where a launcher that was chosen says how many.
     """
 
     folder: Path
     names: list[str]
     arguments: list[str]
-    at_once: int = 1
 
     @property
     def missing(self) -> list[str]:
@@ -132,14 +129,9 @@ def make_plan(
         config.sweep_dir or _folder_name(call.choices.get("grid"), fixed, axes)
     ).expanduser()
     _take_up(folder, runs, configs, command)
-    chosen = any(h.lstrip("+").startswith(("hydra/launcher", "hydra.launcher")) for h in hydras)
-    at_once = 1 if chosen else runs_at_once(configs.values(), len(runs))
-    if at_once > 1:
-        hydras += ["hydra/launcher=parallel", f"hydra.launcher.n_jobs={at_once}"]
-    plan = Plan(folder, list(runs), _multirun(folder, [*hydras, *fixed.values()], axes), at_once)
+    plan = Plan(folder, list(runs), _multirun(folder, [*hydras, *fixed.values()], axes))
     done = len(runs) - len(plan.missing)
-    said = f", {at_once} at a time" if at_once > 1 and plan.missing else ""
-    print(f"sweep {folder}: {len(runs)} runs, {done} of them finished{said}", flush=True)
+    print(f"sweep {folder}: {len(runs)} runs, {done} of them finished", flush=True)
     return plan
 
 
