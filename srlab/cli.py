@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import warnings
+from pathlib import Path
 
 from srlab.command_line.verbs import BENCHES, VERBS, Verb
 from srlab.console.failure import fail
@@ -89,6 +90,10 @@ def _help() -> str:
 
 def _run(name: str, verb: Verb, arguments: list[str]) -> None:
     """Run a verb and turn what goes wrong into an exit status and, for the user, one sentence."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        fail("the folder where this was started is gone: change to another")
     full_error = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here
     try:

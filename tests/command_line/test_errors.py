@@ -1,5 +1,7 @@
 """Guards: wrong input ends in one clear sentence and exit status 2, and nothing is written."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -242,3 +244,14 @@ def test_a_folder_that_is_called_like_a_published_set_is_not_taken_for_it(srlab,
     assert status == 0
     assert "published" not in printed.out
     assert "Set5/" in printed.out
+
+
+def test_a_working_folder_that_is_gone_is_told(monkeypatch, tmp_path, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setattr(sys, "argv", ["srlab", "train"])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert "is gone: change to another" in capsys.readouterr().err
