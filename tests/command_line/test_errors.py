@@ -8,6 +8,8 @@ import torch
 from common import command_line
 from PIL import Image
 
+from srlab import cli
+
 
 @pytest.fixture
 def srlab(monkeypatch, capsys, tmp_path):
