@@ -180,6 +180,7 @@ def elsewhere(workplace, monkeypatch):
         shutil.copytree(workplace / "whole", folder)
         shutil.rmtree(folder / SECOND)
         monkeypatch.setattr(loop, "make_advance", None)
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as many as here: the bits depend on it
         said = sweep(workplace, *TWO, *launcher, "sweep_dir=elsewhere")
         assert "2 runs, 1 of them finished" in said
         assert "compare them: srlab report sweep=elsewhere" in said
