@@ -32,10 +32,11 @@ def explain(verb: str, complaint: str) -> str | None:
         if not options:
             return f"there is no group {group!r}{did_you_mean(group, groups)}"
         if group == "model" and name in shipped():
-            kind = name.rpartition("_x")[0]
+            kind, _, scale = name.rpartition("_x")
+            made = f"experiment=shipped_{kind} scale={scale}"
             return (
-                f"{name} is trained already: train on from it by model={kind} start={name}, or a "
-                f"network of its kind by model={kind}"
+                f"{name} is trained already: train on from it by {made} start={name}, or one like "
+                f"it by {made}; model={kind} is a network of its kind"
             )
         named = [*options, *(shipped() if group == "model" and uses_network(verb) else ())]
         meant = did_you_mean(name, named) or ";"

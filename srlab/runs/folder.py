@@ -16,6 +16,7 @@ from srlab.errors import UserError
 from srlab.runs.environment import environment_of
 from srlab.storage.atomic import remove_abandoned, write_atomically, write_json
 from srlab.storage.folders import ensure_folder, lock_folder, make_folder
+from srlab.weights import shipped
 
 _TEMPORARY = (".environment.json-", ".config.yaml-")  # names of files that are being written
 _FILES = (
@@ -216,7 +217,7 @@ def stored_config(folder: Path) -> dict[str, Any]:
 
 def make_paths_absolute(config: TrainConfig) -> None:
     """Let a run be resumed from another folder."""
-    if config.start:
+    if config.start and (config.start not in shipped() or Path(config.start).exists()):
         config.start = str(Path(config.start).expanduser().absolute())
     for node in (config.data, *config.testset.values()):
         for key in ("path", "root"):

@@ -145,7 +145,7 @@ REFUSED = [
     (("evaluate",), "or one that comes with srlab: compact_x2"),
     (
         ("train", "model=compact_x2"),
-        "compact_x2 is trained already: train on from it by model=compact start=compact_x2",
+        "train on from it by experiment=shipped_compact scale=2 start=compact_x2, or one like it",
     ),
 ]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from srlab.commands.upscale.command import _sources
 from srlab.commands.upscale.jobs import find_jobs
 from srlab.errors import UserError
 from srlab.imaging import files
@@ -122,3 +123,10 @@ def test_a_name_and_a_format_that_differ_are_told(photos, tmp_path):
     assert out.name == "b.jpg"
     with pytest.raises(UserError, match=r"b\.png is PNG by its name, but format=jpeg is asked"):
         find_jobs([photos / "a.png"], str(tmp_path / "b.png"), **asked)
+
+
+def test_a_run_is_not_taken_for_a_folder_of_pictures(tmp_path):
+    for name in ("config.yaml", "last.pt", "comparison.png"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(UserError, match="is a run, and no pictures: its network is taken by"):
+        _sources(str(tmp_path))

@@ -1,10 +1,11 @@
-"""Guards: a config of a run that is damaged is told in a sentence that names the file."""
+"""Guards: a damaged config of a run is told, naming the file; paths in it hold from anywhere."""
 
 import pytest
 from common import for_all
 
+from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
-from srlab.runs.folder import stored_config
+from srlab.runs.folder import make_paths_absolute, stored_config
 
 
 def test_whatever_stands_in_a_config_is_read_or_told(tmp_path):
@@ -19,3 +20,13 @@ def test_whatever_stands_in_a_config_is_read_or_told(tmp_path):
     for_all([*texts, "[" * 3000], refuses)
     path.write_text("model: {}\nscale: 3")
     assert stored_config(tmp_path) == {"model": {}, "scale": 3}
+
+
+def test_a_model_that_comes_along_keeps_its_name_as_a_start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = TrainConfig(start="compact_x3")
+    make_paths_absolute(config)
+    assert config.start == "compact_x3"
+    config.start = "a.pt"
+    make_paths_absolute(config)
+    assert config.start == str(tmp_path / "a.pt")

@@ -44,7 +44,9 @@ def _advice(folder: Path, bicubic: float, ours: float) -> str:
             f"more steps: try a lower optim.lr, trainer.clip=1 or a longer schedule.warmup"
         )
     checkpoint = quote(f"checkpoint={folder}/last.pt")
-    return f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png"
+    how = f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png"
+    below = bicubic - ours
+    return f"{below:.2f} dB below bicubic: more steps may help\n{how}" if below > 0 else how
 
 
 def last_score(training: TrainingRun) -> float:

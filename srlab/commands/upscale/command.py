@@ -123,4 +123,10 @@ def _sources(given: Any) -> list[Path]:
     names = given if isinstance(given, list) else [given]
     if not names or not all(isinstance(name, str) and name for name in names):
         raise UserError("input names no file and no folder: add input=FILE")
-    return [Path(name).expanduser() for name in names]
+    paths = [Path(name).expanduser() for name in names]
+    for path in paths:
+        if (path / "config.yaml").is_file() and (path / "last.pt").is_file():
+            raise UserError(
+                f"{path} is a run, and no pictures: its network is taken by checkpoint={path}"
+            )
+    return paths
