@@ -11,7 +11,7 @@ from pathlib import Path
 
 from srlab.command_line.verbs import BENCHES, VERBS, Verb
 from srlab.console.failure import fail
-from srlab.errors import Interrupted
+from srlab.errors import Interrupted, UserError
 
 _HELP = """\
 srlab: super-resolution networks whose upsampling is a choice
@@ -139,7 +139,6 @@ def _told(config: str, arguments: list[str], error: Exception, full_error: bool)
 
     from srlab.command_line.arguments import as_hydra_reads
     from srlab.command_line.complaints import sentence
-    from srlab.errors import UserError
     from srlab.machine.shortage import shortage
 
     if isinstance(error, UserError):

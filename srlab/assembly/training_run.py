@@ -122,7 +122,7 @@ class TrainingRun:
             "threads": torch.get_num_threads(),
             "device": self.device.type,
             **({"devices": ranks.count()} if ranks.count() > 1 else {}),
-            **({"parts": self.parts} if self.parts > 1 else {}),
+            **({"parts": parts} if (parts := self.parts) > 1 else {}),
             **(gpu_facts(self.device) if self.device.type == "cuda" else {}),
         }
 

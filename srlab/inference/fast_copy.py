@@ -38,8 +38,7 @@ class SigmoidTanh(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the hyperbolic tangent of every element."""
-        whole = x.float() if x.element_size() == 2 else x  # half has too few digits near 1/2 and 1
-        return (whole * 2).sigmoid_().mul_(2).sub_(1).to(x)
+        return (_single(x) * 2).sigmoid_().mul_(2).sub_(1).to(x)
 
 
 class ConvTanh(nn.Conv2d):
@@ -52,9 +51,13 @@ class ConvTanh(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve and squash."""
         features = super().forward(x)
-        # Half precision has too few digits for a sigmoid near 1/2 and 1.
-        sigmoid = (features.float() if features.element_size() == 2 else features).sigmoid_()
+        sigmoid = _single(features).sigmoid_()
         return torch.add(sigmoid.new_tensor(-1), sigmoid, alpha=2, out=sigmoid).to(features)
+
+
+def _single(x: Tensor) -> Tensor:
+    """Widen half precision, which has too few digits for a sigmoid near 1/2 and 1."""
+    return x.float() if x.element_size() == 2 else x
 
 
 def _double_before_tanh(layers: nn.Sequential) -> None:
