@@ -1,4 +1,4 @@
-"""What training in bf16 changes: SRLAB_DATA=FOLDER python scripts/measure/bf16_training.py SWEEP ...
+"""What training in bf16 changes: python scripts/measure/bf16_training.py SWEEP [OVERRIDE ...].
 
 One sweep, in SWEEP: the overrides that follow, each in fp32 and in bf16, three seeds of each. Where
 the processor has no instructions for bf16, its convolutions are computed in float32 on numbers that

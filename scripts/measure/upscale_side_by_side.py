@@ -32,6 +32,7 @@ from PIL import Image
 from skimage import data
 from torch import Tensor, nn
 
+import srlab
 from srlab.assembly.network import Network
 from srlab.commands.upscale.pictures import upscale_files
 from srlab.inference.fast_copy import fast_copy
@@ -69,6 +70,7 @@ def main() -> None:
     networks: dict[str, Model] = {
         "ESPCN": ESPCN(PixelShuffle, SCALE, init="identity"),
         "FSRCNN": FSRCNN(partial(Deconv, kernel_size=9), SCALE, init="identity"),
+        "compact": srlab.load(f"compact_x{SCALE}"),
     }
     figures: dict[str, Any] = {"versions": versions, "threads": options.threads, "tables": []}
     with tempfile.TemporaryDirectory() as folder:

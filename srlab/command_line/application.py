@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -69,11 +70,23 @@ def run_application(
             endings.append(error)  # raised again below, past Hydra's own report
             return None
 
-    with _told_of_composing(begun):
+    with _told_of_composing(begun), _composed_once(arguments):
         task()
     if endings:
         raise endings[0]
     return answers[0] if answers else None
+
+
+@contextmanager
+def _composed_once(arguments: Iterable[str]) -> Iterator[None]:
+    """Keep Hydra from composing everything once more, only to see whether hydra.mode is given."""
+    usual: Any = Hydra.get_mode
+    if not any("hydra" in argument and "mode" in argument for argument in arguments):
+        Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Hydra.get_mode = usual  # type: ignore[method-assign]
 
 
 @contextmanager
