@@ -42,7 +42,7 @@ def main() -> None:
             found = []
             for kind in map(layer_type, KINDS):
                 model = copy.deepcopy(network)
-                cast_layers(model, kind, model.picture_layer)
+                cast_layers(model, kind, model.exact_layers)
                 scores = score_images(partial(upscale, model, kind), images, network.scale)
                 found.append(mean_score(scores).psnr)
             exact, *others = found

@@ -43,9 +43,9 @@ class SelfEnsemble(Model):
         self.whole = network.whole or network.grid > 1
 
     @property
-    def picture_layer(self) -> nn.Module:
+    def exact_layers(self) -> nn.Module:
         """What writes the picture."""
-        return self.network.picture_layer
+        return self.network.exact_layers
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""

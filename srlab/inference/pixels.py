@@ -36,7 +36,7 @@ class OnPixels(Model):
     ):
         super().__init__()
         self.network = network
-        cast_layers(network, precision, network.picture_layer)
+        cast_layers(network, precision, network.exact_layers)
         self.colour: Colour = colour
         self.precision = precision
         self.scale, self.channels = network.scale, network.channels

@@ -93,15 +93,15 @@ def compute_exactly() -> None:
     _set_float32_types(_EXACT)
 
 
-def cast_layers(network: nn.Module, kind: torch.dtype, last: nn.Module | None = None) -> None:
+def cast_layers(network: nn.Module, kind: torch.dtype, exact: nn.Module | None = None) -> None:
     """Cast, once, the weights of the layers that autocast to ``kind`` would cast at each call.
 
     Args:
         network: The network.
         kind: Their type.
-        last: What writes the picture (see ``in_single``).
+        exact: What is left in single precision if it is bf16 (see ``in_single``).
     """
-    kept = set(last.modules()) if last is not None and kind == torch.bfloat16 else set()
+    kept = set(exact.modules()) if exact is not None and kind == torch.bfloat16 else set()
     for module in network.modules() if kind in _HALF.values() else ():
         if isinstance(module, nn.modules.conv._ConvNd | nn.Linear) and module not in kept:
             if kind == torch.bfloat16 and isinstance(module, nn.modules.conv._ConvNd):

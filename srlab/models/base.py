@@ -32,8 +32,8 @@ class Model(nn.Module):
     learns: bool = False
 
     @property
-    def picture_layer(self) -> nn.Module:
-        """What writes the picture: it stays in single precision where other layers are in bf16."""
+    def exact_layers(self) -> nn.Module:
+        """What stays in single precision where others are in bf16: what writes the picture."""
         return getattr(self, "upsampler", self)
 
     def start_from(self, weights: dict[str, Tensor]) -> None:

@@ -76,7 +76,7 @@ class EDSR(Model):
         return in_single(with_residual, large) + MID_GREY
 
     @property
-    def picture_layer(self) -> nn.Module:
+    def exact_layers(self) -> nn.Module:
         """What writes the picture."""
         return self.tail
 

@@ -60,4 +60,5 @@ class ESPCN(Shallow):
         # Pixels are never negative, so a ReLU lets them pass as they are.
         mean = MID_GREY if activation == "tanh" else 0.0
         head = upsampler(narrow, channels, scale)
-        super().__init__(body, 3, head, scale, channels, residual, mean)
+        # Large gains of the first filters would magnify what is rounded of the picture.
+        super().__init__(body, 3, head, scale, channels, residual, mean, exact=2)

@@ -20,6 +20,8 @@ class Shallow(Model):
         channels: 1 for Y, 3 for RGB.
         residual: What is interpolated from the input and added to the output.
         mean: What is subtracted from the picture and added again.
+        exact: How many modules of the body, the first, stay in single precision where the layers
+            are in bf16; the last always does.
     """
 
     def __init__(
@@ -31,12 +33,14 @@ class Shallow(Model):
         channels: int,
         residual: Residual,
         mean: float = MID_GREY,
+        exact: int = 0,
     ):
         super().__init__()
         self.scale = scale
         self.channels = channels
         self.residual: Residual = residual
         self.mean = mean
+        self._exact = exact
         self.body = body
         self.upsampler = upsampler
         self.whole = is_whole(upsampler)
@@ -50,8 +54,14 @@ class Shallow(Model):
         picture = Framed(lr - self.mean, halo).to(self.halo)
 
         def enlarged(features: Tensor) -> Tensor:
-            framed = Framed(features, self._left)
+            framed = Framed(self.body[-1](features), self._left)
             sr = upsample(self.upsampler, framed, picture, self.scale)
             return add_residual(sr, picture, self.scale, self.residual)
 
-        return in_single(enlarged, self.body(picture.within(self._context))) + self.mean
+        first = in_single(self.body[: self._exact], picture.within(self._context))
+        return in_single(enlarged, self.body[self._exact : -1](first)) + self.mean
+
+    @property
+    def exact_layers(self) -> nn.Module:
+        """What sees the picture itself, and what writes it."""
+        return nn.ModuleList([*self.body[: self._exact], self.upsampler])

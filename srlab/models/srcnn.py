@@ -88,6 +88,6 @@ class SRCNN(Model):
         return in_single(with_residual, features) + MID_GREY
 
     @property
-    def picture_layer(self) -> nn.Module:
+    def exact_layers(self) -> nn.Module:
         """What writes the picture."""
         return self.body[-1]

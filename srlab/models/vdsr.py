@@ -75,6 +75,6 @@ class VDSR(Model):
         return large + in_single(self.body[-1], self.body[:-1](large)) + MID_GREY
 
     @property
-    def picture_layer(self) -> nn.Module:
+    def exact_layers(self) -> nn.Module:
         """What writes the picture."""
         return self.body[-1]

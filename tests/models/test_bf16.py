@@ -16,7 +16,7 @@ ITERATED = ("csc", "csc of tied filters", "csc_sr", "scn")
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name not in ITERATED])
 def test_what_a_network_adds_to_is_not_rounded(name):
     model = variant(name).float()
-    for layer in model.picture_layer.modules():
+    for layer in model.exact_layers.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.zeros_(layer.weight)
     lr = torch.rand(1, 1, 9, 11)

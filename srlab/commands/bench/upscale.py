@@ -110,7 +110,7 @@ def _bare_limits(network: Network, config: BenchUpscaleConfig) -> dict[str, Run]
     framed = torch.rand(together, model.channels, *size, device=device)
     tiles = f"{times * together} tiles of {columns}x{rows}"
     kind = layers_for(config.precision, device, np.dtype(np.uint8))
-    cast_layers(model, kind, model.picture_layer)
+    cast_layers(model, kind, model.exact_layers)
 
     def some(count: int) -> None:
         with torch.inference_mode(), autocast_to(kind, device):
