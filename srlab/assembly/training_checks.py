@@ -21,6 +21,7 @@ TRAINING_PARTS = (
     "srlab.data.images",
     "srlab.data.named",
     "srlab.data.photos",
+    "srlab.data.validation",
     "torch.optim",
 )
 
@@ -76,6 +77,25 @@ def check_devices(config: TrainConfig, device: torch.device) -> None:
         )
 
 
+def check_learning(model: Any, devices: int) -> None:
+    """Check that a model which is not trained by gradients can learn here.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if not model.learns:
+        return
+    if max(ranks.expected(), devices) > 1:
+        raise ConfigError(
+            f"{type(model).__name__} is not trained by gradients, which several workers could "
+            f"average: trainer.devices must be 1"
+        )
+    try:
+        model.check_learning()
+    except ValueError as error:
+        raise ConfigError(f"model: {error}") from None
+
+
 def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> None:
     keys = ("model", "loss", "optim", "schedule", "data", "testset")
     empty = [key for key in keys if not getattr(config, key)]
@@ -83,7 +103,7 @@ def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> Non
         raise ConfigError(f"{', '.join(empty)} left empty: choose an option, as in {empty[0]}=...")
     check_upsampler_used(config.model, config.upsampler)
     allowed = None if roots is None else (*roots, *TRAINING_PARTS)
-    parts = {key: getattr(config, key) for key in ("upsampler", *keys)}
+    parts = {key: getattr(config, key) for key in ("upsampler", "valset", *keys)}
     if config.upsampler:
         shared = {key: config.upsampler.get(key) for key in ("_target_", "_partial_")}
         parts["model"] = config.model | {"upsampler": shared}  # its faults are told once

@@ -28,12 +28,22 @@ def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
     write_atomically(folder / "results.json", as_json(results).encode())
     print(f"\n{console_table(results, per_image=False)}\n")
     print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
+    if training.state.history:
+        print(f"best:       {folder}/best.pt ({_best(training)})")
     checkpoint = quote(f"checkpoint={folder}/last.pt")
     print(f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png")
     return last_score(training)
 
 
 def last_score(training: TrainingRun) -> float:
-    """Return the mean PSNR of the first test set at the latest evaluation; nan without one."""
+    """Return the mean PSNR by which is chosen at the latest evaluation; nan without one."""
     history = training.state.history
-    return history[-1]["psnr"] if history else math.nan
+    return training.chosen_by(history[-1]) if history else math.nan
+
+
+def _best(training: TrainingRun) -> str:
+    """Say when the network was best, and by which pictures."""
+    count = len(training.validation)
+    by = f"{count} pictures of {training.chooser}" if count else training.chooser
+    best = max(training.state.history, key=training.chosen_by)
+    return f"step {best['step']:,}, best on {by}"
