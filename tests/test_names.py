@@ -14,6 +14,7 @@ from srlab.storage.folders import make_folder
 # What checkpoints, configs of runs and YAML files of others name by ``_target_``.
 TARGETS = """
 data.images.folder data.named.named data.named.several data.photos.held_out data.photos.training
+data.validation.folder data.validation.named data.validation.photos data.validation.standard
 losses.charbonnier.Charbonnier losses.objective.Objective
 models.compact.Compact models.csc.CSC models.csc_sr.CSCSR models.edsr.EDSR models.espcn.ESPCN
 models.fsrcnn.FSRCNN models.plain.Plain models.scn.SCN models.srcnn.SRCNN models.unet.UNet

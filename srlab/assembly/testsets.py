@@ -1,5 +1,6 @@
-"""Building and judging the test sets of a command."""
+"""Building and judging the test sets of a command, and the set that a training chooses by."""
 
+import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -11,6 +12,7 @@ from srlab.config.build import build
 from srlab.config.check import check
 from srlab.config.schema import TrainConfig
 from srlab.console.progress import show_progress
+from srlab.data import validation
 from srlab.data.images import ImageSet
 from srlab.data.pairs import Pair, read_pairs
 from srlab.errors import UserError
@@ -36,10 +38,61 @@ def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
     return testsets
 
 
+def settle_valset(config: TrainConfig) -> None:
+    """Write into a config which pictures its standard validation set is here: a run keeps them.
+
+    BSDS500-test does not validate what is trained on it.
+    """
+    node, place = config.valset, validation.__name__
+    if node.get("_target_") != f"{place}.standard":
+        return
+    root = str(node.get("root"))
+    trained = (config.data.get("name"), *(config.data.get("names") or ()))
+    if validation.is_there(root) and validation.USUAL not in trained:
+        part = {"images": validation.IMAGES, "crop": validation.CROP}
+        config.valset = {
+            "_target_": f"{place}.named",
+            "name": validation.USUAL,
+            "root": root,
+            **part,
+        }
+    else:
+        config.valset = {"_target_": f"{place}.photos", "crop": 2 * validation.CROP}
+
+
+def build_valset(config: TrainConfig) -> ImageSet | None:
+    """Find the images of the validation set of a checked config; None if it has none.
+
+    Then the first test set chooses.
+
+    Raises:
+        UserError: They are missing.
+    """
+    return build(config.valset, "valset") if config.valset else None
+
+
 def read_testsets(testsets: list[ImageSet], scale: int, colour: Colour) -> dict[str, list[Pair]]:
     """Decode and degrade the images of each test set, by its name."""
     side = smallest_side(scale)
     return {t.name: read_pairs(t, scale, colour, side) for t in testsets}
+
+
+def warn_of_overlap(images: ImageSet, valset: ImageSet | None, testsets: list[ImageSet]) -> None:
+    """Say where what is trained on, what is chosen by and what is reported on are the same."""
+    overlaps = [(images, t, "trained on, too: its scores say nothing of others") for t in testsets]
+    if valset is not None:
+        favour = "trained on, too: best.pt is chosen by what the network has seen"
+        overlaps.append((images, valset, favour))
+        favour = "validated on, too: what is chosen by them scores too well on them"
+        overlaps += [(valset, testset, favour) for testset in testsets]
+    for one, other, consequence in overlaps:
+        same = {path.resolve() for path in one.paths} & {path.resolve() for path in other.paths}
+        if same and ranks.rank() == 0:
+            print(
+                f"srlab: {len(same)} of the {len(other.paths)} pictures of {other.name} are "
+                f"{consequence}",
+                file=sys.stderr,
+            )
 
 
 def judge(

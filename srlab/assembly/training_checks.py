@@ -9,6 +9,8 @@ import torch
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.ranges import check_rates, check_training_numbers
 from srlab.config.schema import TrainConfig
+from srlab.data.images import ImageSet
+from srlab.data.pack import Pack
 from srlab.errors import ConfigError, UserError
 from srlab.machine import ranks
 from srlab.machine.device import check_precision, choose_device
@@ -20,6 +22,7 @@ TRAINING_PARTS = (
     "srlab.data.images",
     "srlab.data.named",
     "srlab.data.photos",
+    "srlab.data.validation",
     "torch.optim",
 )
 
@@ -73,6 +76,32 @@ def check_devices(config: TrainConfig, device: torch.device) -> None:
         )
 
 
+def check_learning(model: Any, devices: int) -> None:
+    """Check that a model which is not trained by gradients can learn here.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if not model.learns:
+        return
+    if max(ranks.expected(), devices) > 1:
+        raise ConfigError(
+            f"{type(model).__name__} is not trained by gradients, which several workers could "
+            f"average: trainer.devices must be 1"
+        )
+    try:
+        model.check_learning()
+    except ValueError as error:
+        raise ConfigError(f"model: {error}") from None
+
+
+def tell_left_out(images: ImageSet, pack: Pack) -> None:
+    """Say which pictures are not trained on."""
+    if pack.left_out and ranks.rank() == 0:
+        count = f"{len(pack.left_out)} of the {len(images.paths)} pictures of {images.name}"
+        print("\n".join([f"left out {count}:", *pack.left_out]))
+
+
 def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> None:
     keys = ("model", "loss", "optim", "schedule", "data", "testset")
     empty = [key for key in keys if not getattr(config, key)]
@@ -80,7 +109,7 @@ def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> Non
         raise ConfigError(f"{', '.join(empty)} left empty: choose an option, as in {empty[0]}=...")
     check_upsampler_used(config.model, config.upsampler)
     allowed = None if roots is None else (*roots, *TRAINING_PARTS)
-    parts = {key: getattr(config, key) for key in ("upsampler", *keys)}
+    parts = {key: getattr(config, key) for key in ("upsampler", "valset", *keys)}
     if config.upsampler:
         shared = {key: config.upsampler.get(key) for key in ("_target_", "_partial_")}
         parts["model"] = config.model | {"upsampler": shared}  # its faults are told once

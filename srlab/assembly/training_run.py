@@ -1,6 +1,5 @@
 """The parts of a training run, all checked and built before anything is written."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,19 +11,24 @@ from torch import Tensor, nn
 from srlab import __version__
 from srlab.assembly.checkpoints import check_network
 from srlab.assembly.example_picture import ExamplePicture, open_example
-from srlab.assembly.testsets import build_testsets, judge, read_testsets
-from srlab.assembly.training_checks import check_everything
+from srlab.assembly.testsets import (
+    build_testsets,
+    build_valset,
+    judge,
+    read_testsets,
+    warn_of_overlap,
+)
+from srlab.assembly.training_checks import check_everything, check_learning, tell_left_out
 from srlab.config.build import build, without_warning
 from srlab.config.plain import plain_config
 from srlab.config.schema import TrainConfig
-from srlab.data.images import ImageSet
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
 from srlab.errors import ConfigError
 from srlab.evaluation.methods import method_of
 from srlab.evaluation.network import ripple_on_flats
-from srlab.evaluation.score import mean_score
+from srlab.evaluation.score import Score, mean_score
 from srlab.evaluation.tables import Result
 from srlab.inference.fast_copy import fast_copy
 from srlab.inference.sizing import automatic_tile
@@ -39,10 +43,18 @@ from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
 from srlab.words import Precision
 
+VALIDATION = "validation"  # what the validation set is called beside test sets, whatever it is
+
 
 @dataclass
 class TrainingRun:
-    """A run that is ready to train."""
+    """A run that is ready to train.
+
+    Args:
+        pairs: What is reported on, by test set.
+        validation: What is chosen by; none where the first test set chooses.
+        chooser: What the set is called that chooses.
+    """
 
     config: TrainConfig
     device: torch.device
@@ -51,6 +63,8 @@ class TrainingRun:
     schedule: Schedule
     pack: Pack
     pairs: dict[str, list[Pair]]
+    validation: list[Pair]
+    chooser: str
     example: ExamplePicture
     method: str | None
     seconds: float = 0.0  # of training so far, without the evaluations
@@ -93,17 +107,31 @@ class TrainingRun:
 
     def judge(self) -> list[Result]:
         """Score the network as it is now on every test set."""
-        scale, colour = self.config.scale, self.config.colour
-        return judge(self.upscaler(), self.pairs, scale, colour, self.name, self.method)
+        return self._judge(self.pairs)
 
-    def evaluate(self) -> list[Result]:
-        """Score the network as it is now, and note the first test set's means in the history."""
-        results = self.judge()
-        score = mean_score(results[0].scores)
-        judged = {"psnr": score.psnr, "ssim": score.ssim, "ripple": score.ripple}
-        flat = self.flat_ripple()
-        self.state.history.append({"step": self.state.step, **judged, "flat_ripple": flat})
-        return results
+    def evaluate(self) -> tuple[list[Result], Score]:
+        """Score the network as it is now, and note the first test set's means in the history.
+
+        Returns:
+            The results on the test sets, and the means on the set that chooses.
+        """
+        both = self._judge(({VALIDATION: self.validation} if self.validation else {}) | self.pairs)
+        results = both[-len(self.pairs) :]
+        score, chosen_by = mean_score(results[0].scores), mean_score(both[0].scores)
+        record = {"psnr": score.psnr, "ssim": score.ssim, "ripple": score.ripple}
+        record = {"step": self.state.step, **record, "flat_ripple": self.flat_ripple()}
+        if self.validation:
+            record[VALIDATION] = chosen_by.psnr
+        self.state.history.append(record)
+        return results, chosen_by
+
+    def _judge(self, pairs: dict[str, list[Pair]]) -> list[Result]:
+        scale, colour = self.config.scale, self.config.colour
+        return judge(self.upscaler(), pairs, scale, colour, self.name, self.method)
+
+    def chosen_by(self, record: dict[str, Any]) -> float:
+        """Return the score of a record of the history by which is chosen."""
+        return record[VALIDATION if self.validation else "psnr"]
 
     def flat_ripple(self) -> float:
         """Return the ripple of what the network as it is now makes of flat pictures."""
@@ -158,18 +186,22 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     state, objective = build_state(config, device)
     schedule = build(config.schedule, "schedule")
     images = build(config.data, "data")
-    testsets = build_testsets(config.testset)
+    testsets, valset = build_testsets(config.testset), build_valset(config)
     if ranks.rank() > 0:  # or all ranks would decode all images at once
         ranks.wait_for_first()
     pack = open_pack(images, config.scale, config.colour, trainer.patch_size)
     if ranks.rank() == 0:
         ranks.wait_for_first()
-    _tell_left_out(images, pack)
+    tell_left_out(images, pack)
     pairs = read_testsets(testsets, config.scale, config.colour)
-    _warn_of_overlap(images, testsets)
+    chooser = (valset or testsets[0]).name
+    validating = read_testsets([valset] if valset else [], config.scale, config.colour)
+    validation = validating.get(chooser, [])
+    warn_of_overlap(images, valset, testsets)
     example = open_example(testsets[0].paths[0], config.scale, config.colour)
     method = method_of(config.model)
-    return TrainingRun(config, device, state, objective, schedule, pack, pairs, example, method)
+    parts = config, device, state, objective, schedule, pack, pairs, validation, chooser
+    return TrainingRun(*parts, example, method)
 
 
 def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None:
@@ -188,26 +220,7 @@ def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None
     build(config.schedule, "schedule")
     build(config.data, "data")
     build_testsets(config.testset)
-
-
-def _tell_left_out(images: ImageSet, pack: Pack) -> None:
-    """Say which pictures are not trained on."""
-    if pack.left_out and ranks.rank() == 0:
-        count = f"{len(pack.left_out)} of the {len(images.paths)} pictures of {images.name}"
-        print("\n".join([f"left out {count}:", *pack.left_out]))
-
-
-def _warn_of_overlap(images: ImageSet, testsets: list[ImageSet]) -> None:
-    """Say where what is trained on is what is judged on."""
-    trained = {path.resolve() for path in images.paths}
-    for testset in testsets:
-        same = trained & {path.resolve() for path in testset.paths}
-        if same and ranks.rank() == 0:
-            print(
-                f"srlab: {len(same)} of the {len(testset.paths)} pictures of {testset.name} are "
-                f"trained on, too: its scores say nothing of other pictures",
-                file=sys.stderr,
-            )
+    build_valset(config)
 
 
 def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingState, nn.Module]:
@@ -223,16 +236,7 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     model.to(device, memory_format=torch.channels_last)
     if not any(p.requires_grad for p in model.parameters()):
         raise ConfigError("this model has no weights to train; use it with srlab evaluate")
-    if model.learns:
-        if max(ranks.expected(), trainer.devices) > 1:
-            raise ConfigError(
-                f"{type(model).__name__} is not trained by gradients, which several workers could "
-                f"average: trainer.devices must be 1"
-            )
-        try:
-            model.check_learning()
-        except ValueError as error:
-            raise ConfigError(f"model: {error}") from None
+    check_learning(model, trainer.devices)
     objective = build(config.loss, "loss").to(device)
     groups = parameter_groups(model, trainer.lr_factors)
     try:

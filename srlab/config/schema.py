@@ -1,6 +1,6 @@
 """The typed part of each config: what a verb is told besides its components.
 
-Components (model, upsampler, loss, optim, schedule, data, testset) are open dicts with a
+Components (model, upsampler, loss, optim, schedule, data, valset, testset) are open dicts with a
 ``_target_``; ``config.check`` holds them against the signature of what they name.
 """
 
@@ -83,7 +83,9 @@ class TrainConfig:
         optim: The optimizer, with its learning rate.
         schedule: How the learning rate changes.
         data: The images to train on.
-        testset: The sets to judge on; ``best.pt`` is chosen on the first.
+        valset: The pictures that choose: ``best.pt``, the end of ``trainer.patience``, what
+            ``srlab tune`` finds.
+        testset: The sets that are reported on; nothing is chosen by them.
     """
 
     name: str | None = None
@@ -101,6 +103,7 @@ class TrainConfig:
     optim: dict[str, Any] = field(default_factory=dict)
     schedule: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    valset: dict[str, Any] = field(default_factory=dict)
     testset: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
 

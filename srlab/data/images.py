@@ -19,11 +19,13 @@ class ImageSet:
         paths: The high-resolution images.
         shrink: Factors in (0, 1] by which each training image is shrunk before patches are drawn
             from it; 1 is the image itself.
+        crop: Side in HR pixels of the middle of each image that is judged; 0: all of it.
     """
 
     name: str
     paths: tuple[Path, ...]
     shrink: tuple[float, ...] = (1.0,)
+    crop: int = 0
 
     def __post_init__(self):
         if not self.shrink or not all(0 < f <= 1 for f in self.shrink):

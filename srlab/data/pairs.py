@@ -36,14 +36,16 @@ def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> l
     """Decode a test set and degrade it.
 
     HR is converted to Y where ``colour`` is ``y``, rounded, cropped to a multiple of the scale; LR
-    is MATLAB's bicubic of it, rounded to 8 bits.
+    is MATLAB's bicubic of it, rounded to 8 bits. Of a set with a ``crop`` the middle is read; it is
+    never too small to be judged by the crop.
 
     Raises:
         UserError: A file is unreadable, or a side is under ``min_side`` HR pixels.
     """
+    side = max(images.crop, min_side + scale) if images.crop else 0
 
     def read(name: str, path: Path) -> Pair:
-        whole = crop_to_multiple(to_tensor(read_pixels(path)), scale)
+        whole = crop_to_multiple(_middle(to_tensor(read_pixels(path)), side), scale)
         hr = to_channels(whole, colour)
         if min(hr.shape[-2:]) < min_side:
             raise UserError(
@@ -54,6 +56,13 @@ def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> l
         return Pair(name, to_pixels(quantise(shrink(hr, scale))), to_pixels(truth))
 
     return list(map_in_threads(lambda item: read(*item), images.named.items()))
+
+
+def _middle(image: Tensor, side: int) -> Tensor:
+    """Return the middle of an image ``(1, C, H, W)``, at most ``side`` pixels a side; 0: all."""
+    height, width = (min(length, side or length) for length in image.shape[-2:])
+    top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
+    return image[..., top : top + height, left : left + width]
 
 
 def training_pairs(

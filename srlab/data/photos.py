@@ -23,6 +23,7 @@ TRAINING = (
     "rocket.jpg",
 )
 HELD_OUT = ("astronaut.png", "chelsea.png", "coffee.png")
+VALIDATING = ("cell.png", "clock_motion.png", "page.png", "text.png")
 
 
 def training(shrink: Sequence[float] = (1.0,)) -> ImageSet:
@@ -33,6 +34,11 @@ def training(shrink: Sequence[float] = (1.0,)) -> ImageSet:
 def held_out() -> ImageSet:
     """Return the photographs to judge on: a person, a cat, a cup of coffee."""
     return ImageSet("photos", _find(HELD_OUT))
+
+
+def validating() -> ImageSet:
+    """Return the pictures to choose by: cells, a clock, two pages."""
+    return ImageSet("scikit-image", _find(VALIDATING))
 
 
 def _find(names: Sequence[str]) -> tuple[Path, ...]:

@@ -25,12 +25,14 @@ _FILES = (
 )  # fmt: skip
 
 # Where pictures lie: they may have moved; that they are the same is checked.
-_PLACE = re.compile(r"(data|testset\.\w+)\.(path|root)")
+_PLACE = re.compile(r"(data|valset|testset\.\w+)\.(path|root)")
 
 # What may change when a run is resumed: where it is computed and who loads, not what.
 RESUMABLE = (
     "resume", "device", "trust", "trainer.devices", "trainer.workers", "trainer.threads",
 )  # fmt: skip
+
+_NO_VALSET: tuple[str, Any] = ("valset", {})
 
 
 def create_run(folder: Path, config: dict[str, Any], device: torch.device) -> Path:
@@ -136,7 +138,7 @@ def _move(config: TrainConfig, present: TrainConfig, key: str) -> None:
         there, here = there.get(node, {}), here.get(node, {})
     if last not in there:
         raise UserError(f"the run has no {key}")
-    group = config.data if nodes == ["data"] else config.testset[nodes[-1]]
+    group = config.testset[nodes[1]] if nodes[0] == "testset" else getattr(config, nodes[0])
     group[last] = here[last]
 
 
@@ -173,9 +175,12 @@ def check_as_saved(folder: Path, saved: dict[str, Any], config: dict[str, Any]) 
 
 
 def computed(config: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run computes, by dotted keys: where, and under what name, is left out."""
-    flat = _flattened(config)
-    return {k: v for k, v in flat.items() if k.split("[")[0] not in (*RESUMABLE, "name", "run_dir")}
+    """Return what a run computes, by dotted keys: where, and under what name, is left out.
+
+    A run without a validation set has none, whether its config knows of such or not.
+    """
+    flat, others = _flattened(config), (*RESUMABLE, "name", "run_dir")
+    return {k: v for k, v in flat.items() if k.split("[")[0] not in others and (k, v) != _NO_VALSET}
 
 
 def _flattened(node: Any, key: str = "") -> dict[str, Any]:
@@ -219,7 +224,7 @@ def make_paths_absolute(config: TrainConfig) -> None:
     """Let a run be resumed from another folder."""
     if config.start and (config.start not in shipped() or Path(config.start).exists()):
         config.start = str(Path(config.start).expanduser().absolute())
-    for node in (config.data, *config.testset.values()):
+    for node in (config.data, config.valset, *config.testset.values()):
         for key in ("path", "root"):
             if isinstance(node, dict) and isinstance(node.get(key), str) and node[key]:
                 node[key] = str(Path(node[key]).expanduser().absolute())

@@ -37,6 +37,25 @@ def read_results(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any
     return results[::2], results[1::2]  # they stand in turn
 
 
+def chosen_score(folder: Path, step: int | None = None) -> float:
+    """Return the PSNR by which is chosen, as a run's ``metrics.json`` has it.
+
+    Args:
+        folder: The run's.
+        step: Of the latest evaluation up to this step; None: of the last.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    try:
+        history = read_json(folder / "metrics.json")["history"]
+        [*_, record] = [r for r in history if step is None or r["step"] <= step]
+        psnr = record.get("validation", record["psnr"])  # earlier versions chose by a test set
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{folder}/metrics.json is damaged: {error!r}") from None
+    return math.inf if psnr is None else float(psnr)
+
+
 def mean_scores(folder: Path) -> list[tuple[str, float, float]]:
     """Return test set, PSNR and SSIM of a finished run's network, test set by test set."""
     _, ours = read_results(folder)

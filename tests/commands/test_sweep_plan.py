@@ -12,8 +12,9 @@ from omegaconf import OmegaConf
 
 from srlab.assembly.training_run import build_state
 from srlab.command_line.invocation import Invocation
+from srlab.commands.sweep.axes import split_axes
 from srlab.commands.sweep.launchers import check_launcher
-from srlab.commands.sweep.plan import _folder_name, make_plan, split_axes
+from srlab.commands.sweep.plan import _folder_name, make_plan
 from srlab.config.compose import option_node
 from srlab.config.paths import config_dir
 from srlab.config.register import register

@@ -17,7 +17,9 @@ from srlab.config.register import register
 from srlab.config.schema import TrainConfig
 from srlab.errors import ConfigError, UserError
 
-PARTS = ("model", "upsampler", "loss", "optim", "schedule", "data", "testset")
+PARTS = ("model", "upsampler", "loss", "optim", "schedule", "data", "valset", "testset")
+
+EMPTY = ("upsampler", "valset")  # which may be left so
 
 
 def options(group):
@@ -42,7 +44,7 @@ def fitting(*overrides):
     check(nodes)
     check_ranges(config)
     check_scale(config.scale)
-    chosen = {key: node for key, node in nodes.items() if node or key != "upsampler"}
+    chosen = {key: node for key, node in nodes.items() if node or key not in EMPTY}
     for node in [*chosen.pop("testset").values(), *chosen.values()]:
         assert "_target_" in node
     return config
@@ -82,6 +84,8 @@ def test_every_data_set_and_every_experiment_fits_the_code(tmp_path):
         if overrides[0] == "data=folder":
             overrides.append(f"data.path={tmp_path}")
     chosen += [[f"experiment={name}"] for name in options("experiment")]
+    for name in options("valset"):
+        chosen.append([f"valset={name}", *[f"valset.path={tmp_path}"] * (name == "folder")])
     offenders = []
     for overrides in chosen:
         try:

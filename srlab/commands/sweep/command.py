@@ -14,8 +14,9 @@ from typing import Any
 
 from srlab.command_line.application import run_application
 from srlab.command_line.verbs import Verb
+from srlab.commands.sweep.axes import split_axes
 from srlab.commands.sweep.launchers import check_launcher
-from srlab.commands.sweep.plan import Plan, make_plan, split_axes
+from srlab.commands.sweep.plan import Plan, make_plan
 from srlab.console.lasting import outlasting_readers
 from srlab.console.tables import aligned
 from srlab.errors import Interrupted, UserError

@@ -14,7 +14,7 @@ from srlab.config.schema import TrainConfig
 from srlab.console.progress import clock
 from srlab.errors import Interrupted, UserError
 from srlab.runs.folder import RESUMABLE
-from srlab.runs.results import is_finished, mean_scores
+from srlab.runs.results import chosen_score, is_finished, mean_scores
 from srlab.runs.sweep_plan import Sweep, failure_file, failures, log_file, read_sweep
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import ensure_folder
@@ -31,7 +31,7 @@ def run(call: Invocation[TrainConfig]) -> float:
     sweep = read_sweep(folder)
     name = _name(sweep, overrides)
     if is_finished(folder / name):
-        return mean_scores(folder / name)[0][1]
+        return chosen_score(folder / name)
     position, left = _standing(folder, sweep)
     print(f"run {position}: {name}{left}", flush=True)
     start = time.monotonic()

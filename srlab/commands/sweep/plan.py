@@ -3,26 +3,30 @@
 import itertools
 import re
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hydra import compose
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from srlab.assembly.testsets import settle_valset
 from srlab.assembly.training_run import check_run
 from srlab.command_line.complaints import explain
 from srlab.command_line.invocation import Invocation
+from srlab.commands.sweep.axes import split_axes
 from srlab.config.plain import plain_config
 from srlab.config.ranges import SEED_RANGE
 from srlab.config.schema import SweepConfig, TrainConfig
 from srlab.errors import ConfigError, UserError
-from srlab.runs.folder import RESUMABLE, check_unchanged, make_paths_absolute
+from srlab.runs.folder import (
+    RESUMABLE,
+    check_unchanged,
+    make_paths_absolute,
+    stored_config,
+)
 from srlab.runs.names import digest, run_names
 from srlab.runs.results import is_finished
 from srlab.runs.sweep_plan import (
@@ -55,29 +59,6 @@ class Plan:
     def missing(self) -> list[str]:
         """The names of the runs that are not finished."""
         return [name for name in self.names if not is_finished(self.folder / name)]
-
-
-def split_axes(overrides: Iterable[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Split overrides into those that are fixed, and axes with their values, both by their keys.
-
-    Raises:
-        UserError: An axis is not a list of values.
-    """
-    fixed, axes = {}, {}
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
-        key = override.get_key_element()
-        if override.is_sweep_override():
-            axes[key] = _values(override)
-        else:
-            fixed[key] = str(override.input_line)
-    return fixed, axes
-
-
-def _values(override: Override) -> list[str]:
-    listed = override.is_choice_sweep() or override.is_range_sweep()
-    if not listed or isinstance(override.value(), Glob):
-        raise UserError(f"{override.input_line}: an axis is a list of values, as in seed=0,1,2")
-    return list(dict.fromkeys(override.sweep_string_iterator()))
 
 
 def make_plan(
@@ -119,15 +100,17 @@ def make_plan(
         if not re.fullmatch("[0-9]+", seed) or int(seed) >= 2**63:
             raise ConfigError(f"seed={seed}: {SEED_RANGE}")
     axes["seed"] = list(dict.fromkeys(str(int(seed)) for seed in axes["seed"]))
+    folder = Path(
+        config.sweep_dir or _folder_name(call.choices.get("grid"), fixed, axes)
+    ).expanduser()
+    if "valset" not in fixed | axes and _is_of_before_validation(folder):
+        fixed["valset"] = "valset=first_testset"  # its runs are to be equal in this, too
     places = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     runs = {
         name: Planned([*fixed.values(), *(f"{k}={v}" for k, v in place.items())], place)
         for name, place in zip(run_names(places), places, strict=True)
     }
     configs = _check_all(runs)
-    folder = Path(
-        config.sweep_dir or _folder_name(call.choices.get("grid"), fixed, axes)
-    ).expanduser()
     _take_up(folder, runs, configs, command)
     plan = Plan(folder, list(runs), _multirun(folder, [*hydras, *fixed.values()], axes))
     done = len(runs) - len(plan.missing)
@@ -140,6 +123,13 @@ def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[s
     what = {key: text for key, text in fixed.items() if not key.startswith(RESUMABLE)}
     first = grid or "-".join(key.split(".")[-1].split("@")[0].lstrip("+") for key in axes)
     return Path("runs/sweeps") / f"{first}-{digest([sorted(axes), sorted(what.values())])}"
+
+
+def _is_of_before_validation(folder: Path) -> bool:
+    """Tell whether a sweep was begun by a version whose trainings chose by the first test set."""
+    names = read_sweep(folder).runs if is_sweep(folder) else ()
+    begun = [folder / name for name in names if (folder / name / "config.yaml").exists()]
+    return bool(begun) and "valset" not in stored_config(begun[0])
 
 
 def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
@@ -160,6 +150,7 @@ def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
                 OmegaConf.resolve(node)
                 config: Any = OmegaConf.to_object(node)
                 check_run(config)
+                settle_valset(config)
                 make_paths_absolute(config)
                 kinds[kind] = config
             except (UserError, HydraException, OmegaConfBaseException) as error:

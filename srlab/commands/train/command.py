@@ -10,6 +10,7 @@ from shlex import quote
 from typing import Any
 
 from srlab.assembly.checkpoints import checkpoint_file, trusted_roots
+from srlab.assembly.testsets import settle_valset
 from srlab.assembly.training_checks import check_devices
 from srlab.assembly.training_run import TrainingRun, check_run, prepare
 from srlab.command_line.invocation import Invocation
@@ -34,7 +35,7 @@ _OF_GRADIENTS = re.compile(
 
 
 def run(call: Invocation[TrainConfig]) -> float:
-    """Train, or resume, and return the mean PSNR of the first test set at the end.
+    """Train, or resume, and return the mean PSNR at the end on the set that chooses.
 
     Raises:
         UserError: Something in the config, the data or on the disk must be mended.
@@ -104,6 +105,7 @@ def _begun(call: Invocation[TrainConfig]) -> tuple[TrainingRun, Path]:
     """Build a new run, and make its folder."""
     config = call.config
     _give_name(config, call.choices)
+    settle_valset(config)
     make_paths_absolute(config)
     training = prepare(config, None)
     _refuse_ignored(training, call.overrides)

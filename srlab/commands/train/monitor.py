@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from srlab.assembly.training_run import TrainingRun
+from srlab.assembly.training_run import VALIDATION, TrainingRun
 from srlab.console.progress import Progress
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result
@@ -31,9 +31,9 @@ class Onlooker:
         """Leave it to the first."""
 
     def evaluate(self) -> float:
-        """Judge the network and return the mean PSNR of the first test set."""
-        self.results = self.training.evaluate()
-        return self.training.state.history[-1]["psnr"]
+        """Judge the network and return the mean PSNR of the set that chooses."""
+        self.results, score = self.training.evaluate()
+        return score.psnr
 
     def note(self, line: str) -> None:
         """Leave it to the first."""
@@ -72,11 +72,13 @@ class Monitor:
         self.progress.update(step, lambda: sum(float(term) for term in terms.values()))
 
     def evaluate(self) -> float:
-        """Judge the network, report it, and return the mean PSNR of the first test set."""
+        """Judge the network, report it, and return the mean PSNR of the set that chooses."""
         step, start = self.training.state.step, time.monotonic()
-        self.results = self.training.evaluate()
+        self.results, chosen_by = self.training.evaluate()
         means = {r.testset: mean_score(r.scores) for r in self.results}
         first, score = next(iter(means.items()))
+        if self.training.validation:
+            means = {VALIDATION: chosen_by} | means
         for name, mean in means.items():
             self.record.score(step, name, mean.psnr, mean.ssim, mean.ripple)
         self.record.flat_ripple(step, self.training.state.history[-1]["flat_ripple"])
@@ -89,7 +91,7 @@ class Monitor:
         self.progress.score = f"  {first} {score.psnr:.2f} dB"
         self.progress.note(f"step {step:,}  {scores}  ({self.progress.rate(step):.0f} steps/s)")
         self._began += time.monotonic() - start
-        return score.psnr
+        return chosen_by.psnr
 
     def _watch_learning(self, step: int) -> None:
         model: Any = self.training.state.model

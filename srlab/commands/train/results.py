@@ -32,6 +32,8 @@ def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
     write_atomically(folder / "results.json", as_json(results).encode())
     print(f"\n{console_table(results, per_image=False)}\n")
     print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
+    if training.state.history:
+        print(f"best:       {folder}/best.pt ({_best(training)})")
     print(_advice(folder, *(mean_score(r.scores).psnr for r in results[:2])))
     return last_score(training)
 
@@ -50,6 +52,14 @@ def _advice(folder: Path, bicubic: float, ours: float) -> str:
 
 
 def last_score(training: TrainingRun) -> float:
-    """Return the mean PSNR of the first test set at the latest evaluation; nan without one."""
+    """Return the mean PSNR by which is chosen at the latest evaluation; nan without one."""
     history = training.state.history
-    return history[-1]["psnr"] if history else math.nan
+    return training.chosen_by(history[-1]) if history else math.nan
+
+
+def _best(training: TrainingRun) -> str:
+    """Say when the network was best, and by which pictures."""
+    count = len(training.validation)
+    by = f"{count} pictures of {training.chooser}" if count else training.chooser
+    best = max(training.state.history, key=training.chosen_by)
+    return f"step {best['step']:,}, best on {by}"

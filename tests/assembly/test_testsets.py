@@ -1,0 +1,32 @@
+"""Guards: what chooses is written down, and is not what is trained on."""
+
+import pytest
+
+from srlab.assembly.testsets import build_valset, settle_valset
+from srlab.config.schema import TrainConfig
+from srlab.data.places import SETS
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    """A folder with BSDS500-test, or what has its number of files."""
+    place = tmp_path / "BSDS500-test"
+    place.mkdir()
+    for number in range(SETS[place.name][0]):
+        (place / f"{number:03}.png").touch()
+    monkeypatch.chdir(tmp_path)
+    return str(tmp_path)
+
+
+def settled(root, **data):
+    config = TrainConfig(valset={"_target_": "srlab.data.validation.standard", "root": root})
+    config.data = data
+    settle_valset(config)
+    valset = build_valset(config)
+    return config.valset["_target_"].rpartition(".")[2], valset.name, len(valset.paths)
+
+
+def test_the_standard_set_is_settled_by_what_is_there_and_not_trained_on(there):
+    assert settled(there, name="T91") == ("named", "BSDS500-test", 50)
+    assert settled(there, names=["T91", "BSDS500-test"]) == ("photos", "scikit-image", 4)
+    assert settled("elsewhere", name="T91") == ("photos", "scikit-image", 4)
