@@ -25,7 +25,7 @@ def run(call: Invocation[EvaluateConfig]) -> float:
     check({"testset": config.testset})
     testsets = build_testsets(config.testset)
     upscale = network.upscaler(config.tile, config.ensemble)
-    pairs = read_testsets(testsets, network.scale, network.colour)
+    pairs = read_testsets(testsets, network.scale, network.colour, config.protocol)
     if config.output is not None:
         folder = Path(config.output).expanduser()
     elif network.checkpoint is not None and network.checkpoint not in shipped().values():
@@ -39,7 +39,9 @@ def run(call: Invocation[EvaluateConfig]) -> float:
     label = network.label + (" + self-ensemble" if config.ensemble else "")
     method = None if config.ensemble else network.method
     with enough_memory("tile, which is in low-resolution pixels: tile=128"):
-        results = judge(upscale, pairs, network.scale, network.colour, label, method)
+        results = judge(
+            upscale, pairs, network.scale, network.colour, label, method, config.protocol
+        )
     print(console_table(results, per_image=True))
     write_atomically(folder / "results.json", as_json(results).encode())
     write_atomically(folder / "results.csv", as_csv(results).encode())

@@ -16,6 +16,7 @@ from srlab.words import (
     Picture,
     PictureFormat,
     Precision,
+    Protocol,
     UpscalePrecision,
 )
 
@@ -161,10 +162,14 @@ class EvaluateConfig(UseConfig):
 
     Args:
         testset: The sets to judge on.
+        protocol: Whose tables the scores compare with: ``matlab``, as EDSR's and most since;
+            ``vdsr``, as SRCNN's and VDSR's, LR not rounded; ``basicsr``, RGB of 8 bits, Y not
+            rounded.
         output: Folder for the tables; beside the checkpoint, or in ``runs/evaluations``, if null.
     """
 
     testset: dict[str, Any] = field(default_factory=dict)
+    protocol: Protocol = Protocol.matlab
     output: str | None = None
 
 

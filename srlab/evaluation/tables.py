@@ -11,6 +11,7 @@ from typing import Any
 from srlab.console.tables import aligned
 from srlab.evaluation.published import published
 from srlab.evaluation.score import Score, mean_score, protocol
+from srlab.words import Protocol
 
 _COLUMNS = (
     "testset", "scale", "method", "image", "psnr", "ssim", "ripple", "published", "protocol"
@@ -28,6 +29,7 @@ class Result:
         scale: The factor s.
         colour: What the network saw: ``y`` or ``rgb``.
         scores: One for each image.
+        protocol: How they were computed.
     """
 
     label: str
@@ -36,6 +38,7 @@ class Result:
     scale: int
     colour: str
     scores: list[Score]
+    protocol: Protocol = Protocol.matlab
 
 
 def console_table(results: Sequence[Result], per_image: bool) -> str:
@@ -51,8 +54,16 @@ def console_table(results: Sequence[Result], per_image: bool) -> str:
                          known))  # fmt: skip
     if not any(row[-1] for row in rows[1:]):
         rows = [(*row[:-1], "") for row in rows]
-    protocols = dict.fromkeys(protocol(result.scale, result.colour) for result in results)
-    return "\n".join([*aligned(rows), "", *(f"protocol: {text}" for text in protocols)])
+    return "\n".join([*aligned(rows), "", *(f"protocol: {text}" for text in protocols(results))])
+
+
+def protocols(results: Sequence[Result]) -> list[str]:
+    """Return how the results were computed, each way once."""
+    return list(dict.fromkeys(_protocol(result) for result in results))
+
+
+def _protocol(result: Result) -> str:
+    return protocol(result.scale, result.colour, result.protocol)
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -69,7 +80,7 @@ def as_csv(results: Sequence[Result]) -> str:
         for s, known in _lines(r):
             writer.writerow([r.testset, r.scale, r.label, s.image, f"{s.psnr:.4f}",
                              f"{s.ssim:.6f}", f"{s.ripple:.4f}", known,
-                             protocol(r.scale, r.colour)])  # fmt: skip
+                             _protocol(r)])  # fmt: skip
     return text.getvalue()
 
 
@@ -98,7 +109,7 @@ def _record(result: Result) -> dict[str, Any]:
         "testset": result.testset,
         "scale": result.scale,
         "method": result.label,
-        "protocol": protocol(result.scale, result.colour),
+        "protocol": _protocol(result),
         "psnr": finite(mean.psnr),
         "ssim": mean.ssim,
         "ripple": mean.ripple,
