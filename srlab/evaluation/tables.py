@@ -54,12 +54,8 @@ def console_table(results: Sequence[Result], per_image: bool) -> str:
                          known))  # fmt: skip
     if not any(row[-1] for row in rows[1:]):
         rows = [(*row[:-1], "") for row in rows]
-    return "\n".join([*aligned(rows), "", *(f"protocol: {text}" for text in protocols(results))])
-
-
-def protocols(results: Sequence[Result]) -> list[str]:
-    """Return how the results were computed, each way once."""
-    return list(dict.fromkeys(_protocol(result) for result in results))
+    protocols = dict.fromkeys(map(_protocol, results))
+    return "\n".join([*aligned(rows), "", *(f"protocol: {text}" for text in protocols)])
 
 
 def _protocol(result: Result) -> str:
