@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srlab.console.tables import aligned
-from srlab.evaluation.published import published
+from srlab.evaluation.published import Published, published, published_for_other_data
 from srlab.evaluation.score import Score, mean_score, protocol
 from srlab.words import Protocol
 
@@ -90,16 +90,21 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _figures(result: Result) -> list[Published]:
+    """Return what the papers report, the figure that comes first in front."""
+    asked = result.method, result.testset, result.scale
+    return [f for f in (published(*asked), published_for_other_data(*asked)) if f is not None]
+
+
 def _known(result: Result) -> str:
-    figure = published(result.method, result.testset, result.scale)
-    if figure is None:
-        return ""
-    ssim = f" / {figure.ssim:.4f}" if figure.ssim is not None else ""
-    return f"{figure.psnr:.2f}{ssim} ({figure.source})"
+    return "; ".join(
+        f"{f.psnr:.2f}{f' / {f.ssim:.4f}' if f.ssim is not None else ''} ({f.source})"
+        for f in _figures(result)
+    )
 
 
 def _record(result: Result) -> dict[str, Any]:
-    figure = published(result.method, result.testset, result.scale)
+    figures = [{"psnr": f.psnr, "ssim": f.ssim, "source": f.source} for f in _figures(result)]
     mean = mean_score(result.scores)
     return {
         "testset": result.testset,
@@ -109,7 +114,8 @@ def _record(result: Result) -> dict[str, Any]:
         "psnr": finite(mean.psnr),
         "ssim": mean.ssim,
         "ripple": mean.ripple,
-        "published": figure and {"psnr": figure.psnr, "ssim": figure.ssim, "source": figure.source},
+        "published": figures[0] if figures else None,
+        **({"published_for_other_data": figures[1]} if len(figures) > 1 else {}),
         "images": [
             {"image": s.image, "psnr": finite(s.psnr), "ssim": s.ssim, "ripple": s.ripple}
             for s in result.scores
