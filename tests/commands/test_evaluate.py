@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from common import command_line, save_pictures
 from PIL import Image
 
 import srlab.assembly.testsets
 from srlab.commands.evaluate.paper_table import as_console, as_latex_table, as_markdown_page
+from srlab.commands.evaluate.pictures import keepers
 from srlab.evaluation.score import Score
 from srlab.evaluation.tables import Result
 from srlab.imaging.colour import luma, quantise
@@ -159,6 +161,17 @@ def test_pictures_are_what_was_judged(srlab_here, protocol):
             hr = hr if protocol == "basicsr" else quantise(hr)
             seen = psnr(*(crop(x, r["scale"]) for x in (luma(sr), hr)))
             assert seen.item() == pytest.approx(image["psnr"], abs=1e-6)
+
+
+def test_every_row_and_every_test_set_has_a_folder_of_its_own(tmp_path):
+    rows = [("m", 2), ("m_x2", 2), ("M", 2), ("a/../b (last)", 3), ("..", 3)]
+    for number, keep in enumerate(keepers(tmp_path, ["Set5", "Set5/"], rows)):
+        for testset, level in (("Set5", 0), ("Set5/", 1)):
+            keep(testset, "x", torch.full((1, 1, 2, 2), (2 * number + level) / 255))
+    kept = sorted(tmp_path.rglob("*.png"))
+    assert {path.parent.name for path in kept} == {"m_x2", "m_x2-2", "M_x2-3", "a-..-b-last-_x3",
+                                                   "_x3"}  # fmt: skip
+    assert sorted(int(read_pixels(path)[0, 0, 0]) for path in kept) == list(range(10))
 
 
 def test_no_picture_is_written_over_and_no_table_begun(srlab_here, tmp_path):

@@ -58,23 +58,23 @@ def _judge_all(
     The largest scale comes first: what is too small to be judged is told before all work.
     """
     upscalers = [row.network.upscaler(config.tile, row.ensemble) for row in rows]
-    folder, judged = None, {}
+    labels = [(row.network.label, row.network.scale) for row in rows]
     keep: list[Keep | None] = [None] * len(rows)
+    folder, judged = None, {}
     for place in sorted({row.place for row in rows}, reverse=True):
         pairs = read_testsets(testsets, *place, config.protocol)
         if folder is None:
             folder = _make_folder(config, rows)
             if config.pictures is not None:
-                labels = [(row.network.label, row.network.scale) for row in rows]
-                place_of_them = _make_pictures(config.pictures, folder)
-                keep = [*keepers(place_of_them, list(pairs), labels)]
+                keep = [*keepers(_make_pictures(config.pictures, folder), pairs, labels)]
         for k, row in enumerate(rows):
-            if row.place == place:
-                with enough_memory("tile, which is in low-resolution pixels: tile=128"):
-                    label, method = row.network.label, row.network.method
-                    judged[k] = judge(
-                        upscalers[k], pairs, *place, label, method, config.protocol, keep[k]
-                    )
+            if row.place != place:
+                continue
+            label, method = row.network.label, row.network.method
+            with enough_memory("tile, which is in low-resolution pixels: tile=128"):
+                judged[k] = judge(
+                    upscalers[k], pairs, *place, label, method, config.protocol, keep[k]
+                )
     assert folder is not None
     return folder, [judged[k] for k in range(len(rows))]
 

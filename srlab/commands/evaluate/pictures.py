@@ -23,33 +23,33 @@ def keepers(folder: Path, testsets: Iterable[str], rows: Iterable[tuple[str, int
         testsets: The names of the test sets.
         rows: Label and scale of each method.
     """
-    sets = _file_names(testsets)
+    testsets = list(testsets)
+    sets = dict(zip(testsets, _file_names(testsets), strict=True))
     names = [label if label.endswith(f"x{s}") else f"{label}_x{s}" for label, s in rows]
-    places = _file_names(names)
 
-    def keeper(name: str) -> Keep:
+    def keeper(place: str) -> Keep:
         def keep(testset: str, image: str, sr: Tensor) -> None:
-            path = folder / sets[testset] / places[name] / f"{image}.png"
+            path = folder / sets[testset] / place / f"{image}.png"
             ensure_folder(path.parent)
             drawn = io.BytesIO()
-            Image.fromarray(to_pixels(sr).squeeze(-1) if sr.shape[1] == 1 else to_pixels(sr)).save(
-                drawn, format="PNG"
-            )
+            pixels = to_pixels(sr)
+            grey = pixels.shape[2] == 1
+            Image.fromarray(pixels[..., 0] if grey else pixels).save(drawn, format="PNG")
             write_atomically(path, drawn.getvalue())
 
         return keep
 
-    return [keeper(name) for name in names]
+    return [keeper(place) for place in _file_names(names)]
 
 
-def _file_names(texts: Iterable[str]) -> dict[str, str]:
+def _file_names(texts: Iterable[str]) -> list[str]:
     """Return a name for a folder for each text; names differ, not in their case alone."""
-    names: dict[str, str] = {}
-    for text in dict.fromkeys(texts):
+    names: list[str] = []
+    for text in texts:
         plain = name = re.sub(r"[^\w.+-]+", "-", text).strip("-.") or "unnamed"
         number = 1
-        while name.lower() in {other.lower() for other in names.values()}:
+        while name.lower() in map(str.lower, names):
             number += 1
             name = f"{plain}-{number}"
-        names[text] = name
+        names.append(name)
     return names
