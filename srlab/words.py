@@ -10,6 +10,14 @@ class Colour(StrEnum):
     rgb = "rgb"
 
 
+class Protocol(StrEnum):
+    """How an upscaler is judged; ``evaluation.score`` says what each is."""
+
+    matlab = "matlab"
+    vdsr = "vdsr"
+    basicsr = "basicsr"
+
+
 class Precision(StrEnum):
     """Number type of the layers in training."""
 

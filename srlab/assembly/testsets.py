@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,8 +19,9 @@ from srlab.data.pairs import Pair, read_pairs
 from srlab.errors import UserError
 from srlab.evaluation.score import Score, scores, smallest_side
 from srlab.evaluation.tables import Result
+from srlab.inference.colour import upscale_colour
 from srlab.machine import ranks
-from srlab.words import Colour
+from srlab.words import Colour, Protocol
 
 
 def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
@@ -41,21 +43,18 @@ def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
 def settle_valset(config: TrainConfig) -> None:
     """Write into a config which pictures its standard validation set is here: a run keeps them.
 
-    BSDS500-test does not validate what is trained on it.
+    BSDS500-test does not validate what is trained on it, nor what is reported on it.
     """
     node, place = config.valset, validation.__name__
     if node.get("_target_") != f"{place}.standard":
         return
     root = str(node.get("root"))
-    trained = (config.data.get("name"), *(config.data.get("names") or ()))
-    if validation.is_there(root) and validation.USUAL not in trained:
+    taken = {config.data.get("name"), *(config.data.get("names") or ())}
+    taken |= {node.get("name") for node in config.testset.values() if isinstance(node, dict)}
+    if validation.is_there(root) and validation.USUAL not in taken:
         part = {"images": validation.IMAGES, "crop": validation.CROP}
-        config.valset = {
-            "_target_": f"{place}.named",
-            "name": validation.USUAL,
-            "root": root,
-            **part,
-        }
+        named = {"_target_": f"{place}.named", "name": validation.USUAL, "root": root}
+        config.valset = named | part
     else:
         config.valset = {"_target_": f"{place}.photos", "crop": 2 * validation.CROP}
 
@@ -71,10 +70,12 @@ def build_valset(config: TrainConfig) -> ImageSet | None:
     return build(config.valset, "valset") if config.valset else None
 
 
-def read_testsets(testsets: list[ImageSet], scale: int, colour: Colour) -> dict[str, list[Pair]]:
+def read_testsets(
+    testsets: list[ImageSet], scale: int, colour: Colour, protocol: Protocol = Protocol.matlab
+) -> dict[str, list[Pair]]:
     """Decode and degrade the images of each test set, by its name."""
     side = smallest_side(scale)
-    return {t.name: read_pairs(t, scale, colour, side) for t in testsets}
+    return {t.name: read_pairs(t, scale, colour, side, protocol) for t in testsets}
 
 
 def warn_of_overlap(images: ImageSet, valset: ImageSet | None, testsets: list[ImageSet]) -> None:
@@ -102,17 +103,37 @@ def judge(
     colour: Colour,
     label: str,
     method: str | None,
+    protocol: Protocol = Protocol.matlab,
+    keep: Callable[[str, str, Tensor], None] | None = None,
 ) -> list[Result]:
     """Score an upscaler on every test set; several threads call it at a time.
 
     Where several ranks train, each judges a part of the images, and all of them know all scores.
+
+    Args:
+        upscale: Maps LR ``(1, C, H, W)`` in ``[0, 1]`` to SR ``(1, C, sH, sW)``.
+        pairs: What ``read_testsets`` read for this scale, colour and protocol.
+        scale: The factor s.
+        colour: What the upscaler sees.
+        label: What tables call it.
+        method: Its name in a paper, or None.
+        protocol: How it is judged.
+        keep: Gets test set, image and the SR that is judged.
     """
+    if protocol == Protocol.basicsr:
+        upscale = partial(upscale_colour, upscale=upscale, colour=colour, scale=scale)
     images = [(pair.name, pair.lr, pair.hr) for testset in pairs.values() for pair in testset]
     names = [name for name, testset in pairs.items() for _ in testset]
-    mine = list(_counted(ranks.share(names), scores(upscale, ranks.share(images), scale)))
-    done = iter(ranks.gather(mine, len(images)))
+    share, sets = ranks.share(images), ranks.share(names)
+
+    def keep_named(number: int, sr: Tensor) -> None:
+        if keep is not None:
+            keep(sets[number], share[number][0], sr)
+
+    judged = scores(upscale, share, scale, protocol != Protocol.basicsr, keep_named)
+    done = iter(ranks.gather(list(_counted(sets, judged)), len(images)))
     return [
-        Result(label, method, name, scale, colour, list(islice(done, len(testset))))
+        Result(label, method, name, scale, colour, list(islice(done, len(testset))), protocol)
         for name, testset in pairs.items()
     ]
 

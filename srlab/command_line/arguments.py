@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
+from srlab.command_line.several import one_by_one, parts_of, with_lists
 from srlab.errors import ConfigError, UserError
 
 _COMPONENT_PATH = re.compile(r"(\w+\.)+(path|root)")
@@ -69,18 +70,20 @@ def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
         return arguments
     flags, rest = _split_flags(arguments)
     rest = _with_keys(config, rest)
+    several = config == "sweep" or bool({"-m", "--multirun"} & set(flags))
+    if config == "evaluate" and not several:
+        rest = with_lists(rest, _as_text)
     if uses_network(config):
-        rest = _by_checkpoint(rest)
+        rest = _by_checkpoint([one_by_one(a) for a in rest] if several else rest)
     if config == "convert":  # no field of a config can be called ``from``
         rest = [re.sub(r"^(\+{0,2})from=", r"\1source=", a) for a in rest]
     kinds = {key.name: str(key.type) for key in fields(SCHEMAS[config])}
     texts = {name for name, kind in kinds.items() if kind in ("<class 'str'>", "str | None")}
-    texts |= {"input"} & kinds.keys()  # of which there may be several
+    texts |= {"input", "checkpoint"} & kinds.keys()  # of which there may be several
     lists = {name for name, kind in kinds.items() if kind == "list[str]"}
     rest = [_listed(a, lists) for a in rest if not _is_left_out(config, a)]
     if any(a.startswith("resume=") for a in rest):  # the run has options of its own
         rest = [f"++{a}" if _COMPONENT_PATH.match(a) else a for a in rest]
-    several = config == "sweep" or bool({"-m", "--multirun"} & set(flags))
     return [*flags, *(_quoted(a, texts, several) for a in rest)]
 
 
@@ -139,7 +142,7 @@ def _with_keys(config: str, arguments: list[str]) -> list[str]:
         raise UserError(f"give {words[0]!r} or {key}=..., not both")
     if len(words) == 1:
         return [f"{key}={_as_text(words[0])}", *rest]
-    if key != "input":
+    if config not in ("upscale", "evaluate"):
         raise UserError(f"one {key} at a time, not {', '.join(words)}")
     return [f"{key}=[{','.join(map(_as_text, words))}]", *rest]
 
@@ -207,8 +210,8 @@ def _quoted(argument: str, texts: set[str], several: bool) -> str:
         return f"{key}={_as_text(value)}"
     if _OF_A_SWEEP.match(value):
         return argument
-    parts = re.findall(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^,]+", value)
-    return f"{key}={','.join(p if _is_plain(p) or _is_quoted(p) else _as_text(p) for p in parts)}"
+    parts = [p if _is_plain(p) or _is_quoted(p) else _as_text(p) for p in parts_of(value)]
+    return f"{key}={','.join(parts)}"
 
 
 def _is_quoted(value: str) -> bool:

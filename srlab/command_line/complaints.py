@@ -122,7 +122,7 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
             f"brackets or quotes in it is written as \"key='...'\""
         )
     if "Could not override 'upsampler'" in text:
-        if any(a.startswith("checkpoint=") for a in arguments):
+        if any(a.startswith(("checkpoint=", "models=")) for a in arguments):
             return "a checkpoint has its upsampler; srlab convert gives it another"
         if not any(a.startswith("model=") for a in arguments):
             return "upsampler=... goes with a model: add model=NAME"

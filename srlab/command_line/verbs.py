@@ -41,7 +41,10 @@ VERBS = {
         "compare the runs of a sweep: ranking, cost, pictures, in one page",
         "report.command:run", "report",
     ),
-    "evaluate": Verb("PSNR and SSIM of a checkpoint or a baseline", "evaluate:run", "evaluate"),
+    "evaluate": Verb(
+        "PSNR and SSIM of checkpoints and baselines, one or several", "evaluate.command:run",
+        "evaluate",
+    ),
     "upscale": Verb(
         "enlarge pictures and videos, single ones or folders", "upscale.command:run", "upscale"
     ),

@@ -16,6 +16,7 @@ from srlab.words import (
     Picture,
     PictureFormat,
     Precision,
+    Protocol,
     UpscalePrecision,
 )
 
@@ -160,15 +161,32 @@ class UseConfig(NetworkConfig):
 
 @dataclass
 class EvaluateConfig(UseConfig):
-    """An evaluation on test sets.
+    """An evaluation on test sets, of one network or of several side by side.
 
     Args:
+        checkpoint: A file, or a run folder, which stands for its ``last.pt``; or several, as
+            ``[A,B]``.
+        scale: The factor s, or several for what has no weights, as ``[2,3]``; a checkpoint has its
+            own.
+        models: Several models by name, those that come with srlab and those without weights; on the
+            command line it is ``model=A,B``. Bicubic stands above several whether named or not.
         testset: The sets to judge on.
+        protocol: Whose tables the scores compare with: ``matlab``, as EDSR's and most since;
+            ``vdsr``, as SRCNN's and VDSR's, LR not rounded; ``basicsr``, RGB of 8 bits, Y not
+            rounded.
+        details: Whether to print the scores of every image, not the means alone.
         output: Folder for the tables; beside the checkpoint, or in ``runs/evaluations``, if null.
+        pictures: Folder for what was judged, as ``Set5/compact_x3/baby.png``; nowhere if null.
     """
 
+    checkpoint: Any = None
+    scale: Any = None
+    models: list[str] = field(default_factory=list)
     testset: dict[str, Any] = field(default_factory=dict)
+    protocol: Protocol = Protocol.matlab
+    details: bool = False
     output: str | None = None
+    pictures: str | None = None
 
 
 @dataclass

@@ -14,7 +14,7 @@ from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, resize, shrink
 from srlab.imaging.threads import map_in_threads
-from srlab.words import Colour
+from srlab.words import Colour, Protocol
 
 _MOST_TOLD = 20  # images that cannot be used
 _ONE_IN = 10  # images may be left out of a training: one in so many, or one
@@ -22,9 +22,10 @@ _ONE_IN = 10  # images may be left out of a training: one in so many, or one
 
 @dataclass(frozen=True)
 class Pair:
-    """One test image: uint8 pixels ``lr (H, W, C)`` and ``hr (sH, sW, C)``.
+    """One test image: levels of 0 to 255, ``lr (H, W, C)`` and uint8 ``hr (sH, sW, C)``.
 
-    A greyscale picture keeps the one channel of its ``hr`` also where the network sees RGB.
+    ``lr`` is uint8 too, or float32 where it is not rounded. A greyscale picture keeps the one
+    channel of its ``hr`` also where the network sees RGB, unless it is judged as RGB.
     """
 
     name: str
@@ -32,17 +33,26 @@ class Pair:
     hr: np.ndarray
 
 
-def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> list[Pair]:
+def read_pairs(
+    images: ImageSet,
+    scale: int,
+    colour: Colour,
+    min_side: int,
+    protocol: Protocol = Protocol.matlab,
+) -> list[Pair]:
     """Decode a test set and degrade it.
 
     HR is converted to Y where ``colour`` is ``y``, rounded, cropped to a multiple of the scale; LR
-    is MATLAB's bicubic of it, rounded to 8 bits. Of a set with a ``crop`` the middle is read; it is
-    never too small to be judged by the crop.
+    is MATLAB's bicubic of it, rounded to 8 bits. By ``vdsr`` LR is neither rounded nor clamped; by
+    ``basicsr`` both are RGB whatever the network sees, and a greyscale picture is, too. Of a set
+    with a ``crop`` the middle is read; it is never too small to be judged by the crop.
 
     Raises:
         UserError: A file is unreadable, or a side is under ``min_side`` HR pixels.
     """
     side = max(images.crop, min_side + scale) if images.crop else 0
+    if protocol == Protocol.basicsr:
+        colour = Colour.rgb
 
     def read(name: str, path: Path) -> Pair:
         whole = crop_to_multiple(_middle(to_tensor(read_pixels(path)), side), scale)
@@ -52,8 +62,10 @@ def read_pairs(images: ImageSet, scale: int, colour: Colour, min_side: int) -> l
                 f"{path} is too small to be judged at scale {scale}: it needs {min_side} pixels "
                 f"a side"
             )
-        truth = whole if whole.shape[1] == 1 else hr
-        return Pair(name, to_pixels(quantise(shrink(hr, scale))), to_pixels(truth))
+        grey = whole.shape[1] == 1 and protocol != Protocol.basicsr
+        lr = shrink(hr, scale)
+        levels = _levels(lr) if protocol == Protocol.vdsr else to_pixels(quantise(lr))
+        return Pair(name, levels, to_pixels(whole if grey else hr))
 
     return list(map_in_threads(lambda item: read(*item), images.named.items()))
 
@@ -63,6 +75,11 @@ def _middle(image: Tensor, side: int) -> Tensor:
     height, width = (min(length, side or length) for length in image.shape[-2:])
     top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
     return image[..., top : top + height, left : left + width]
+
+
+def _levels(image: Tensor) -> np.ndarray:
+    """Turn ``(1, C, H, W)`` in ``[0, 1]`` into float32 levels ``(H, W, C)``, not rounded."""
+    return (image[0] * 255).float().permute(1, 2, 0).contiguous().numpy()
 
 
 def training_pairs(

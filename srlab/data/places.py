@@ -10,6 +10,7 @@ SETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "BSDS500-test": (200, ("BSDS500test",)),
     "Set5": (5, ()),
     "Set14": (14, ()),
+    "Kodak24": (24, ("Kodak",)),
     "B100": (100, ("BSD100", "BSDS100")),
     "Urban100": (100, ()),
     "Manga109": (109, ()),

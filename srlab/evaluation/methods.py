@@ -36,6 +36,11 @@ METHODS = (
         "_target_": "VDSR", "channels": 1, "depth": 20, "features": 64,
         "upsampler._target_": "Interpolate", "upsampler.mode": "bicubic",
     }),
+    Method("CSC-SR", {"_target_": "CSCSR", "channels": 1}),
+    Method("CSCN", {
+        "_target_": "SCN", "channels": 1, "atoms": 128, "recursions": 1,
+        "upsampler._target_": "Interpolate", "upsampler.mode": "bicubic",
+    }),
     Method("EDSR-baseline", {
         "_target_": "EDSR", "channels": 3, "blocks": 16, "features": 64, "block_scale": 1.0,
         "upsampler._target_": "Staged", "upsampler.stage._target_": "PixelShuffle",
@@ -44,7 +49,11 @@ METHODS = (
 
 
 def method_of(model: dict[str, Any]) -> str | None:
-    """Return the paper's name for a model config, or None if no paper has just this network."""
+    """Return the paper's name for a model config, or None if no paper has this network.
+
+    Of CSC-SR and CSCN it is the method, smaller than the paper's and without its cascade: the
+    source of their figures says so.
+    """
     if model.get("residual", "none") != "none":
         return None
     for method in METHODS:

@@ -1,4 +1,15 @@
-"""Scores by the protocol of the published tables."""
+"""Scores by the protocols of the published tables.
+
+``matlab``, which EDSR and most since then follow: LR is MATLAB's bicubic of HR, rounded to 8 bits;
+SR and HR are compared on Y rounded to 8 bits.
+
+``vdsr``, of the codes of SRCNN (Dong et al. 2014) and VDSR (Kim et al. 2016): as ``matlab``, but LR
+is left as MATLAB's ``imresize`` of a floating-point picture gives it, neither rounded nor clamped.
+
+``basicsr``, of the toolbox of that name (``calculate_psnr`` with ``test_y_channel``): all pictures
+are RGB of 8 bits, SR and greyscale ones too, and Y is computed of them without rounding. A network
+of Y gets the Y of LR, not rounded; chroma goes by bicubic, and what is judged is the RGB picture.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +26,7 @@ from srlab.machine.precision import single_precision
 from srlab.metrics.checkerboard import picture_ripple
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
+from srlab.words import Protocol
 
 MOST_DB = 100.0  # what an image counts as that is met exactly, or nearly: its PSNR is infinite
 
@@ -29,13 +41,19 @@ class Score:
     ripple: float
 
 
-def protocol(scale: int, colour: str) -> str:
-    """Say in a line how scores are computed."""
-    seen = "RGB, judged on Y" if colour == "rgb" else "Y"
+def protocol(scale: int | str, colour: str, kind: Protocol = Protocol.matlab) -> str:
+    """Say in a line how scores are computed; ``scale`` may be the letter that stands for any."""
+    if kind == Protocol.basicsr:
+        seen = "RGB" if colour == "rgb" else "Y, chroma by bicubic"
+        seen += ", as RGB of 8 bits, grey pictures too; judged on Y"
+    else:
+        seen = "RGB, judged on Y" if colour == "rgb" else "Y"
+    named = "" if kind == Protocol.matlab else f"{kind}: "
+    luma = "not rounded" if kind == Protocol.basicsr else "rounded to 8 bits"
+    lr = "not rounded" if kind == Protocol.vdsr else "rounded"
     return (
-        f"{seen} of BT.601 YCbCr (16-235) rounded to 8 bits, peak 255, "
-        f"at most {MOST_DB:.0f} dB; "
-        f"LR = MATLAB bicubic / {scale}, rounded; border of {scale} px shaved; "
+        f"{named}{seen} of BT.601 YCbCr (16-235) {luma}, peak 255, at most {MOST_DB:.0f} dB; "
+        f"LR = MATLAB bicubic / {scale}, {lr}; border of {scale} px shaved; "
         f"SSIM 11x11 Gaussian, sigma 1.5, valid; "
         f"ripple = checkerboard of period {scale} px in SR alone, rms in grey levels of 255; "
         f"mean over images"
@@ -56,28 +74,36 @@ def scores(
     upscale: Callable[[Tensor], Tensor],
     pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
     scale: int,
+    rounded: bool = True,
+    keep: Callable[[int, Tensor], None] | None = None,
 ) -> Iterator[Score]:
     """Judge an upscaler on images, and yield their scores in turn.
 
     Args:
         upscale: Maps LR ``(1, C, H, W)`` float32 in ``[0, 1]`` to SR ``(1, C, sH, sW)``, which is
             judged on the device it lies on. Several threads call it at a time.
-        pairs: Name, uint8 LR pixels ``(H, W, C)`` and uint8 HR pixels ``(sH, sW, C)``.
+        pairs: Name, LR levels ``(H, W, C)``, uint8 or float32 of 0 to 255, and uint8 HR pixels
+            ``(sH, sW, C)``.
         scale: The factor s, which is also the border that does not count.
+        rounded: Whether Y of colours is rounded to 8 bits; SR itself always is.
+        keep: Gets the number of each image and the SR that is judged, ``(1, 1 or 3, sH, sW)`` in
+            ``[0, 1]``, from several threads at a time.
     """
 
     @torch.inference_mode()
-    def score(pair: tuple[str, np.ndarray, np.ndarray]) -> Score:
-        name, lr, hr = pair
+    def score(numbered: tuple[int, tuple[str, np.ndarray, np.ndarray]]) -> Score:
+        number, (name, lr, hr) = numbered
         sr = quantise(upscale(to_tensor(lr).float()).double())
         truth = to_tensor(torch.from_numpy(hr).to(sr.device))
         if truth.shape[1] == 1 and sr.shape[1] > 1:  # grey is Y, whatever the network made of it
             sr = quantise(sr.mean(dim=1, keepdim=True))
-        sr_y, hr_y = (crop(_judged(x), scale) for x in (sr, truth))
+        if keep is not None:
+            keep(number, sr)
+        sr_y, hr_y = (crop(_judged(x, rounded), scale) for x in (sr, truth))
         metrics = psnr(sr_y, hr_y).clamp(max=MOST_DB), ssim(sr_y, hr_y), picture_ripple(sr_y, scale)
         return Score(name, *torch.cat(metrics).tolist())
 
-    return map_in_threads(score, pairs)
+    return map_in_threads(score, enumerate(pairs))
 
 
 def mean_score(images: list[Score]) -> Score:
@@ -98,5 +124,7 @@ def smallest_side(scale: int) -> int:
     return max(11, 3 * scale) + 2 * scale
 
 
-def _judged(image: Tensor) -> Tensor:
-    return quantise(luma(image)) if image.shape[1] == 3 else image
+def _judged(image: Tensor, rounded: bool) -> Tensor:
+    if image.shape[1] == 1:
+        return image
+    return quantise(luma(image)) if rounded else luma(image)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from srlab.console.tables import aligned
-from srlab.evaluation.published import published
+from srlab.evaluation.published import Published, published, published_for_other_data
 from srlab.evaluation.score import Score, mean_score, protocol
+from srlab.words import Protocol
 
 _COLUMNS = (
     "testset", "scale", "method", "image", "psnr", "ssim", "ripple", "published", "protocol"
@@ -28,6 +29,7 @@ class Result:
         scale: The factor s.
         colour: What the network saw: ``y`` or ``rgb``.
         scores: One for each image.
+        protocol: How they were computed.
     """
 
     label: str
@@ -36,6 +38,7 @@ class Result:
     scale: int
     colour: str
     scores: list[Score]
+    protocol: Protocol = Protocol.matlab
 
 
 def console_table(results: Sequence[Result], per_image: bool) -> str:
@@ -51,8 +54,12 @@ def console_table(results: Sequence[Result], per_image: bool) -> str:
                          known))  # fmt: skip
     if not any(row[-1] for row in rows[1:]):
         rows = [(*row[:-1], "") for row in rows]
-    protocols = dict.fromkeys(protocol(result.scale, result.colour) for result in results)
+    protocols = dict.fromkeys(map(_protocol, results))
     return "\n".join([*aligned(rows), "", *(f"protocol: {text}" for text in protocols)])
+
+
+def _protocol(result: Result) -> str:
+    return protocol(result.scale, result.colour, result.protocol)
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -69,7 +76,7 @@ def as_csv(results: Sequence[Result]) -> str:
         for s, known in _lines(r):
             writer.writerow([r.testset, r.scale, r.label, s.image, f"{s.psnr:.4f}",
                              f"{s.ssim:.6f}", f"{s.ripple:.4f}", known,
-                             protocol(r.scale, r.colour)])  # fmt: skip
+                             _protocol(r)])  # fmt: skip
     return text.getvalue()
 
 
@@ -83,26 +90,32 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _figures(result: Result) -> list[Published]:
+    """Return what the papers report, the figure that comes first in front."""
+    asked = result.method, result.testset, result.scale
+    return [f for f in (published(*asked), published_for_other_data(*asked)) if f is not None]
+
+
 def _known(result: Result) -> str:
-    figure = published(result.method, result.testset, result.scale)
-    if figure is None:
-        return ""
-    ssim = f" / {figure.ssim:.4f}" if figure.ssim is not None else ""
-    return f"{figure.psnr:.2f}{ssim} ({figure.source})"
+    return "; ".join(
+        f"{f.psnr:.2f}{f' / {f.ssim:.4f}' if f.ssim is not None else ''} ({f.source})"
+        for f in _figures(result)
+    )
 
 
 def _record(result: Result) -> dict[str, Any]:
-    figure = published(result.method, result.testset, result.scale)
+    figures = [{"psnr": f.psnr, "ssim": f.ssim, "source": f.source} for f in _figures(result)]
     mean = mean_score(result.scores)
     return {
         "testset": result.testset,
         "scale": result.scale,
         "method": result.label,
-        "protocol": protocol(result.scale, result.colour),
+        "protocol": _protocol(result),
         "psnr": finite(mean.psnr),
         "ssim": mean.ssim,
         "ripple": mean.ripple,
-        "published": figure and {"psnr": figure.psnr, "ssim": figure.ssim, "source": figure.source},
+        "published": figures[0] if figures else None,
+        **({"published_for_other_data": figures[1]} if len(figures) > 1 else {}),
         "images": [
             {"image": s.image, "psnr": finite(s.psnr), "ssim": s.ssim, "ripple": s.ripple}
             for s in result.scores

@@ -30,14 +30,15 @@ def as_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def as_latex(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
     """Return rows as a LaTeX table, for the package booktabs."""
-    body = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in (columns, *rows)]
+    body = [" & ".join(latex_text(cell) for cell in row) + r" \\" for row in (columns, *rows)]
     return "\n".join([
-        r"\begin{table}", r"  \centering", rf"  \caption{{{_escaped(caption)}}}",
+        r"\begin{table}", r"  \centering", rf"  \caption{{{latex_text(caption)}}}",
         rf"  \begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}", r"    \toprule",
         f"    {body[0]}", r"    \midrule", *(f"    {line}" for line in body[1:]),
         r"    \bottomrule", r"  \end{tabular}", r"\end{table}", "",
     ])  # fmt: skip
 
 
-def _escaped(text: str) -> str:
+def latex_text(text: str) -> str:
+    """Return a text as LaTeX sets it, whatever its characters mean there."""
     return "".join(_LATEX.get(character, character) for character in text)

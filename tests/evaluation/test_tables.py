@@ -64,7 +64,17 @@ def test_where_nothing_is_published_there_is_no_column_for_it():
 
 def test_a_paper_that_gives_no_ssim_is_quoted_without_one():
     result = Result("x", "ESPCN tanh", "Set5", 3, "y", [Score("baby", 32.0, 0.9, 0.0)])
-    assert rows_of([result], per_image=False).endswith("32.55 (ESPCN tanh, T91)")
+    assert "  32.55 (ESPCN tanh, T91)" in rows_of([result], per_image=False)
+
+
+def test_what_a_paper_reached_on_other_images_stands_behind():
+    result = Result("x", "ESPCN tanh", "Set5", 3, "y", [Score("baby", 32.0, 0.9, 0.0)])
+    both = "32.55 (ESPCN tanh, T91); 33.13 (ESPCN tanh, ImageNet)"
+    assert rows_of([result], per_image=False).endswith(both)
+    (record,) = strict(as_json([result]))
+    assert record["published"]["psnr"] == 32.55
+    imagenet = {"psnr": 33.13, "ssim": None, "source": "ESPCN tanh, ImageNet"}
+    assert record["published_for_other_data"] == imagenet
 
 
 def test_columns_are_aligned_and_no_line_ends_in_a_blank():

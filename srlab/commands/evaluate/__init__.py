@@ -1,0 +1,1 @@
+"""``srlab evaluate``: networks and baselines, judged on test sets."""

@@ -1,0 +1,108 @@
+"""``srlab evaluate``: judge networks and baselines on test sets."""
+
+from pathlib import Path
+
+from srlab.assembly.testsets import build_testsets, judge, read_testsets
+from srlab.command_line.invocation import Invocation
+from srlab.commands.evaluate.networks import Row, asked_rows, is_several
+from srlab.commands.evaluate.paper_table import as_console, as_latex_table, as_markdown_page
+from srlab.commands.evaluate.pictures import Keep, keepers
+from srlab.config.check import check
+from srlab.config.schema import EvaluateConfig
+from srlab.data.images import ImageSet
+from srlab.errors import UserError
+from srlab.evaluation.score import mean_score, protocol
+from srlab.evaluation.tables import Result, as_csv, as_json, console_table
+from srlab.machine.device import choose_device
+from srlab.machine.memory import keep_freed_memory
+from srlab.machine.shortage import enough_memory
+from srlab.storage.atomic import write_atomically
+from srlab.storage.folders import make_dated_folder, make_folder
+from srlab.weights import shipped
+
+
+def run(call: Invocation[EvaluateConfig]) -> float:
+    """Print a table and write it as JSON, CSV, Markdown and LaTeX.
+
+    Returns the mean PSNR, on the first test set, of the first network that was asked for.
+    """
+    config = call.config
+    keep_freed_memory()
+    rows = asked_rows(config, choose_device(config.device))
+    check({"testset": config.testset})
+    testsets = build_testsets(config.testset)
+    folder, judged = _judge_all(config, rows, testsets)
+
+    results = [result for row in judged for result in row]
+    lines = _protocols(results)
+    if config.details or not is_several(config):
+        print(console_table(results, per_image=config.details))
+    else:
+        print("\n".join([as_console(results), "", *(f"protocol: {line}" for line in lines)]))
+    write_atomically(folder / "results.json", as_json(results).encode())
+    write_atomically(folder / "results.csv", as_csv(results).encode())
+    write_atomically(folder / "results.md", as_markdown_page(results, lines).encode())
+    write_atomically(folder / "results.tex", as_latex_table(results, lines).encode())
+    print(f"written: {folder}/results.json, results.csv, results.md and results.tex")
+    if config.pictures is not None:
+        print(f"pictures: {config.pictures}")
+    first = next((k for k, row in enumerate(rows) if row.asked), 0)
+    return mean_score(judged[first][0].scores).psnr
+
+
+def _judge_all(
+    config: EvaluateConfig, rows: list[Row], testsets: list[ImageSet]
+) -> tuple[Path, list[list[Result]]]:
+    """Judge every row on every test set; return a new folder for the tables, and the results.
+
+    The largest scale comes first: what is too small to be judged is told before all work.
+    """
+    upscalers = [row.network.upscaler(config.tile, row.ensemble) for row in rows]
+    labels = [(row.network.label, row.network.scale) for row in rows]
+    keep: list[Keep | None] = [None] * len(rows)
+    folder, judged = None, {}
+    for place in sorted({row.place for row in rows}, reverse=True):
+        pairs = read_testsets(testsets, *place, config.protocol)
+        if folder is None:
+            folder = _make_folder(config, rows)
+            if config.pictures is not None:
+                keep = [*keepers(_make_pictures(config.pictures, folder), pairs, labels)]
+        for k, row in enumerate(rows):
+            if row.place != place:
+                continue
+            label, method = row.network.label, row.network.method
+            with enough_memory("tile, which is in low-resolution pixels: tile=128"):
+                judged[k] = judge(
+                    upscalers[k], pairs, *place, label, method, config.protocol, keep[k]
+                )
+    assert folder is not None
+    return folder, [judged[k] for k in range(len(rows))]
+
+
+def _make_folder(config: EvaluateConfig, rows: list[Row]) -> Path:
+    """Make the folder for the tables: where it is wanted, beside the checkpoint, or in ``runs``."""
+    if config.output is not None:
+        return make_folder(Path(config.output).expanduser())
+    runs = Path("runs") / "evaluations"
+    if is_several(config):
+        return make_dated_folder(runs / "several")
+    network = rows[0].network
+    if network.checkpoint is not None and network.checkpoint not in shipped().values():
+        return make_dated_folder(network.checkpoint.parent / "evaluations")
+    return make_dated_folder(runs / f"{network.label}-x{network.scale}")
+
+
+def _make_pictures(wanted: str, tables: Path) -> Path:
+    """Make the folder for the pictures; without it, that of the tables goes, too."""
+    try:
+        return make_folder(Path(wanted).expanduser())
+    except UserError:
+        tables.rmdir()
+        raise
+
+
+def _protocols(results: list[Result]) -> list[str]:
+    """Return how the results were computed, of several scales in one line."""
+    scales = {result.scale for result in results}
+    scale = scales.pop() if len(scales) == 1 else "s"
+    return list(dict.fromkeys(protocol(scale, r.colour, r.protocol) for r in results))

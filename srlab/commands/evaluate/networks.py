@@ -1,0 +1,161 @@
+"""What is asked to be judged: one network, or several beside bicubic, scale by scale."""
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import torch
+
+from srlab.assembly.network import Network, load_network
+from srlab.config.compose import option_node
+from srlab.config.ranges import check_scale
+from srlab.config.schema import EvaluateConfig, NetworkConfig
+from srlab.errors import UserError
+from srlab.weights import shipped
+from srlab.words import Colour
+
+_REFERENCE = "bicubic"  # on top of every block of a table
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: a network, and how it is run.
+
+    Args:
+        network: It, with the label of the row.
+        given: What it was asked for by; of what has no weights, what it sees.
+        ensemble: Whether it is run eight times.
+        asked: Whether it was asked for; bicubic stands above several anyway.
+    """
+
+    network: Network
+    given: str
+    ensemble: bool
+    asked: bool = True
+
+    @property
+    def place(self) -> tuple[int, Colour]:
+        """Scale and colour: rows for which they are equal are judged on the same pictures."""
+        return self.network.scale, self.network.colour
+
+
+def is_several(config: EvaluateConfig) -> bool:
+    """Tell whether several networks or scales are asked for: a list, of one too."""
+    return bool(config.models) or any(
+        isinstance(v, list) for v in (config.checkpoint, config.scale)
+    )
+
+
+def asked_rows(config: EvaluateConfig, device: torch.device) -> list[Row]:
+    """Build all networks that are asked for; of several, by scale and colour below bicubic.
+
+    Raises:
+        UserError: There is none, or one is damaged, not trusted, or for another scale or colour.
+    """
+    scales = _scales(config.scale)
+    if is_several(config):
+        return _labelled(_several(config, scales, device))
+    asked = NetworkConfig(
+        checkpoint=config.checkpoint,
+        scale=scales[0] if scales else None,
+        colour=config.colour,
+        trust=config.trust,
+        model=config.model,
+        upsampler=config.upsampler,
+    )
+    return _labelled([Row(load_network(asked, device), "", config.ensemble)])
+
+
+def _several(config: EvaluateConfig, scales: list[int], device: torch.device) -> list[Row]:
+    """Return the rows, bicubic first in each block.
+
+    Raises:
+        UserError: See ``asked_rows``.
+    """
+    if config.upsampler:
+        raise UserError("a checkpoint has its upsampler; srlab convert gives it another")
+    names = dict.fromkeys([*config.models, *_listed(config.checkpoint)])
+    plain = [n for n in config.models if n not in shipped()]
+    trained = {n: _trained(config, n, scales, device) for n in names if n not in plain}
+    colours = {config.colour} if config.colour else {r.network.colour for r in trained.values()}
+    places = {row.place for row in trained.values()}
+    places |= set(product(scales, colours or {Colour.y}))
+    if not places:
+        for name in plain:  # which may be no model at all
+            option_node("model", name, "model", scale=2)
+        check_scale(None)
+    rows = []
+    for place in sorted(places):
+        first = replace(_baseline(config, _REFERENCE, place, device), ensemble=False)
+        rows.append(replace(first, asked=_REFERENCE in plain))
+        for name in names:
+            if name in trained and trained[name].place == place:
+                rows.append(trained[name])
+            elif name in plain and name != _REFERENCE:
+                rows.append(_baseline(config, name, place, device))
+    return rows
+
+
+def _trained(config: EvaluateConfig, path: str, scales: list[int], device: torch.device) -> Row:
+    """Return the row of a checkpoint, or of a model that comes with srlab.
+
+    Raises:
+        UserError: It is damaged or not trusted, or for a scale or colour that is not asked for.
+    """
+    asked = NetworkConfig(checkpoint=path, colour=config.colour, trust=config.trust)
+    network = load_network(asked, device)
+    if scales and network.scale not in scales:
+        said = scales[0] if len(scales) == 1 else scales
+        raise UserError(f"{path} was trained for scale {network.scale}, but scale={said} is asked")
+    return Row(network, path, config.ensemble)
+
+
+def _baseline(
+    config: EvaluateConfig, name: str, place: tuple[int, Colour], device: torch.device
+) -> Row:
+    """Return the row of a model without weights.
+
+    Raises:
+        UserError: It has some, or does not fit.
+    """
+    scale, colour = place
+    node = option_node("model", name, "model", scale, colour)
+    network = load_network(NetworkConfig(scale=scale, colour=colour, model=node), device)
+    return Row(replace(network, label=name), str(colour), config.ensemble)
+
+
+def _labelled(rows: list[Row]) -> list[Row]:
+    """Give rows of a scale labels that differ: by what was asked for, where need be."""
+    often = [(row.network.scale, row.network.label) for row in rows]
+    done = []
+    for row in rows:
+        network = row.network
+        label = network.label
+        if often.count((network.scale, label)) > 1:
+            label += f", {row.given}"
+        if row.ensemble:
+            network = replace(network, label=f"{label} + self-ensemble", method=None)
+        else:
+            network = replace(network, label=label)
+        done.append(replace(row, network=network))
+    return done
+
+
+def _scales(asked: Any) -> list[int]:
+    """Return the scales that are asked for.
+
+    Raises:
+        UserError: One is no whole number, or out of range.
+    """
+    scales = _listed(asked)
+    for scale in scales:
+        if type(scale) is not int:
+            raise UserError(f"scale takes a whole number, or several as [2,3,4], got {scale}")
+        check_scale(scale)
+    return list(dict.fromkeys(scales))
+
+
+def _listed(asked: Any) -> list[Any]:
+    if asked is None:
+        return []
+    return asked if isinstance(asked, list) else [asked]
