@@ -1,5 +1,7 @@
 """What the tests share."""
 
+import gc
+
 import pytest
 import torch
 from hypothesis import settings
@@ -7,6 +9,11 @@ from hypothesis import settings
 torch.set_num_threads(1)  # of convolutions this small, more take far longer
 settings.register_profile("srlab", deadline=None, max_examples=30)
 settings.load_profile("srlab")
+
+
+def pytest_collection_finish():
+    """Keep the garbage collector from going through all that is imported again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

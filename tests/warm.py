@@ -4,6 +4,7 @@ It computes nothing: what torch has begun cannot go on in a fork.
 """
 
 import contextlib
+import gc
 import importlib
 import sys
 import tempfile
@@ -19,3 +20,4 @@ with tempfile.TemporaryDirectory() as folder:  # Hydra finds its plug-ins, and w
     told = ran(Path(folder), "train", "data=folder", "data.path=gone")
 assert "gone is not a folder of images" in told.stderr
 sys.path[:] = paths
+gc.freeze()  # no collection in a fork goes through it, and copies its pages

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from common import UPSAMPLER_OF_A_USER, command_line, ran, save_pictures
+from forks import forked
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -41,40 +42,41 @@ def srlab(monkeypatch, capsys, tmp_path):
 def trained(tmp_path_factory):
     """Train the default network for 150 steps in a process of its own, as a user would."""
     folder = tmp_path_factory.mktemp("job")
-    job = subprocess.run(
-        [sys.executable, "-m", "srlab", "train", "trainer.steps=150", "trainer.eval_every=75",
-         "trainer.batch_size=8", "device=cpu", "run_dir=first"],
-        cwd=folder, capture_output=True, text=True, check=True,
+    process = forked(
+        folder, "train", "trainer.steps=150", "trainer.eval_every=75", "trainer.batch_size=8",
+        "device=cpu", "run_dir=first",
     )  # fmt: skip
+    job = process.communicate()
+    assert process.returncode == 0, job
     return folder / "first", job
 
 
 def test_a_short_training_beats_bicubic_on_held_out_photographs(trained):
-    run, job = trained
+    run, (out, _) = trained
     bicubic, ours = json.loads((run / "results.json").read_text())
     assert bicubic["method"] == "bicubic"
     assert bicubic["psnr"] == pytest.approx(29.98, abs=0.005)
     assert bicubic["ssim"] == pytest.approx(0.8523, abs=0.0001)
     assert ours["psnr"] > bicubic["psnr"] + 0.2
     assert ours["ssim"] > bicubic["ssim"]
-    assert f"{ours['psnr']:.2f}" in job.stdout
+    assert f"{ours['psnr']:.2f}" in out
     assert "MATLAB bicubic / 3" in ours["protocol"]
     assert {image["image"] for image in ours["images"]} == {"astronaut", "chelsea", "coffee"}
 
 
 def test_a_run_without_a_terminal_draws_no_progress_line(trained):
-    _, job = trained
-    assert job.stderr == ""
-    assert "\r" not in job.stdout
-    assert sum(line.endswith("steps/s)") for line in job.stdout.splitlines()) == 2
+    _, (out, err) = trained
+    assert err == ""
+    assert "\r" not in out
+    assert sum(line.endswith("steps/s)") for line in out.splitlines()) == 2
 
 
 def test_a_run_folder_explains_itself(trained):
-    run, job = trained
+    run, (out, _) = trained
     names = {path.name for path in run.iterdir()}
     assert names >= {"config.yaml", "environment.json", "last.pt", "best.pt", "metrics.json",
                      "results.json", "results.csv", "comparison.png", "tensorboard"}  # fmt: skip
-    assert (run / "log.txt").read_text() == job.stdout
+    assert (run / "log.txt").read_text() == out
     history = json.loads((run / "metrics.json").read_text())["history"]
     assert [record["step"] for record in history] == [75, 150]
     ours = json.loads((run / "results.json").read_text())[1]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from pathlib import Path
 
 import numpy as np
@@ -73,16 +72,6 @@ def test_the_scores_of_a_card_are_those_of_the_evaluator(srlab):
             if not same or found[testset]["ssim"] != pytest.approx(score["ssim"], abs=5e-5):
                 offenders.append((name, found[testset], score))
     assert not offenders
-
-
-# The other family is ESPCN, whose programs test_export.py judges.
-def test_onnx_of_a_shipped_model_agrees_to_1e_4(srlab):
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    status, printed = srlab("export", "model=compact_x4", "format=onnx")
-    assert status == 0, printed.err
-    found = re.findall(r"on (\d+x\d+) pixels of noise: (\S+)", printed.out)
-    assert [size for size, _ in found] == ["23x17", "320x240"]
-    assert all(float(difference) < 1e-4 for _, difference in found)
 
 
 def photograph(name="photo.png"):

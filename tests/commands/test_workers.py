@@ -4,8 +4,8 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -83,15 +83,24 @@ def test_two_workers_with_half_the_batch_each_equal_one_with_the_whole(workplace
     equal(workplace, "two")
 
 
-def test_ranks_started_by_torchrun_equal_one_too(workplace):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "-m", "srlab"]
-    done = subprocess.run(
-        [*command, "train", *settings("torchrun")],
-        cwd=workplace, capture_output=True, text=True, timeout=180, check=False,
-        env=os.environ | {"SRLAB_CACHE": str(workplace / "cache")},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("checkpoint: ") == 1
+def test_ranks_of_an_environment_like_that_of_torchrun_equal_one_too(workplace):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ranks_of = [
+        {
+            "RANK": f"{rank}", "LOCAL_RANK": f"{rank}", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}", "OMP_NUM_THREADS": "1",
+        }
+        for rank in (0, 1)
+    ]  # fmt: skip
+    processes = [
+        forked(workplace, "train", *settings("torchrun"), first=f"import os; os.environ |= {given}")
+        for given in ranks_of
+    ]
+    said = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert [out.count("checkpoint: ") for out, _ in said] == [1, 0]  # one of them speaks
     equal(workplace, "torchrun")
 
 

@@ -47,7 +47,7 @@ def in_batches():
 @example("plain", "guided", 3, 1, (1, 30), 5, 1, True)  # all switches are ties
 @example("unet", "guided", 3, 1, (30, 1), 5, 2, False)
 @example("csc_sr", "own", 2, 3, (40, 23), 8, 2, True)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_tiles_of_any_size_give_the_whole_picture(
     name, head, scale, channels, size, tile, at_once, batches
 ):
