@@ -78,7 +78,7 @@ def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
     rest = [_listed(a, lists) for a in rest if not _is_left_out(config, a)]
     if any(a.startswith("resume=") for a in rest):  # the run has options of its own
         rest = [f"++{a}" if _COMPONENT_PATH.match(a) else a for a in rest]
-    several = config == "sweep" or bool({"-m", "--multirun"} & set(flags))
+    several = config in ("sweep", "tune") or bool({"-m", "--multirun"} & set(flags))
     return [*flags, *(_quoted(a, texts, several) for a in rest)]
 
 

@@ -17,9 +17,7 @@ def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
     if ranks.rank() > 0:
         return last_score(training)
     write_atomically(folder / "results.csv", as_csv(results).encode())
-    history = [record | {"psnr": finite(record["psnr"])} for record in training.state.history]
-    summary = {"step": training.state.step, "seconds": training.seconds, "history": history}
-    write_json(folder / "metrics.json", summary)
+    write_history(training, folder)
     drawn = io.BytesIO()
     captions = [f"{r.label} {r.scores[0].psnr:.2f} dB" for r in results[:2]]
     training.example.sheet(training.upscaler(), *captions).save(drawn, format="PNG")
@@ -33,6 +31,14 @@ def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
     checkpoint = quote(f"checkpoint={folder}/last.pt")
     print(f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png")
     return last_score(training)
+
+
+def write_history(training: TrainingRun, folder: Path) -> None:
+    """Write how far a run is, and its scores along the way."""
+    if ranks.rank() == 0:
+        history = [record | {"psnr": finite(record["psnr"])} for record in training.state.history]
+        summary = {"step": training.state.step, "seconds": training.seconds, "history": history}
+        write_json(folder / "metrics.json", summary)
 
 
 def last_score(training: TrainingRun) -> float:
