@@ -147,7 +147,9 @@ def test_a_tuning_that_is_stopped_goes_on_and_sweeps_use_what_it_found(workplace
 
 
 def test_a_rate_that_diverges_loses_and_ends_nothing(workplace):
-    said = tune(workplace, "optim=sgd", "optim.lr=1e-3,1e30", "extend=0", "stops=[]", "sweep_dir=diverging")
+    said = tune(
+        workplace, "optim=sgd", "optim.lr=1e-3,1e30", "extend=0", "stops=[]", "sweep_dir=diverging"
+    )
     assert "1e+30: failed" in said
     assert "upsampler=deconv: optim.lr=0.001 is at an end of what was tried" in said
     assert found(workplace / "diverging")["upsampler=boxed"]["overrides"] == ["optim.lr=0.001"]
