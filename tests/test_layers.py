@@ -58,7 +58,6 @@ LONG_FUNCTIONS = {
     "training/recording.py: record": "one straight way with what is put back whatever happens",
     "commands/train/training.py: train_on": "what the loop calls, and what its errors are told as",
     "commands/bench/train.py: _measure": "one straight way",
-    "commands/sweep/plan.py: make_plan": "one straight way",
     "commands/convert/command.py: run": "one straight way",
     "commands/report/command.py: run": "one page, part by part",
     "commands/report/files.py: write_tables": "one file after the other",

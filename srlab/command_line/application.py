@@ -131,7 +131,7 @@ def _invocation(config: DictConfig, hydra: Any) -> Invocation[Any]:
         folder, together = Path(hydra.runtime.output_dir), Path(hydra.sweep.dir)
         return Invocation(typed, choices, overrides, folder, together)
     # Hydra's own sweeper: others have no such axes.
-    grid = hydra.sweeper.params if hydra.job.config_name == "sweep" else None
+    grid = hydra.sweeper.params if hydra.job.config_name in ("sweep", "tune") else None
     return Invocation(typed, choices, overrides, sweeper=dict(grid or {}))
 
 

@@ -70,7 +70,7 @@ def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
         return arguments
     flags, rest = _split_flags(arguments)
     rest = _with_keys(config, rest)
-    several = config == "sweep" or bool({"-m", "--multirun"} & set(flags))
+    several = config in ("sweep", "tune") or bool({"-m", "--multirun"} & set(flags))
     if config == "evaluate" and not several:
         rest = with_lists(rest, _as_text)
     if uses_network(config):

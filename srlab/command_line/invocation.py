@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-Config = TypeVar("Config")
+Config = TypeVar("Config", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Invocation(Generic[Config]):
         folder: The folder of this job, where Hydra's multirun makes several, else None.
         sweep_folder: That of all of them.
         sweeper: What Hydra's sweeper is told: the axes of a grid.
+        pause: Step at which a training leaves, judged and saved; it goes on as if it had not.
     """
 
     config: Config
@@ -26,3 +27,4 @@ class Invocation(Generic[Config]):
     folder: Path | None = None
     sweep_folder: Path = Path()
     sweeper: dict[str, Any] = field(default_factory=dict)
+    pause: int | None = None

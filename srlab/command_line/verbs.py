@@ -37,6 +37,9 @@ VERBS = {
     "sweep": Verb(
         "train all combinations of what is to be compared, all else equal", "sweep.command:run"
     ),
+    "tune": Verb(
+        "search the learning rate of each choice on the validation set", "tune.command:run"
+    ),
     "report": Verb(
         "compare the runs of a sweep: ranking, cost, pictures, in one page",
         "report.command:run", "report",

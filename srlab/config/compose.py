@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from srlab.config.check import check
 from srlab.config.paths import config_dir
 from srlab.config.register import register, register_plugins
+from srlab.config.schema import TrainConfig
 
 
 def option_node(group: str, name: str, key: str, scale: int, colour: str = "y") -> dict[str, Any]:
@@ -30,6 +31,14 @@ def option_node(group: str, name: str, key: str, scale: int, colour: str = "y") 
     node: Any = OmegaConf.to_container(config[key], resolve=True)
     check({key: node})
     return node
+
+
+def composed_training(overrides: list[str]) -> TrainConfig:
+    """Return the config of a training that overrides make, within a verb."""
+    node = compose("train", overrides=overrides)
+    OmegaConf.resolve(node)
+    config: Any = OmegaConf.to_object(node)
+    return config
 
 
 @cache

@@ -26,6 +26,7 @@ from srlab.config.schema import (
     ReportConfig,
     SweepConfig,
     TrainConfig,
+    TuneConfig,
     UpscaleConfig,
 )
 from srlab.words import Colour
@@ -34,6 +35,7 @@ from srlab.words import Colour
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "sweep": SweepConfig,
+    "tune": TuneConfig,
     "report": ReportConfig,
     "evaluate": EvaluateConfig,
     "upscale": UpscaleConfig,

@@ -118,9 +118,31 @@ class SweepConfig(TrainConfig):
 
     Args:
         sweep_dir: The sweep's folder, with one for each run; named by the axes if null.
+        tuned: Folder of a tuning: each choice is given what ``srlab tune`` found for it.
     """
 
     sweep_dir: str | None = None
+    tuned: str | None = None
+
+
+@dataclass
+class TuneConfig(SweepConfig):
+    """A search of the learning rate for each choice, by the validation set.
+
+    Its folder is that of a sweep, and it holds ``tuned.json``, what was found. The seeds of a grid
+    are left out: one seed searches, or those that the command line names.
+
+    Args:
+        search: The keys that are searched; all other axes are what is chosen for.
+        stops: Fractions of the steps after which the poorer runs of a choice stop.
+        keep: The part of a choice's runs that goes on at each stop.
+        extend: At most so many further rates are tried for a choice whose best is at an end.
+    """
+
+    search: list[str] = field(default_factory=lambda: ["optim.lr"])
+    stops: list[float] = field(default_factory=lambda: [0.25, 0.5])
+    keep: float = 0.5
+    extend: int = 4
 
 
 @dataclass

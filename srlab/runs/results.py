@@ -13,6 +13,14 @@ def is_finished(folder: Path) -> bool:
     return (folder / "results.json").exists()
 
 
+def has_reached(folder: Path, step: int | None) -> bool:
+    """Tell whether the run in a folder has been judged at a step, or later, or is finished."""
+    if step is None or is_finished(folder):
+        return is_finished(folder)
+    history = folder / "metrics.json"
+    return history.exists() and int(read_json(history).get("step", 0)) >= step
+
+
 def read_json(path: Path) -> Any:
     """Return what a file of a run holds.
 

@@ -33,6 +33,7 @@ class Sweep:
         started: When the latest of them began, in seconds since the epoch.
         finished_before: Runs that were finished then, of those it asks for.
         asked: The names of these.
+        pause: Step at which they leave; None: when they are finished.
     """
 
     runs: dict[str, Planned] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Sweep:
     started: float = 0.0
     finished_before: int = 0
     asked: list[str] = field(default_factory=list)
+    pause: int | None = None
 
 
 def read_sweep(folder: Path) -> Sweep:

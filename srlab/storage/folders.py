@@ -7,6 +7,8 @@ from pathlib import Path
 
 from srlab.errors import OutputExists, UserError
 
+_held: dict[Path, int] = {}  # the folders that this process has locked
+
 
 def make_folder(path: Path) -> Path:
     """Make a new folder.
@@ -72,7 +74,7 @@ def check_new_file(path: Path, key: str) -> None:
 
 
 def lock_folder(folder: Path) -> int | None:
-    """Keep other processes from training in a run folder until this one ends.
+    """Keep others from training in a run folder until this process ends, or leaves it.
 
     Raises:
         UserError: Another process trains there.
@@ -87,4 +89,12 @@ def lock_folder(folder: Path) -> int | None:
     except OSError:
         os.close(handle)
         raise UserError(f"another process is training in {folder}") from None
+    _held[folder.resolve()] = handle
     return handle
+
+
+def unlock_folder(folder: Path) -> None:
+    """Leave a folder to others that this process may have locked."""
+    handle = _held.pop(folder.resolve(), None)
+    if handle is not None:
+        os.close(handle)

@@ -211,9 +211,10 @@ def test_the_help_of_a_verb_shows_its_groups(srlab):
 
 
 def test_the_help_of_every_verb_has_an_example():
-    named = {name: verb.config for name, verb in VERBS.items() if verb.config} | {"sweep": "sweep"}
+    named = {name: verb.config for name, verb in VERBS.items() if verb.config}
+    named |= {"sweep": "sweep", "tune": "tune"}
     named |= {f"bench {name}": verb.config for name, verb in BENCHES.items()}
-    assert len(named) == 11
+    assert len(named) == 12
     for name, primary in named.items():
         template = OmegaConf.load(config_dir() / f"{primary}.yaml").hydra.help.template
         text, examples = template.split("Examples:")

@@ -51,7 +51,7 @@ def fitting(*overrides):
 
 
 def test_every_option_fits_the_code_and_those_for_networks_can_be_built(tmp_path):
-    # Options of losses, optimizers, schedules, data and valsets go with those of networks, which are more.
+    # Options of other groups go with those of networks, which are more.
     models = [("model", name) for name in options("model")]
     others = [*models, *(("upsampler", name) for name in options("upsampler"))]
     beside = zip_longest(others, *(options(group) for group in BESIDE))

@@ -1,11 +1,21 @@
 """What a command line fixes for all runs of a sweep, and what it varies."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import fields
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 
-from srlab.errors import UserError
+from srlab.command_line.invocation import Invocation
+from srlab.config.ranges import SEED_RANGE
+from srlab.config.schema import SweepConfig, TrainConfig, TuneConfig
+from srlab.errors import ConfigError, UserError
+
+# What a run is not given of the command line of a sweep.
+OWN_KEYS = {"grid"} | {key.name for key in fields(TuneConfig)} - {
+    key.name for key in fields(TrainConfig)
+}
 
 
 def split_axes(overrides: Iterable[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -29,3 +39,31 @@ def _values(override: Override) -> list[str]:
     if not listed or isinstance(override.value(), Glob):
         raise UserError(f"{override.input_line}: an axis is a list of values, as in seed=0,1,2")
     return list(dict.fromkeys(override.sweep_string_iterator()))
+
+
+def what_is_compared(
+    call: Invocation[SweepConfig], fixed: dict[str, str], axes: dict[str, list[str]]
+) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return what a sweep fixes, its grid included, and its axes, the seed first.
+
+    Raises:
+        UserError: There is nothing to compare, or a seed is none.
+    """
+    if "grid" in axes:
+        raise UserError(f"one grid at a time, not {', '.join(axes['grid'])}")
+    unnamed = ("grid", "sweep_dir")
+    fixed = {k: v for k, v in fixed.items() if k not in unnamed and not k.startswith("hydra")}
+    grid_fixed, grid_axes = split_axes(f"{key}={value}" for key, value in call.sweeper.items())
+    axes = {k: v for k, v in grid_axes.items() if k not in fixed} | axes
+    fixed = {k: v for k, v in grid_fixed.items() if k not in axes} | fixed
+    if not axes:
+        raise UserError("nothing to compare: give grid=NAME, or several values, as in seed=0,1,2")
+    # Slowest, so that one seed's comparison is whole before the next begins; and always an axis, so
+    # that more seeds join the one there is.
+    fixed.pop("seed", None)
+    axes = {"seed": axes.get("seed", [str(call.config.seed)])} | axes
+    for seed in axes["seed"]:  # here, because of seeds that differ only one is checked with its run
+        if not re.fullmatch("[0-9]+", seed) or int(seed) >= 2**63:
+            raise ConfigError(f"seed={seed}: {SEED_RANGE}")
+    axes["seed"] = list(dict.fromkeys(str(int(seed)) for seed in axes["seed"]))
+    return fixed, axes

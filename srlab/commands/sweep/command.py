@@ -29,10 +29,7 @@ _ONE_RUN = Verb("", "sweep.one_run:run", "train")
 
 def run(arguments: list[str]) -> None:
     """Plan a sweep from its first run's config, then let Hydra's multirun make what is missing."""
-    arguments = [a for a in arguments if a not in ("-m", "--multirun")]
-    flags = [a for a in arguments if a.startswith("-") or ("=" not in a and a[:1] != "~")]
-    fixed, axes = split_axes(a for a in arguments if a not in flags)
-    check_launcher(fixed.get("hydra/launcher", "").partition("=")[2])
+    flags, fixed, axes = read_arguments(arguments)
     first = [f"{key}={values[0]}" for key, values in axes.items()]
     command = shlex.join(["srlab", "sweep", *arguments])
     planning = partial(make_plan, fixed=fixed, axes=axes, command=command)
@@ -43,15 +40,38 @@ def run(arguments: list[str]) -> None:
         _make_missing(plan, flags)
 
 
+def read_arguments(
+    arguments: list[str],
+) -> tuple[list[str], dict[str, str], dict[str, list[str]]]:
+    """Split a command line into Hydra's own options, what it fixes, and what it varies.
+
+    Raises:
+        UserError: An axis is not a list of values, or there is no such launcher here.
+    """
+    arguments = [a for a in arguments if a not in ("-m", "--multirun")]
+    flags = [a for a in arguments if a.startswith("-") or ("=" not in a and a[:1] != "~")]
+    fixed, axes = split_axes(a for a in arguments if a not in flags)
+    check_launcher(fixed.get("hydra/launcher", "").partition("=")[2])
+    return flags, fixed, axes
+
+
 def _make_missing(plan: Plan, flags: list[str]) -> None:
     """Make the runs of a plan that are not finished, and say how it ended."""
     if plan.missing:
-        _multirun(["--multirun", *flags, *plan.arguments])
+        multirun(["--multirun", *flags, *plan.arguments(plan.axes)], "sweep")
     finish(plan)
 
 
-def _multirun(arguments: list[str]) -> None:
-    """Make the runs of a sweep; a signal that comes between them, or beside them, ends all."""
+def multirun(arguments: list[str], what: str) -> None:
+    """Make runs; a signal that comes between them, or beside them, ends all.
+
+    Args:
+        arguments: The command line of Hydra's multirun.
+        what: What they are, for messages: a sweep.
+
+    Raises:
+        Interrupted: A signal asked to stop.
+    """
     numbers = [signal.SIGINT]
 
     def leave(number: int, _: Any) -> None:
@@ -61,9 +81,9 @@ def _multirun(arguments: list[str]) -> None:
     asked = [number for number in asking() if number != signal.SIGINT]
     before = {number: signal.signal(number, leave) for number in asked}
     try:
-        run_application("sweep run", _ONE_RUN.config, arguments, _ONE_RUN.function)
+        run_application(f"{what} run", _ONE_RUN.config, arguments, _ONE_RUN.function)
     except KeyboardInterrupt:
-        said = "srlab: stopped; the same command goes on with the sweep"
+        said = f"srlab: stopped; the same command goes on with the {what}"
         raise Interrupted(said, 128 + numbers[-1]) from None
     finally:
         for number, handler in before.items():

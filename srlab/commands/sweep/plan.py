@@ -1,25 +1,22 @@
 """The plan of a sweep: its axes, its folder, a check of every combination."""
 
 import itertools
-import re
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from hydra import compose
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from srlab.assembly.testsets import settle_valset
 from srlab.assembly.training_run import check_run
 from srlab.command_line.complaints import explain
 from srlab.command_line.invocation import Invocation
-from srlab.commands.sweep.axes import split_axes
+from srlab.commands.sweep.axes import OWN_KEYS, what_is_compared
+from srlab.config.compose import composed_training
 from srlab.config.plain import plain_config
-from srlab.config.ranges import SEED_RANGE
-from srlab.config.schema import SweepConfig, TrainConfig
+from srlab.config.schema import SweepConfig, TrainConfig, TuneConfig
 from srlab.errors import ConfigError, UserError
 from srlab.runs.folder import (
     RESUMABLE,
@@ -38,6 +35,7 @@ from srlab.runs.sweep_plan import (
     read_sweep,
     write_sweep,
 )
+from srlab.runs.tuning import Tuned, read_tuned
 from srlab.storage.folders import ensure_folder, lock_folder
 
 
@@ -47,18 +45,35 @@ class Plan:
 
     Args:
         folder: Its folder.
-        names: Its runs.
-        arguments: The command line of Hydra's multirun.
+        configs: What its runs train, by name.
+        fixed: What all of them are given, Hydra's own keys included.
+        axes: What is varied.
     """
 
     folder: Path
-    names: list[str]
-    arguments: list[str]
+    configs: dict[str, TrainConfig]
+    fixed: list[str]
+    axes: dict[str, list[str]]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the runs."""
+        return list(self.configs)
 
     @property
     def missing(self) -> list[str]:
         """The names of the runs that are not finished."""
         return [name for name in self.names if not is_finished(self.folder / name)]
+
+    def arguments(self, axes: dict[str, list[str]]) -> list[str]:
+        """Return the command line of Hydra's multirun over these axes."""
+        escaped = str(self.folder).replace("'", "\\'")
+        return [
+            *self.fixed,
+            *(f"{key}={','.join(values)}" for key, values in axes.items()),
+            f"hydra.sweep.dir='{escaped}'",
+            "hydra.sweep.subdir=.",
+        ]
 
 
 def make_plan(
@@ -80,49 +95,53 @@ def make_plan(
         if getattr(config, key) is not None:
             raise UserError(f"a sweep names its runs itself: {key} goes with srlab train")
     hydras = [text for key, text in fixed.items() if key.startswith("hydra")]
-    fixed = {
-        k: v
-        for k, v in fixed.items()
-        if k not in ("grid", "sweep_dir") and not k.startswith("hydra")
-    }
-    grid_fixed, grid_axes = split_axes(f"{key}={value}" for key, value in call.sweeper.items())
-    axes = {k: v for k, v in grid_axes.items() if k not in fixed} | axes
-    fixed = {k: v for k, v in grid_fixed.items() if k not in axes} | fixed
-    if "grid" in axes:
-        raise UserError(f"one grid at a time, not {', '.join(axes['grid'])}")
-    if not axes:
-        raise UserError("nothing to compare: give grid=NAME, or several values, as in seed=0,1,2")
-    # Slowest, so that one seed's comparison is whole before the next begins; and always an axis, so
-    # that more seeds join the one there is.
-    fixed.pop("seed", None)
-    axes = {"seed": axes.get("seed", [str(config.seed)])} | axes
-    for seed in axes["seed"]:  # here, because of seeds that differ only one is checked below
-        if not re.fullmatch("[0-9]+", seed) or int(seed) >= 2**63:
-            raise ConfigError(f"seed={seed}: {SEED_RANGE}")
-    axes["seed"] = list(dict.fromkeys(str(int(seed)) for seed in axes["seed"]))
+    fixed, axes = what_is_compared(call, fixed, axes)
+    place = Path("runs/tunings" if isinstance(config, TuneConfig) else "runs/sweeps")
     folder = Path(
-        config.sweep_dir or _folder_name(call.choices.get("grid"), fixed, axes)
+        config.sweep_dir or place / _folder_name(call.choices.get("grid"), fixed, axes)
     ).expanduser()
+    fixed = {key: text for key, text in fixed.items() if key not in OWN_KEYS}
     if "valset" not in fixed | axes and _is_of_before_validation(folder):
         fixed["valset"] = "valset=first_testset"  # its runs are to be equal in this, too
+    tuned = read_tuned(Path(config.tuned)) if config.tuned else None
+    if tuned is not None:
+        _tell_differences(tuned, fixed)
     places = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     runs = {
-        name: Planned([*fixed.values(), *(f"{k}={v}" for k, v in place.items())], place)
+        name: planned(fixed, place, tuned)
         for name, place in zip(run_names(places), places, strict=True)
     }
     configs = _check_all(runs)
     _take_up(folder, runs, configs, command)
-    plan = Plan(folder, list(runs), _multirun(folder, [*hydras, *fixed.values()], axes))
+    plan = Plan(folder, configs, [*hydras, *fixed.values()], axes)
     done = len(runs) - len(plan.missing)
     print(f"sweep {folder}: {len(runs)} runs, {done} of them finished", flush=True)
     return plan
 
 
-def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[str]]) -> Path:
+def planned(fixed: dict[str, str], place: dict[str, str], tuned: Tuned | None = None) -> Planned:
+    """Plan a run at a place on the axes, with what was tuned for it."""
+    overrides = [*fixed.values(), *(f"{key}={value}" for key, value in place.items())]
+    return Planned(overrides if tuned is None else [*overrides, *tuned.of(overrides)], place)
+
+
+def _tell_differences(tuned: Tuned, fixed: dict[str, str]) -> None:
+    """Say in what the runs of a tuning had other settings."""
+    kept = ("testset", *RESUMABLE)
+    others = [o for o in set(tuned.fixed) ^ set(fixed.values()) if not o.startswith(kept)]
+    if others:
+        print(
+            f"srlab: {tuned.folder} was tuned with other settings ({', '.join(sorted(others))}): "
+            f"what is best there need not be best here",
+            file=sys.stderr,
+        )
+
+
+def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[str]]) -> str:
     """Name a sweep by its axes and by what is fixed, so that more values join those there are."""
     what = {key: text for key, text in fixed.items() if not key.startswith(RESUMABLE)}
     first = grid or "-".join(key.split(".")[-1].split("@")[0].lstrip("+") for key in axes)
-    return Path("runs/sweeps") / f"{first}-{digest([sorted(axes), sorted(what.values())])}"
+    return f"{first}-{digest([sorted(axes), sorted(what.values())])}"
 
 
 def _is_of_before_validation(folder: Path) -> bool:
@@ -141,14 +160,12 @@ def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
     configs: dict[str, TrainConfig] = {}
     kinds: dict[str, TrainConfig] = {}
     faults: dict[str, str] = {}
-    for name, planned in runs.items():
-        kind = digest({k: v for k, v in planned.axes.items() if k != "seed"})
+    for name, run in runs.items():
+        kind = digest({k: v for k, v in run.axes.items() if k != "seed"})
         if kind not in kinds and kind not in faults:
-            where = " ".join(f"{k}={v}" for k, v in planned.axes.items() if k != "seed")
+            where = " ".join(f"{k}={v}" for k, v in run.axes.items() if k != "seed")
             try:
-                node = compose("train", overrides=planned.overrides)
-                OmegaConf.resolve(node)
-                config: Any = OmegaConf.to_object(node)
+                config = composed_training(run.overrides)
                 check_run(config)
                 settle_valset(config)
                 make_paths_absolute(config)
@@ -157,7 +174,7 @@ def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
                 told = explain("train", str(error)) or str(error).splitlines()[0]
                 faults[kind] = f"{where}: {told}" if where else told
         if kind in kinds:
-            configs[name] = replace(kinds[kind], seed=int(planned.axes["seed"]))
+            configs[name] = replace(kinds[kind], seed=int(run.axes["seed"]))
     if faults:
         raise ConfigError("\n".join(faults.values()))
     return configs
@@ -186,13 +203,3 @@ def _take_up(
     known.finished_before = sum(is_finished(folder / name) for name in runs)
     write_sweep(folder, known)
     ensure_folder(folder / "logs")
-
-
-def _multirun(folder: Path, fixed: list[str], axes: dict[str, list[str]]) -> list[str]:
-    escaped = str(folder).replace("'", "\\'")
-    return [
-        *fixed,
-        *(f"{key}={','.join(values)}" for key, values in axes.items()),
-        f"hydra.sweep.dir='{escaped}'",
-        "hydra.sweep.subdir=.",
-    ]

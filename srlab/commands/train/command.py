@@ -14,7 +14,7 @@ from srlab.assembly.testsets import settle_valset
 from srlab.assembly.training_checks import check_devices
 from srlab.assembly.training_run import TrainingRun, check_run, prepare
 from srlab.command_line.invocation import Invocation
-from srlab.commands.train.results import finish, last_score
+from srlab.commands.train.results import finish, last_score, write_history
 from srlab.commands.train.training import train_on, what_is_kept
 from srlab.commands.train.workers import run_in_workers
 from srlab.config.plain import plain_config
@@ -22,11 +22,12 @@ from srlab.config.schema import TrainConfig
 from srlab.console.lasting import outlasting_readers
 from srlab.console.transcript import Transcript, transcribed
 from srlab.errors import UserError
+from srlab.evaluation.tables import Result
 from srlab.machine import ranks
 from srlab.machine.device import choose_device
 from srlab.runs.folder import check_as_saved, create_run, make_paths_absolute, read_run, take_up_run
 from srlab.storage.checkpoint import load
-from srlab.storage.folders import make_dated_folder
+from srlab.storage.folders import make_dated_folder, unlock_folder
 
 # What only a training by gradients reads.
 _OF_GRADIENTS = re.compile(
@@ -58,7 +59,13 @@ def _run(call: Invocation[TrainConfig], transcript: Transcript) -> float:
             return last_score(training)
         if ranks.rank() == 0:
             transcript.keep_in(folder / "log.txt")
-        results = training.judge() if training.done else train_on(training, folder)
+        results: list[Result] | None = training.judge() if training.done else None
+        if results is None and (call.pause is None or training.state.step < call.pause):
+            results = train_on(training, folder, call.pause)
+        if results is None or not training.done:
+            write_history(training, folder)
+            unlock_folder(folder)  # whoever takes it up may be another process
+            return last_score(training)
         return finish(training, folder, results)
 
 

@@ -21,9 +21,7 @@ def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
     if ranks.rank() > 0:
         return last_score(training)
     write_atomically(folder / "results.csv", as_csv(results).encode())
-    history = [record | {"psnr": finite(record["psnr"])} for record in training.state.history]
-    summary = {"step": training.state.step, "seconds": training.seconds, "history": history}
-    write_json(folder / "metrics.json", summary)
+    write_history(training, folder)
     drawn = io.BytesIO()
     captions = [f"{r.label} {r.scores[0].psnr:.2f} dB" for r in results[:2]]
     training.example.sheet(training.upscaler(), *captions).save(drawn, format="PNG")
@@ -49,6 +47,14 @@ def _advice(folder: Path, bicubic: float, ours: float) -> str:
     how = f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png"
     below = bicubic - ours
     return f"{below:.2f} dB below bicubic: more steps may help\n{how}" if below > 0 else how
+
+
+def write_history(training: TrainingRun, folder: Path) -> None:
+    """Write how far a run is, and its scores along the way."""
+    if ranks.rank() == 0:
+        history = [record | {"psnr": finite(record["psnr"])} for record in training.state.history]
+        summary = {"step": training.state.step, "seconds": training.seconds, "history": history}
+        write_json(folder / "metrics.json", summary)
 
 
 def last_score(training: TrainingRun) -> float:

@@ -16,8 +16,8 @@ from srlab.storage.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 
 
-def train_on(training: TrainingRun, folder: Path) -> list[Result]:
-    """Train to the end and return the scores of the final weights."""
+def train_on(training: TrainingRun, folder: Path, pause: int | None) -> list[Result]:
+    """Train to the end, or to the step ``pause``; return the scores of the latest evaluation."""
     state, trainer = training.state, training.config.trainer
     settings = LoopSettings(
         trainer.steps, trainer.log_every, trainer.eval_every, trainer.save_every, trainer.clip,
@@ -27,12 +27,13 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
     monitor = Monitor(training, folder) if ranks.rank() == 0 else Onlooker(training)
     try:
         with Stopper() as stopper, enough_memory("trainer.batch_size or trainer.patch_size"):
+            leaving = ranks.Leaving(stopper)
             callbacks = Callbacks(
                 log=monitor.log,
                 evaluate=monitor.evaluate,
                 save_last=lambda: _save(training, folder / "last.pt", True, stopper),
                 save_best=lambda: _save(training, folder / "best.pt", False, stopper),
-                stop=ranks.Leaving(stopper),
+                stop=lambda step: leaving(step) or step == pause,
                 note=monitor.note,
                 beat=monitor.beat,
             )
@@ -71,12 +72,12 @@ def train_on(training: TrainingRun, folder: Path) -> list[Result]:
     finally:
         batches.close()  # or its workers would be ended by the end of the process, with a traceback
         monitor.close()
-    if ending == "signal" and not training.done:
+    if ending == "signal" and stopper.signal is not None and not training.done:
         ranks.wait_for_first()  # which saves
         raise Interrupted(
             f"stopped at step {state.step:,} and saved; "
             f"go on with: srlab train resume={quote(str(folder))}",
-            128 + int(stopper.signal or 0),
+            128 + int(stopper.signal),
         )
     if ending == "patience":
         print(f"stopped early: no better score in {trainer.patience} evaluations")

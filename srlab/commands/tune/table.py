@@ -1,0 +1,82 @@
+"""What a tuning says at its end, and writes for sweeps."""
+
+import math
+from collections.abc import Sequence
+from shlex import quote
+
+from srlab.assembly.testsets import build_valset
+from srlab.commands.tune.choices import Choice, Tuning
+from srlab.commands.tune.search import Candidate, best_of, known
+from srlab.console.tables import aligned
+from srlab.runs.tuning import Found, Tried, Tuned, write_tuned
+
+
+def say_what_was_found(tuning: Tuning) -> None:
+    """Print the best of each choice beside all that was tried, and write ``tuned.json``."""
+    found = [_found(tuning, choice) for choice in tuning.choices]
+    plan, search = tuning.plan, tuning.config.search
+    path = write_tuned(Tuned(plan.folder, search, _fixed(tuning), found))
+    rows: list[Sequence[str]] = [(*tuning.choices[0].place, "best", "PSNR", "tried")]
+    for choice, best in zip(tuning.choices, found, strict=True):
+        tried = "  ".join(_said(t) for t in best.tried)
+        rows.append((*choice.place.values(), _short(best.overrides), f"{best.psnr:.3f}", tried))
+    valset = build_valset(next(iter(plan.configs.values())))
+    assert valset is not None  # it was refused
+    print("\n" + "\n".join(aligned(rows)))
+    print(f"\nPSNR on {len(valset.paths)} pictures of {valset.name}; in brackets, where it stopped")
+    for best in found:
+        if not best.bracketed:
+            name = " ".join(best.choice) or "the best"
+            print(f"{name}: {' '.join(best.overrides)} is at an end of what was tried")
+    print(f"found:  {path}\nuse it: srlab sweep ... {quote(f'tuned={plan.folder}')}")
+
+
+def _fixed(tuning: Tuning) -> list[str]:
+    return [o for o in tuning.plan.fixed if not o.lstrip("+~").startswith("hydra")]
+
+
+def _found(tuning: Tuning, choice: Choice) -> Found:
+    best = best_of(choice.candidates, tuning.score)
+    ordered = sorted(choice.candidates, key=_by_value)
+    return Found(
+        [f"{key}={value}" for key, value in choice.place.items()],
+        _overrides(best),
+        known(tuning.score(best, None)),
+        tuning.is_bracketed(choice),
+        [_tried(tuning, choice, candidate) for candidate in ordered],
+    )
+
+
+def _tried(tuning: Tuning, choice: Choice, candidate: Candidate) -> Tried:
+    """Say how far a candidate came, and what it scored there."""
+    for stop in (None, *reversed(choice.stops)):
+        score = tuning.score(candidate, stop)
+        if score is not None:
+            return Tried(_overrides(candidate), score if math.isfinite(score) else None, stop)
+    raise AssertionError("all have come to the first stop")
+
+
+def _overrides(candidate: Candidate) -> list[str]:
+    return [f"{key}={value}" for key, value in candidate.values.items()]
+
+
+def _by_value(candidate: Candidate) -> list[tuple[int, float, str]]:
+    """Order numbers by their size, and before texts."""
+    order = []
+    for value in candidate.values.values():
+        try:
+            order.append((0, float(value), ""))
+        except ValueError:
+            order.append((1, 0.0, value))
+    return order
+
+
+def _short(overrides: Sequence[str]) -> str:
+    """Write overrides, a single one by its value."""
+    return overrides[0].partition("=")[2] if len(overrides) == 1 else " ".join(overrides)
+
+
+def _said(tried: Tried) -> str:
+    score = "failed" if tried.psnr is None else f"{tried.psnr:.3f}"
+    where = "" if tried.step is None or tried.psnr is None else f" ({tried.step:,})"
+    return f"{_short(tried.overrides)}: {score}{where}"
