@@ -66,8 +66,7 @@ LONG_FUNCTIONS = {
     "imaging/video/writing.py: clip_writer": "one encoder with what it opens and closes",
     "reporting/drawing.py: draw_upsampler": "one drawing, part by part",
     "reporting/plots.py: draw_artefacts": "one drawing, part by part",
-    "reporting/statistics.py: compare": "one method, with its formulas",
-    "reporting/statistics.py: rank": "one method, with its formulas",
+    "reporting/statistics/ranking.py: rank": "one method, with its formulas",
 }
 
 

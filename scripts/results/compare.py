@@ -1,8 +1,11 @@
-"""Print the difference of two choices of a sweep, with its 95 % interval, for each test set.
+"""Print the difference of two choices of a sweep, with its 95 % intervals, for each test set.
 
 usage: python scripts/results/compare.py SWEEP CHOICE OTHER [CHOICE OTHER ...]
 
-The choices are named as in the report of the sweep; without any, their names are listed.
+The choices are named as in the report of the sweep; without any, their names are listed. The rules
+are those of the report: variances of all choices together, p by Holm over all their pairs, for each
+metric and set of images. The first interval is for new images of the kind, the second for these;
+each is at 95 % by itself. What is decided goes by p, and within 0.05 dB counts as equal.
 """
 
 import itertools
@@ -12,12 +15,15 @@ from pathlib import Path
 import torch
 
 from srlab.commands.report.costs import flat_ripples
+from srlab.commands.report.decided import verdict
 from srlab.commands.report.networks import load_networks
 from srlab.commands.report.results import METRICS, Results, gather
 from srlab.console.tables import aligned
 from srlab.errors import UserError
-from srlab.reporting.statistics import Comparison, rank
+from srlab.reporting.statistics import Ranking, rank
 from srlab.runs.sweep_plan import read_sweep
+
+_EQUAL = 0.05  # dB
 
 
 def main() -> None:
@@ -56,20 +62,29 @@ def _differences(results: Results, one: str, other: str) -> list[str]:
             raise UserError(f"there is no choice {name!r}; there are {', '.join(choices)}")
     if one == other:
         raise UserError(f"{one} is compared with itself")
-    both = {name: choices[name] for name in (one, other)}
-    seeds = {name: choice.seeds for name, choice in both.items()}
     sets = {"all": [*range(len(results.images))]} | {t: results.of(t) for t in results.testsets}
     lines = [f"{one} less {other}:"]
     for metric, (name, images) in itertools.product(METRICS, sets.items()):
-        scores = {label: choice.scores(metric)[:, images] for label, choice in both.items()}
-        found = rank(scores, seeds).comparisons[one, other]
-        lines.append(f"  {metric:<7}{name:<8}{_said(found)}")
+        scores = {label: choice.scores(metric)[:, images] for label, choice in choices.items()}
+        seeds = {label: choice.seeds for label, choice in choices.items()}
+        ranking = rank(scores, seeds, margin=_EQUAL if metric == "psnr" else None)
+        lines.append(f"  {metric:<7}{name:<8}{_said(ranking, one, other, metric)}")
     return lines
 
 
-def _said(found: Comparison) -> str:
-    interval = "no interval" if found.low is None else f"{found.low:+.4f} to {found.high:+.4f}"
-    return f"{found.difference:+.4f}  ({interval}; {found.seeds} seeds, {found.images} images)"
+def _said(ranking: Ranking, one: str, other: str, metric: str) -> str:
+    found, p = ranking.comparisons[one, other], ranking.adjusted[one, other]
+    if found.low is None or p is None:
+        said = "no interval"
+    else:
+        decided = verdict(
+            ranking.pairs, one, other, found.difference, ranking.margin, metric != "ripple"
+        )
+        said = (
+            f"{found.low:+.4f} to {found.high:+.4f}; these images {found.these_low:+.4f} to "
+            f"{found.these_high:+.4f}; p {p:.3f}, {decided}"
+        )
+    return f"{found.difference:+.4f}  ({said}; {found.seeds} seeds, {found.images} images)"
 
 
 if __name__ == "__main__":

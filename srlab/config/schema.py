@@ -398,6 +398,8 @@ class ReportConfig:
     Args:
         sweep: The sweep's folder; runs that are not finished are left out.
         output: Folder for the page and its tables; ``report`` in the sweep's if null.
+        baseline: A choice that all others are compared with, beside all pairs.
+        within: How many dB choices may differ that count as equal; 0: none do.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; where speed and memory are measured.
         threads: Threads of PyTorch on the CPU; 0: its own choice.
         width: Width of the LR picture on which speed and memory are measured.
@@ -407,6 +409,8 @@ class ReportConfig:
 
     sweep: str = MISSING
     output: str | None = None
+    baseline: str | None = None
+    within: float = 0.05
     device: str = "auto"
     threads: int = 0
     width: int = 320

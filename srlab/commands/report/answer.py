@@ -1,11 +1,18 @@
 """The answer of a report, in sentences."""
 
 import statistics
-from collections.abc import Sequence
+from itertools import combinations
 
 from srlab.commands.report.costs import Cost
+from srlab.commands.report.decided import (
+    against_baseline,
+    listed,
+    what_is_equal,
+    what_is_needed,
+    what_may_be_best,
+    with_sign,
+)
 from srlab.commands.report.results import Choice, Results
-from srlab.commands.report.tables import with_sign
 from srlab.reporting.statistics import Comparison, Place, Ranking, not_told_from_best
 
 _VISIBLE = 0.5  # grey levels of checkerboard that count as an artefact
@@ -23,23 +30,23 @@ def warnings_of(results: Results) -> list[str]:
     single = [choice.label for choice in results.choices if len(choice.runs) == 1]
     if single:
         warnings.append(
-            f"A single seed of {_listed(single)}: no interval can be given, and no difference here "
+            f"A single seed of {listed(single)}: no interval can be given, and no difference here "
             f"is evidence. Add seeds by the same command with seed=0,1,2."
         )
     if results.missing:
         warnings.append(
             f"{len(results.missing)} runs of the sweep are not finished and left out: "
-            f"{_listed(results.missing)}."
+            f"{listed(results.missing)}."
         )
     if results.left_out:
         warnings.append(
             f"Not all choices have these seeds, so their runs are left out: "
-            f"{_listed(results.left_out)}."
+            f"{listed(results.left_out)}."
         )
     below = [c.label for c in results.choices if _is_below_bicubic(results, c)]
     if below:
         warnings.append(
-            f"No better than bicubic interpolation, without any training: {_listed(below)}."
+            f"No better than bicubic interpolation, without any training: {listed(below)}."
         )
     if len(results.images) < 5:
         warnings.append(
@@ -54,7 +61,11 @@ def _is_below_bicubic(results: Results, choice: Choice) -> bool:
 
 
 def answer(
-    results: Results, ranking: Ranking, costs: dict[str, Cost], ripples: dict[str, list[float]]
+    results: Results,
+    ranking: Ranking,
+    costs: dict[str, Cost],
+    ripples: dict[str, list[float]],
+    baseline: str | None = None,
 ) -> list[str]:
     """Return what the sweep has shown, the headline first."""
     first = ranking.places[0]
@@ -62,36 +73,58 @@ def answer(
         return [f"{first.name}: {first.mean:.2f} dB; there is nothing to compare it with."]
     if any(len(choice.runs) == 1 for choice in results.choices):
         said = [
-            f"{first.name} has the highest mean, {first.mean:.2f} dB, but with a single seed that "
-            f"is no evidence that it is better."
+            f"{_highest(ranking)}, but with a single seed that is no evidence that "
+            f"{'they are' if len(_level(ranking)) > 1 else 'it is'} better."
         ]
         return [*said, *_checkerboards(ripples)]
-    leading = not_told_from_best(ranking)
-    said = [_headline(ranking, leading), *_left_open(ranking, leading)]
-    said += _taken_alone(ranking, leading, len(results.images))
+    level = _level(ranking)
+    leading = [n for n in ranking.names if n in level or n in not_told_from_best(ranking)]
+    said = [_headline(ranking, leading), *what_may_be_best(ranking), *what_is_equal(ranking)]
+    said += [*_left_open(ranking, leading), *_taken_alone(ranking, leading, len(results.images))]
+    said += [*what_is_needed(ranking), *against_baseline(ranking, baseline)]
     if len(leading) > 1:
         said.append(_quickest(leading, costs))
     return [*said, *_checkerboards(ripples)]
 
 
+def _level(ranking: Ranking) -> list[str]:
+    """Return the best and those whose difference from it rounds to zero: none is put forward."""
+    return [
+        place.name
+        for place in ranking.places
+        if place.against_best is None or not float(f"{place.against_best.difference:.2f}")
+    ]
+
+
+def _highest(ranking: Ranking) -> str:
+    level, mean = _level(ranking), f"{ranking.places[0].mean:.2f} dB"
+    if len(level) == 1:
+        return f"{level[0]} has the highest mean, {mean}"
+    return f"{listed(level)} share the highest mean, {mean}"
+
+
 def _headline(ranking: Ranking, leading: list[str]) -> str:
-    best, *followers = ranking.places
+    followers, level = ranking.places[1:], _level(ranking)
     others = [place for place in followers if place.name not in leading]
-    with_best = [_with_difference(p) for p in followers if p.name in leading]
+    near = [place for place in followers if place.name in leading and place.name not in level]
+    with_best = [_with_difference(place) for place in near]
+    them = "it" if len(level) == 1 else "them"
     if not others:
+        if all(ranking.pairs.equal(*pair) for pair in combinations(leading, 2)):
+            many = "Both" if len(leading) == 2 else f"All {len(leading)}"
+            return f"{many} choices are equal within {ranking.margin} dB: {_highest(ranking)}."
+        against = f", against {them} {listed(with_best)}" if with_best else ""
         return (
-            f"The data cannot tell the {len(leading)} choices apart: {best.name} has the highest "
-            f"mean, {best.mean:.2f} dB, against it {_listed(with_best)}."
+            f"The data cannot tell the {len(leading)} choices apart: {_highest(ranking)}{against}."
         )
     behind = others[0].against_best
     assert behind is not None
     gap = f"{with_sign(behind.difference, 2)} dB{_interval_in_words(behind)}"
-    if not with_best:
+    if len(leading) == 1:
+        best = ranking.places[0]
         return f"{best.name} is best, {best.mean:.2f} dB; {others[0].name} follows, {gap}."
-    return (
-        f"{best.name} has the highest mean, {best.mean:.2f} dB, but {_listed(with_best)} cannot be "
-        f"told from it; {others[0].name} is worse, {gap}."
-    )
+    but = f", but {listed(with_best)} cannot be told from {them}" if with_best else ""
+    return f"{_highest(ranking)}{but}; {others[0].name} is worse, {gap}."
 
 
 def _quickest(leading: list[str], costs: dict[str, Cost]) -> str:
@@ -103,7 +136,7 @@ def _quickest(leading: list[str], costs: dict[str, Cost]) -> str:
         return f"All of these take about as long here: {1e3 * least:.1f} ms a picture."
     verb = "upscales" if len(quick) == 1 else "upscale"
     return (
-        f"Of those that cannot be told from the best, {_listed(quick)} {verb} quickest here: "
+        f"Of those that cannot be told from the best, {listed(quick)} {verb} quickest here: "
         f"{1e3 * least:.1f} ms a picture, against {1e3 * max(seconds.values()):.1f} ms of the "
         f"slowest."
     )
@@ -117,7 +150,9 @@ def _with_difference(place: Place) -> str:
 
 def _left_open(ranking: Ranking, leading: list[str]) -> list[str]:
     """Say how far those that cannot be told from the best may lie from it all the same."""
-    by = [p.against_best for p in ranking.places if p.name in leading]
+    best = leading[0]
+    still_open = [n for n in leading if n != best and not ranking.pairs.equal(n, best)]
+    by = [p.against_best for p in ranking.places if p.name in still_open]
     ends = [abs(end) for b in by if b and b.low is not None for end in (b.low, b.high) if end]
     if not ends:
         return []
@@ -137,7 +172,7 @@ def _taken_alone(ranking: Ranking, leading: list[str], images: int) -> list[str]
         return []
     more = "More seeds and more test images" if images < _FEW else "More seeds"
     return [
-        f"Taken alone, {_listed(alone)} would differ from it at 95 %; among {pairs} comparisons "
+        f"Taken alone, {listed(alone)} would differ from it at 95 %; among {pairs} comparisons "
         f"that is no evidence. {more} may tell."
     ]
 
@@ -152,10 +187,5 @@ def _checkerboards(ripples: dict[str, list[float]]) -> list[str]:
     seen = {k: statistics.fmean(v) for k, v in ripples.items() if statistics.fmean(v) > _VISIBLE}
     if not seen:
         return [f"None leaves a checkerboard of more than {_VISIBLE} grey levels on flat pictures."]
-    named = _listed([f"{label} ({level:.1f})" for label, level in seen.items()])
+    named = listed([f"{label} ({level:.1f})" for label, level in seen.items()])
     return [f"A checkerboard of more than {_VISIBLE} grey levels on flat pictures: {named}."]
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = list(names) if len(names) <= 8 else [*names[:7], f"{len(names) - 7} more"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

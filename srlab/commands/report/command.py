@@ -1,6 +1,7 @@
 """``srlab report``: a page, and tables, that say what a sweep has shown."""
 
 import datetime
+import math
 import shlex
 import statistics
 from pathlib import Path
@@ -13,6 +14,7 @@ from srlab import __version__
 from srlab.command_line.invocation import Invocation
 from srlab.commands.report.answer import answer, warnings_of
 from srlab.commands.report.costs import Cost, flat_ripples, measure_costs
+from srlab.commands.report.decided import listed
 from srlab.commands.report.files import FILES, write_tables
 from srlab.commands.report.networks import load_networks
 from srlab.commands.report.pictures import make_pictures
@@ -26,7 +28,7 @@ from srlab.commands.report.tables import (
     text_cell,
 )
 from srlab.config.schema import ReportConfig
-from srlab.errors import OutputExists
+from srlab.errors import OutputExists, UserError
 from srlab.evaluation.score import protocol
 from srlab.machine.device import choose_device
 from srlab.machine.facts import describe_device, machine
@@ -49,6 +51,12 @@ _HOW = {
         "half a level is an artefact."
     ),
 }
+_CLAIMS = (
+    "Choices that share a letter cannot be told apart at 95 % (all pairs, Holm): where choices are "
+    'equal, the chance of any wrong "better" or "worse" is at most 5 %. The intervals are of the '
+    "differences from the first, paired by image and seed, each at 95 % by itself: for new images "
+    "of the kind and new seeds, which the letters go by, and for new seeds on these images."
+)
 
 
 def run(call: Invocation[ReportConfig]) -> Path:
@@ -61,13 +69,14 @@ def run(call: Invocation[ReportConfig]) -> Path:
     folder = Path(config.sweep).expanduser()
     sweep = read_sweep(folder)
     results = gather(folder, sweep)
+    _check_comparisons(results, config)
     environments = [read_json(run.folder / "environment.json") for run in results.runs]
     output = _output(folder, config.output)
     check_size(config.width, config.height)
     device = choose_device(config.device)
     begin_measuring(_REPEATS, config.threads, None)
     _say("ranking")
-    rankings = {metric: _rank(results, metric) for metric in METRICS}
+    rankings = {m: _rank(results, m, config.within if m == "psnr" else 0) for m in METRICS}
     _say("networks")
     networks = load_networks(results.runs, device, config.trust)
     costs = measure_costs(
@@ -82,7 +91,7 @@ def run(call: Invocation[ReportConfig]) -> Path:
     context: dict[str, Any] = {
         **_head(folder, results),
         "warnings": warnings_of(results),
-        "answer": answer(results, rankings["psnr"], costs, ripples),
+        "answer": answer(results, rankings["psnr"], costs, ripples, config.baseline),
         "rankings": [_ranking(results, rankings[metric], metric) for metric in METRICS],
         "costs": _costs(results, rankings["psnr"], costs, config, device),
         "pictures": pictures,
@@ -120,11 +129,25 @@ def _output(folder: Path, asked: str | None) -> Path:
     return path
 
 
-def _rank(results: Results, metric: str) -> Ranking:
+def _check_comparisons(results: Results, config: ReportConfig) -> None:
+    """Check what is to be compared with, and what counts as equal.
+
+    Raises:
+        UserError: There is no such choice, or no such difference.
+    """
+    names = [choice.label for choice in results.choices]
+    if config.baseline is not None and config.baseline not in names:
+        raise UserError(f"baseline={config.baseline}: there is no such choice, but {listed(names)}")
+    if not 0 <= config.within < math.inf:
+        raise UserError(f"within={config.within}: it must be dB, 0 or more")
+
+
+def _rank(results: Results, metric: str, within: float) -> Ranking:
     return rank(
         {choice.label: choice.scores(metric) for choice in results.choices},
         {choice.label: choice.seeds for choice in results.choices},
         higher_is_better=metric != "ripple",
+        margin=within or None,
     )
 
 
@@ -151,11 +174,7 @@ def _ranking(results: Results, ranking: Ranking, metric: str) -> dict[str, Any]:
     return {
         "id": metric,
         "name": name,
-        "note": (
-            f"{_HOW[metric]} Choices that share a letter cannot be told apart at 95 % (all pairs, "
-            f"Holm); the intervals are of the differences from the first, paired by image and "
-            f"seed, for new seeds and new images of the same kind."
-        ),
+        "note": (f"{_HOW[metric]} {_CLAIMS}"),
         "columns": ranking_columns(results),
         "rows": rows,
         "svg": draw_intervals(bars, against) if len(bars) > 1 else "",

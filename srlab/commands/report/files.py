@@ -11,7 +11,7 @@ import numpy as np
 from srlab.commands.report.costs import Cost
 from srlab.commands.report.results import METRICS, Results
 from srlab.commands.report.tables import COST_KINDS
-from srlab.reporting.statistics import Ranking
+from srlab.reporting.statistics import Ranking, needs
 from srlab.reporting.tables import as_csv, as_latex, as_markdown
 from srlab.storage.atomic import write_atomically
 
@@ -83,8 +83,10 @@ def write_tables(
 
 def _ranking_csv(results: Results, rankings: dict[str, Ranking]) -> str:
     """Return every ranking in numbers that a program reads."""
-    columns = ["metric", "choice", "group", "mean", *results.testsets, "difference", "low", "high",
-               "adjusted_p", "seeds"]  # fmt: skip
+    columns = [
+        "metric", "choice", "group", "mean", *results.testsets, "difference", "low", "high",
+        "adjusted_p", "seeds", "these_low", "these_high", "told_apart", "equal", "may_be_best",
+    ]  # fmt: skip
     choices = {choice.label: choice for choice in results.choices}
     rows = []
     for metric, ranking in rankings.items():
@@ -94,9 +96,13 @@ def _ranking_csv(results: Results, rankings: dict[str, Ranking]) -> str:
             sets = [scores[:, results.of(name)].mean() for name in results.testsets]
             against = [by.difference, by.low, by.high] if by else [None] * 3
             p = ranking.adjusted.get((place.name, best))
+            these = [by.these_low, by.these_high] if by else [None] * 2
+            claims = (ranking.pairs.told_apart, ranking.pairs.equal)
+            decided = [claim(place.name, best) for claim in claims] + [place.name in ranking.best]
             rows.append(
-                [metric, place.name, place.letters, place.mean, *sets, *against, p, len(scores)]
-            )
+                [metric, place.name, place.letters, place.mean, *sets, *against, p, len(scores),
+                 *these, *map(int, decided)]
+            )  # fmt: skip
     return as_csv(columns, rows)
 
 
@@ -107,15 +113,21 @@ def _as_text(table: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def _ranking_as_plain(ranking: Ranking) -> dict[str, Any]:
-    names = [place.name for place in ranking.places]
+    needed = needs(ranking, ranking.margin) if ranking.margin is not None else None
     return {
         "places": [asdict(place) for place in ranking.places],
         "pairs": [
-            {"one": a, "other": b, "adjusted_p": ranking.adjusted[a, b]}
+            {
+                "one": a, "other": b, "adjusted_p": ranking.adjusted[a, b],
+                "told_apart": ranking.pairs.told_apart(a, b), "equal": ranking.pairs.equal(a, b),
+            }
             | asdict(ranking.comparisons[a, b])
-            for a, b in itertools.combinations(names, 2)
+            for a, b in itertools.combinations(ranking.names, 2)
         ],
-    }
+        "margin": ranking.margin,
+        "may_be_best": ranking.best,
+        "needed": None if needed is None else asdict(needed),
+    }  # fmt: skip
 
 
 def _as_plain(value: Any) -> Any:

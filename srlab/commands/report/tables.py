@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from srlab.commands.report.costs import Cost
+from srlab.commands.report.decided import verdict, with_sign
 from srlab.commands.report.results import Choice, Results
 from srlab.reporting.sheet import MINUS
-from srlab.reporting.statistics import Comparison, Ranking
+from srlab.reporting.statistics import Ranking
 
 _DIGITS = {"psnr": 2, "ssim": 4, "ripple": 2}
 
@@ -40,7 +41,7 @@ COST_KINDS = (
 def ranking_columns(results: Results) -> list[str]:
     """Return the columns of a ranking."""
     sets = results.testsets if len(results.testsets) > 1 else []
-    difference = ["from the first", "95 % interval", "seeds"]
+    difference = ["from the first", "verdict", "95 %, new images", "95 %, these images", "seeds"]
     return ["group", "all images", *sets, "spread of seeds", *difference]
 
 
@@ -61,22 +62,33 @@ def ranking_rows(results: Results, ranking: Ranking, metric: str) -> list[dict[s
             *(number(scores[:, images].mean(), digits) for images in sets),
             number(width, digits + 1),
             number(by.difference if by else None, digits + 1, signed=True),
-            _interval(by, digits + 1),
+            text_cell(verdict_of(ranking, place.name, metric)),
+            _interval((by.low, by.high) if by else None, digits + 1),
+            _interval((by.these_low, by.these_high) if by else None, digits + 1),
             number(len(choices[place.name].runs), 0),
         ]
         rows.append({"label": place.name, "cells": cells})
     bicubic = results.bicubic[metric]
     means = [number(part.mean(), digits) for part in (bicubic, *(bicubic[k] for k in sets))]
-    blank = [text_cell("")] * 4
+    blank = [text_cell("")] * 6
     rows.append({"label": "bicubic interpolation", "cells": [text_cell(""), *means, *blank]})
     return rows
 
 
-def _interval(by: Comparison | None, digits: int) -> Cell:
-    if by is None or by.low is None or by.high is None:
+def verdict_of(ranking: Ranking, name: str, metric: str) -> str:
+    """Return what is decided of a choice against the first, in words."""
+    first, by = ranking.names[0], ranking.comparisons.get((name, ranking.names[0]))
+    if by is None:
+        return ""
+    higher = metric != "ripple"
+    return verdict(ranking.pairs, name, first, by.difference, ranking.margin, higher)
+
+
+def _interval(ends: tuple[float | None, float | None] | None, digits: int) -> Cell:
+    low, high = ends or (None, None)
+    if low is None or high is None:
         return text_cell("")
-    low, high = (with_sign(v, digits) for v in (by.low, by.high))
-    return {"text": f"{low} to {high}", "value": float(by.low)}
+    return {"text": f"{with_sign(low, digits)} to {with_sign(high, digits)}", "value": float(low)}
 
 
 def cost_table(
@@ -148,9 +160,3 @@ def number(value: float | None, digits: int, signed: bool = False) -> Cell:
         return text_cell("")
     said = with_sign(value, digits) if signed else f"{value:,.{digits}f}".replace("-", MINUS)
     return {"text": said, "value": float(value)}
-
-
-def with_sign(value: float, digits: int) -> str:
-    """Return a number with its sign, also where it is positive; zero has none."""
-    said = f"{value:+.{digits}f}"
-    return said.replace("-", MINUS) if float(said) else f"{0:.{digits}f}"

@@ -1,0 +1,11 @@
+"""Which methods differ, by how much, and how sure that is: over seeds and images."""
+
+from srlab.reporting.statistics.comparison import Comparison, Spread, compare
+from srlab.reporting.statistics.multiplicity import groups, holm
+from srlab.reporting.statistics.needs import Needs, needs
+from srlab.reporting.statistics.ranking import Family, Place, Ranking, not_told_from_best, rank
+
+__all__ = [
+    "Comparison", "Family", "Needs", "Place", "Ranking", "Spread", "compare", "groups", "holm",
+    "needs", "not_told_from_best", "rank",
+]  # fmt: skip
