@@ -1,6 +1,7 @@
 """The plan of a sweep: its axes, its folder, a check of every combination."""
 
 import itertools
+import math
 import re
 import time
 from collections.abc import Iterable
@@ -36,6 +37,8 @@ from srlab.runs.sweep_plan import (
 )
 from srlab.storage.folders import ensure_folder, lock_folder
 
+_OF_THE_SWEEP = ("grid", "sweep_dir", "until", "most_seeds")  # what no run is told
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -45,11 +48,19 @@ class Plan:
         folder: Its folder.
         names: Its runs.
         arguments: The command line of Hydra's multirun.
+        seeds: Its seeds.
+        until: To how many dB its comparisons are to be decided by further seeds, or None.
+        most_seeds: How many seeds it may have then.
+        lock: What keeps other processes out, where there is such a thing.
     """
 
     folder: Path
     names: list[str]
     arguments: list[str]
+    seeds: list[str]
+    until: float | None
+    most_seeds: int
+    lock: int | None
 
     @property
     def missing(self) -> list[str]:
@@ -81,7 +92,11 @@ def _values(override: Override) -> list[str]:
 
 
 def make_plan(
-    call: Invocation[SweepConfig], fixed: dict[str, str], axes: dict[str, list[str]], command: str
+    call: Invocation[SweepConfig],
+    fixed: dict[str, str],
+    axes: dict[str, list[str]],
+    command: str,
+    lock: int | None = None,
 ) -> Plan:
     """Plan a sweep: find its axes and its folder, check all its runs, and write the plan.
 
@@ -90,20 +105,17 @@ def make_plan(
         fixed: What the command line fixes, by key.
         axes: What it varies.
         command: The command line itself.
+        lock: What keeps other processes out already.
 
     Raises:
-        UserError: A run cannot be made, or another process runs the sweep.
+        UserError: A run cannot be made, nothing can be decided, or another process runs the sweep.
     """
     config = call.config
     for key in ("run_dir", "resume", "name"):
         if getattr(config, key) is not None:
             raise UserError(f"a sweep names its runs itself: {key} goes with srlab train")
     hydras = [text for key, text in fixed.items() if key.startswith("hydra")]
-    fixed = {
-        k: v
-        for k, v in fixed.items()
-        if k not in ("grid", "sweep_dir") and not k.startswith("hydra")
-    }
+    fixed = {k: v for k, v in fixed.items() if k not in _OF_THE_SWEEP and not k.startswith("hydra")}
     grid_fixed, grid_axes = split_axes(f"{key}={value}" for key, value in call.sweeper.items())
     axes = {k: v for k, v in grid_axes.items() if k not in fixed} | axes
     fixed = {k: v for k, v in grid_fixed.items() if k not in axes} | fixed
@@ -119,6 +131,7 @@ def make_plan(
         if not re.fullmatch("[0-9]+", seed) or int(seed) >= 2**63:
             raise ConfigError(f"seed={seed}: {SEED_RANGE}")
     axes["seed"] = list(dict.fromkeys(str(int(seed)) for seed in axes["seed"]))
+    _check_until(config, axes)
     places = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     runs = {
         name: Planned([*fixed.values(), *(f"{k}={v}" for k, v in place.items())], place)
@@ -128,11 +141,30 @@ def make_plan(
     folder = Path(
         config.sweep_dir or _folder_name(call.choices.get("grid"), fixed, axes)
     ).expanduser()
-    _take_up(folder, runs, configs, command)
-    plan = Plan(folder, list(runs), _multirun(folder, [*hydras, *fixed.values()], axes))
+    lock = _take_up(folder, runs, configs, command, lock)
+    arguments = _multirun(folder, [*hydras, *fixed.values()], axes)
+    limits = config.until, config.most_seeds
+    plan = Plan(folder, list(runs), arguments, axes["seed"], *limits, lock)
     done = len(runs) - len(plan.missing)
     print(f"sweep {folder}: {len(runs)} runs, {done} of them finished", flush=True)
     return plan
+
+
+def _check_until(config: SweepConfig, axes: dict[str, list[str]]) -> None:
+    """Check that further seeds may be asked for.
+
+    Raises:
+        ConfigError: To no width, of no number, or where there is nothing to decide.
+    """
+    if config.until is None:
+        return
+    if not 0 < config.until < math.inf:
+        raise ConfigError(f"until={config.until}: it must be dB, above 0")
+    if config.most_seeds < max(2, len(axes["seed"])):
+        least = f"at least 2, and at least the {len(axes['seed'])} that are given"
+        raise ConfigError(f"most_seeds={config.most_seeds}: it must be {least}")
+    if all(len(values) == 1 for key, values in axes.items() if key != "seed"):
+        raise ConfigError("until decides between choices: give an axis with several, or a grid")
 
 
 def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[str]]) -> Path:
@@ -173,15 +205,20 @@ def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
 
 
 def _take_up(
-    folder: Path, runs: dict[str, Planned], configs: dict[str, TrainConfig], command: str
-) -> None:
-    """Make the folder or go on in it, and write the plan.
+    folder: Path,
+    runs: dict[str, Planned],
+    configs: dict[str, TrainConfig],
+    command: str,
+    lock: int | None,
+) -> int | None:
+    """Make the folder or go on in it, and write the plan; return what keeps others out.
 
     Raises:
         UserError: A run there was made otherwise, or another process runs the sweep.
     """
     ensure_folder(folder)
-    lock_folder(folder)  # first: what another one is writing is not removed
+    if lock is None:
+        lock = lock_folder(folder)  # first: what another one is writing is not removed
     if not is_sweep(folder) and not is_empty(folder):
         raise UserError(f"{folder} is not a sweep and not empty: name another by sweep_dir")
     known = read_sweep(folder) if is_sweep(folder) else Sweep()
@@ -195,6 +232,7 @@ def _take_up(
     known.finished_before = sum(is_finished(folder / name) for name in runs)
     write_sweep(folder, known)
     ensure_folder(folder / "logs")
+    return lock
 
 
 def _multirun(folder: Path, fixed: list[str], axes: dict[str, list[str]]) -> list[str]:
