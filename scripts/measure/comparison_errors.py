@@ -7,9 +7,9 @@ before); `pooled`, one variance for all methods; `moderated`, what reports do
 (`srlab/reporting/statistics/variances.py`). Prints Markdown.
 
 A method's scores are its mean, plus what its seed, the image and both bring, all in dB: 0.02 for a
-seed and 0.02 for both together, as in the sweeps of docs/findings.md, where an image brings 0.05
-for heads that are alike and 0.3 for those that are not. Where one of these is to be the worst case,
-the others are nothing.
+seed and 0.02 for both together, of the order that the intervals of docs/findings.md leave for heads
+that are alike; an image brings 0.05 or 0.15. Where one of these is to be the worst case, the others
+are nothing.
 """
 
 import argparse

@@ -166,7 +166,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def verb_section(verb: str, schema: type) -> str:
     """Return what there is to say of a verb: its keys, with those of a parent verb named only."""
     text, _ = described(schema)
-    parents = [name for name, other in SCHEMAS.items() if other in schema.__mro__[1:]]
+    above = schema.__mro__[1:]
+    parents = [name for name, other in SCHEMAS.items() if other in above]
+    nearest = sorted(parents, key=lambda name: above.index(SCHEMAS[name]))[:1]
     inherited = {item.name for name in parents for item in fields(SCHEMAS[name])}
     choices = chosen(verb)
     rows = []
@@ -184,7 +186,7 @@ def verb_section(verb: str, schema: type) -> str:
         for group, option in choices.items()
         if group in GROUPS and not (parents and group == "experiment")
     ]
-    more = [f"All keys of `srlab {name}`, and these:\n" for name in parents]
+    more = [f"All keys of `srlab {name}`, and these:\n" for name in nearest]
     name = verb.replace("_", " ")
     return "\n".join(
         [

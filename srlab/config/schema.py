@@ -119,10 +119,15 @@ class SweepConfig(TrainConfig):
     Args:
         sweep_dir: The sweep's folder, with one for each run; named by the axes if null.
         tuned: Folder of a tuning: each choice is given what ``srlab tune`` found for it.
+        until: Half a width in dB: seeds are added until each comparison of choices is decided, or
+            known to it; null adds none.
+        most_seeds: How many seeds there may be in all then.
     """
 
     sweep_dir: str | None = None
     tuned: str | None = None
+    until: float | None = None
+    most_seeds: int = 10
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 from importlib.util import find_spec
@@ -73,6 +74,27 @@ def equal(one, other):
         assert all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
 
 
+@contextlib.contextmanager
+def stopped_at(step):
+    """Let a signal come at a step of all that are taken."""
+    make, taken = loop.make_advance, []
+
+    def make_advance(*arguments):
+        advance = make(*arguments)
+
+        def take_step(lr, hr):
+            taken.append(lr)
+            if len(taken) == step:
+                os.kill(os.getpid(), signal.SIGINT)
+            return advance(lr, hr)
+
+        return take_step
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "make_advance", make_advance)
+        yield
+
+
 def goes_on(workplace, name):
     """Check that a sweep goes on to what one that ran through came to, from where it stands."""
     finished = {path: path.stat().st_mtime_ns for path in (workplace / name).glob("*/results.json")}
@@ -94,24 +116,10 @@ def test_a_sweep_that_was_killed_ends_as_one_that_ran_through(workplace):
 def test_a_sweep_that_signals_stop_in_a_run_and_between_two_ends_as_one_that_ran_through(
     workplace, monkeypatch
 ):
-    make, taken = loop.make_advance, []
-
-    def make_advance(*arguments):
-        advance = make(*arguments)
-
-        def take_step(lr, hr):
-            taken.append(lr)
-            if len(taken) == 15:
-                os.kill(os.getpid(), signal.SIGINT)
-            return advance(lr, hr)
-
-        return take_step
-
     def stop(*_):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "make_advance", make_advance)
+    with stopped_at(15):
         said = sweep(workplace, *TWO, "sweep_dir=signals", code=130)
     assert f"stopped in {FIRST}, which is saved; the same command goes on with the sweep" in said
     assert torch.load(workplace / "signals" / FIRST / "last.pt", weights_only=True)["step"] == 15
@@ -206,6 +214,31 @@ def test_runs_go_to_other_processes_which_a_signal_stops_too(workplace):
             os.close(handle)
 
 
+def test_a_sweep_with_until_that_stops_twice_ends_as_one_that_ran_through(workplace):
+    arguments = [
+        "upsampler=deconv,pixel_shuffle", "trainer.steps=4", "until=1e-9", "most_seeds=3",
+    ]  # fmt: skip
+    whole = sweep(workplace, *arguments, "sweep_dir=until")
+    names = {f"seed{seed}-{head}" for seed in range(3) for head in ("deconv", "pixel_shuffle")}
+    assert results(workplace / "until").keys() == names
+    assert "1 of 1 comparisons undecided to 1e-09 dB, with 1 seed: one more is added" in whole
+    ended = re.search(r"with 3 seeds, which is what most_seeds=3 allows: .*", whole)[0]
+    for step in (6, 9):  # in the second run, and of what is left then in a seed that was added
+        with stopped_at(step):
+            assert "saved" in sweep(workplace, *arguments, "sweep_dir=again", code=130)
+    assert len(results(workplace / "again")) == 3
+    assert ended in sweep(workplace, *arguments, "sweep_dir=again")
+    equal(results(workplace / "until"), results(workplace / "again"))
+    assert ended in sweep(workplace, *arguments, "sweep_dir=again")  # nothing is trained
+
+
+def test_seeds_are_added_until_all_is_decided_and_no_further(workplace):
+    arguments = ["upsampler=deconv,pixel_shuffle", "trainer.steps=4", "sweep_dir=wide"]
+    said = sweep(workplace, *arguments, "until=1000")
+    assert "the comparison is decided to 1000.0 dB, with 2 seeds" in said
+    assert len(results(workplace / "wide")) == 4
+
+
 MISTAKES = [
     ([], "nothing to compare"),
     (["grid=tv,kernels"], "one grid at a time"),
@@ -226,6 +259,9 @@ MISTAKES = [
     (["seed=0,1", "run_dir=here"], "a sweep names its runs itself"),
     (["upsampler=deconv", "upsampler.kernel_size=1,6"], "kernel_size=1"),
     (["seed=0,1", "sweep_dir=train"], "train is not a sweep and not empty"),
+    (["seed=0,1", "until=0.05"], "until decides between choices"),
+    (["upsampler=deconv,boxed", "until=0"], "until=0.0: it must be dB, above 0"),
+    (["upsampler=deconv,boxed", "until=1", "most_seeds=1"], "most_seeds=1: it must be"),
     (["seed=0,1", "data.path=nowhere"], "srlab: nowhere is not a folder"),
 ]
 

@@ -1,5 +1,6 @@
 """What a command line fixes for all runs of a sweep, and what it varies."""
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import fields
@@ -51,7 +52,7 @@ def what_is_compared(
     """
     if "grid" in axes:
         raise UserError(f"one grid at a time, not {', '.join(axes['grid'])}")
-    unnamed = ("grid", "sweep_dir")
+    unnamed = ("grid", "sweep_dir", "until", "most_seeds")
     fixed = {k: v for k, v in fixed.items() if k not in unnamed and not k.startswith("hydra")}
     grid_fixed, grid_axes = split_axes(f"{key}={value}" for key, value in call.sweeper.items())
     axes = {k: v for k, v in grid_axes.items() if k not in fixed} | axes
@@ -67,3 +68,20 @@ def what_is_compared(
             raise ConfigError(f"seed={seed}: {SEED_RANGE}")
     axes["seed"] = list(dict.fromkeys(str(int(seed)) for seed in axes["seed"]))
     return fixed, axes
+
+
+def check_until(config: SweepConfig, axes: dict[str, list[str]]) -> None:
+    """Check that further seeds may be asked for.
+
+    Raises:
+        ConfigError: To no width, of no number, or where there is nothing to decide.
+    """
+    if config.until is None:
+        return
+    if not 0 < config.until < math.inf:
+        raise ConfigError(f"until={config.until}: it must be dB, above 0")
+    if config.most_seeds < max(2, len(axes["seed"])):
+        least = f"at least 2, and at least the {len(axes['seed'])} that are given"
+        raise ConfigError(f"most_seeds={config.most_seeds}: it must be {least}")
+    if all(len(values) == 1 for key, values in axes.items() if key != "seed"):
+        raise ConfigError("until decides between choices: give an axis with several, or a grid")

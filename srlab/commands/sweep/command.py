@@ -17,6 +17,7 @@ from srlab.command_line.verbs import Verb
 from srlab.commands.sweep.axes import split_axes
 from srlab.commands.sweep.launchers import check_launcher
 from srlab.commands.sweep.plan import Plan, make_plan
+from srlab.commands.sweep.until import next_seed, outcome, still_open
 from srlab.console.lasting import outlasting_readers
 from srlab.console.tables import aligned
 from srlab.errors import Interrupted, UserError
@@ -32,12 +33,32 @@ def run(arguments: list[str]) -> None:
     flags, fixed, axes = read_arguments(arguments)
     first = [f"{key}={values[0]}" for key, values in axes.items()]
     command = shlex.join(["srlab", "sweep", *arguments])
-    planning = partial(make_plan, fixed=fixed, axes=axes, command=command)
-    plan = run_application("sweep", "sweep", [*flags, *fixed.values(), *first], lambda: planning)
+
+    def planned(**more: Any) -> Plan | None:
+        planning = partial(make_plan, fixed=fixed, command=command, **({"axes": axes} | more))
+        told = [*flags, *fixed.values(), *first]
+        return run_application("sweep", "sweep", told, lambda: planning)
+
+    plan = planned()
     if plan is None:  # asked for help, or for the config
         return
     with outlasting_readers():
         _make_missing(plan, flags)
+        while seed := _further_seed(plan):
+            plan = planned(axes=axes | {"seed": [*plan.axes["seed"], seed]}, lock=plan.lock)
+            assert plan is not None
+            _make_missing(plan, flags)
+        print(f"compare them: srlab report {quote(f'sweep={plan.folder}')}")
+
+
+def _further_seed(plan: Plan) -> str | None:
+    """Say how far a sweep has decided what it was to decide, and return the seed to go on with."""
+    if plan.until is None:
+        return None
+    undecided, decided = still_open(plan.folder, plan.names, plan.until)
+    seeds, most = len(plan.axes["seed"]), plan.most_seeds
+    print(f"{outcome(undecided, decided, seeds, most, plan.until)}\n", flush=True)
+    return next_seed(plan.axes["seed"]) if undecided and seeds < most else None
 
 
 def read_arguments(
@@ -108,7 +129,6 @@ def finish(plan: Plan) -> None:
             + "; the same command tries them again; what they said is in "
             + f"{plan.folder}/logs{''.join(reasons)}"
         )
-    print(f"compare them: srlab report {quote(f'sweep={plan.folder}')}")
 
 
 def _table(plan: Plan) -> str:

@@ -13,7 +13,7 @@ from srlab.assembly.testsets import settle_valset
 from srlab.assembly.training_run import check_run
 from srlab.command_line.complaints import explain
 from srlab.command_line.invocation import Invocation
-from srlab.commands.sweep.axes import OWN_KEYS, what_is_compared
+from srlab.commands.sweep.axes import OWN_KEYS, check_until, what_is_compared
 from srlab.config.compose import composed_training
 from srlab.config.plain import plain_config
 from srlab.config.schema import SweepConfig, TrainConfig, TuneConfig
@@ -48,12 +48,18 @@ class Plan:
         configs: What its runs train, by name.
         fixed: What all of them are given, Hydra's own keys included.
         axes: What is varied.
+        until: To how many dB its comparisons are to be decided by further seeds, or None.
+        most_seeds: How many seeds it may have then.
+        lock: What keeps other processes out, where there is such a thing.
     """
 
     folder: Path
     configs: dict[str, TrainConfig]
     fixed: list[str]
     axes: dict[str, list[str]]
+    until: float | None
+    most_seeds: int
+    lock: int | None
 
     @property
     def names(self) -> list[str]:
@@ -77,7 +83,11 @@ class Plan:
 
 
 def make_plan(
-    call: Invocation[SweepConfig], fixed: dict[str, str], axes: dict[str, list[str]], command: str
+    call: Invocation[SweepConfig],
+    fixed: dict[str, str],
+    axes: dict[str, list[str]],
+    command: str,
+    lock: int | None = None,
 ) -> Plan:
     """Plan a sweep: find its axes and its folder, check all its runs, and write the plan.
 
@@ -86,9 +96,10 @@ def make_plan(
         fixed: What the command line fixes, by key.
         axes: What it varies.
         command: The command line itself.
+        lock: What keeps other processes out already.
 
     Raises:
-        UserError: A run cannot be made, or another process runs the sweep.
+        UserError: A run cannot be made, nothing can be decided, or another process runs the sweep.
     """
     config = call.config
     for key in ("run_dir", "resume", "name"):
@@ -96,6 +107,7 @@ def make_plan(
             raise UserError(f"a sweep names its runs itself: {key} goes with srlab train")
     hydras = [text for key, text in fixed.items() if key.startswith("hydra")]
     fixed, axes = what_is_compared(call, fixed, axes)
+    check_until(config, axes)
     place = Path("runs/tunings" if isinstance(config, TuneConfig) else "runs/sweeps")
     folder = Path(
         config.sweep_dir or place / _folder_name(call.choices.get("grid"), fixed, axes)
@@ -112,8 +124,9 @@ def make_plan(
         for name, place in zip(run_names(places), places, strict=True)
     }
     configs = _check_all(runs)
-    _take_up(folder, runs, configs, command)
-    plan = Plan(folder, configs, [*hydras, *fixed.values()], axes)
+    lock = _take_up(folder, runs, configs, command, lock)
+    limits = config.until, config.most_seeds
+    plan = Plan(folder, configs, [*hydras, *fixed.values()], axes, *limits, lock)
     done = len(runs) - len(plan.missing)
     print(f"sweep {folder}: {len(runs)} runs, {done} of them finished", flush=True)
     return plan
@@ -181,15 +194,20 @@ def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
 
 
 def _take_up(
-    folder: Path, runs: dict[str, Planned], configs: dict[str, TrainConfig], command: str
-) -> None:
-    """Make the folder or go on in it, and write the plan.
+    folder: Path,
+    runs: dict[str, Planned],
+    configs: dict[str, TrainConfig],
+    command: str,
+    lock: int | None,
+) -> int | None:
+    """Make the folder or go on in it, and write the plan; return what keeps others out.
 
     Raises:
         UserError: A run there was made otherwise, or another process runs the sweep.
     """
     ensure_folder(folder)
-    lock_folder(folder)  # first: what another one is writing is not removed
+    if lock is None:
+        lock = lock_folder(folder)  # first: what another one is writing is not removed
     if not is_sweep(folder) and not is_empty(folder):
         raise UserError(f"{folder} is not a sweep and not empty: name another by sweep_dir")
     known = read_sweep(folder) if is_sweep(folder) else Sweep()
@@ -203,3 +221,4 @@ def _take_up(
     known.finished_before = sum(is_finished(folder / name) for name in runs)
     write_sweep(folder, known)
     ensure_folder(folder / "logs")
+    return lock

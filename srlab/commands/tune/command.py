@@ -69,6 +69,8 @@ def _check(config: TuneConfig, axes: dict[str, list[str]]) -> None:
     faults = []
     if config.tuned is not None:
         faults.append("tuned goes with srlab sweep")
+    if config.until is not None:
+        faults.append("until goes with srlab sweep")
     if not config.valset:
         faults.append("nothing is tuned on test pictures: give a validation set by valset=NAME")
     if not config.search:

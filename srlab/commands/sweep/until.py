@@ -1,0 +1,66 @@
+"""Seeds that are added until every comparison of a sweep is decided, or as many as may be."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from srlab.commands.report.decided import listed
+from srlab.commands.report.results import gather
+from srlab.reporting.statistics import Ranking, rank
+from srlab.runs.sweep_plan import read_sweep
+
+# A difference ends a sweep early only at this p (Haybittle 1971, Peto et al. 1976), and errors stay
+# at 5%. At the report's 0.05, looking after every seed would tell equal choices apart in up to 17%
+# of sweeps, as simulated by scripts/measure/comparison_errors.py.
+STOP = 0.001
+
+
+def still_open(folder: Path, names: Sequence[str], width: float) -> tuple[list[str], int]:
+    """Return which comparisons of some finished runs are undecided, in words, and how many are not.
+
+    A comparison is decided if its choices are told apart, at p of ``STOP``, or its interval for
+    new images, corrected for the number of all pairs, is at most ``width`` dB to either side; one
+    whose choices are equal within the width always is. Seeds of the runs alone count, so that a
+    sweep that is taken up decides as it did.
+    """
+    sweep = read_sweep(folder)
+    results = gather(folder, replace(sweep, runs={name: sweep.runs[name] for name in names}))
+    ranking = rank(
+        {choice.label: choice.scores("psnr") for choice in results.choices},
+        {choice.label: choice.seeds for choice in results.choices},
+    )
+    found = [_open(ranking, one, other, width) for one, other in _pairs(ranking)]
+    said = [text for text in found if text is not None]
+    return said, len(found) - len(said)
+
+
+def _pairs(ranking: Ranking) -> list[tuple[str, str]]:
+    names = ranking.names
+    return [(one, other) for k, one in enumerate(names) for other in names[k + 1 :]]
+
+
+def _open(ranking: Ranking, one: str, other: str, width: float) -> str | None:
+    half = ranking.comparisons[one, other].half_width(ranking.pairs.first_step)
+    p = ranking.adjusted[one, other]
+    if half is None or p is None:
+        return f"{one} and {other}"
+    return None if p <= STOP or half <= width else f"{one} and {other} (known to {half:.2g} dB)"
+
+
+def next_seed(seeds: Sequence[str]) -> str:
+    """Return the least seed that is not there."""
+    return next(text for text in map(str, count()) if text not in seeds)
+
+
+def outcome(undecided: Sequence[str], decided: int, seeds: int, most: int, width: float) -> str:
+    """Say how far a sweep has decided its comparisons, and what comes next."""
+    total = len(undecided) + decided
+    many = "the comparison is" if total == 1 else f"all {total} comparisons are"
+    with_seeds = f"{seeds} seed{'s' if seeds != 1 else ''}"
+    if not undecided:
+        return f"{many} decided to {width} dB, with {with_seeds}"
+    said = f"{len(undecided)} of {total} comparisons undecided to {width} dB, with {with_seeds}"
+    if seeds < most:
+        return f"{said}: one more is added, of {most} at most"
+    return f"{said}, which is what most_seeds={most} allows: {listed(undecided)}"

@@ -1,0 +1,45 @@
+"""Guards: a report names no best where there is none, and says what would decide the rest."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from srlab.commands.report.answer import answer
+from srlab.reporting.statistics import rank
+
+
+def said(means, seeds=5, images=50, of_images=0.01, baseline=None):
+    """What a report says of methods with these means."""
+    rng = np.random.default_rng(0)
+    hard = rng.normal(28, 3, images)
+    scores = {
+        name: hard + mean - hard.mean() + of_images * rng.normal(size=images)
+        + 0.004 * rng.normal(size=(seeds, images))
+        for name, mean in means.items()
+    }  # fmt: skip
+    ranking = rank(scores, dict.fromkeys(means, range(seeds)), margin=0.05)
+    choices = [SimpleNamespace(label=name, runs=[None] * seeds) for name in means]
+    results = SimpleNamespace(choices=choices, images=[None] * images)
+    costs = dict.fromkeys(means, SimpleNamespace(seconds=0.01))
+    return answer(results, ranking, costs, {name: [0.0] for name in means}, baseline)
+
+
+def test_no_name_is_put_forward_for_a_difference_that_rounds_to_zero():
+    headline, *rest = said({"a": 30, "b": 30.0005, "c": 29})
+    assert "a and b share the highest mean" in headline or "b and a share" in headline
+    assert "c is worse, \N{MINUS SIGN}1.00 dB" in headline
+    assert any(line.startswith("Equal within 0.05 dB: ") for line in rest)
+    assert "All 3 comparisons are decided: told apart, or equal within 0.05 dB." in rest
+
+
+def test_choices_that_are_all_equal_are_called_so():
+    said_first = said({"a": 30, "b": 30.002}, of_images=0.05)[0]
+    assert said_first.startswith("Both choices are equal within 0.05 dB: ")
+
+
+def test_what_is_undecided_comes_with_what_would_tell():
+    lines = said({"a": 30, "b": 30.05, "c": 25}, of_images=0.3, baseline="c")
+    assert any("undecided. To tell 0.05 dB apart in all: " in line for line in lines)
+    assert any("seeds alone never can" in line for line in lines)
+    assert any(line.startswith("With 95 % confidence the best is one of: ") for line in lines)
+    assert any(line.startswith("Against c: better: ") for line in lines)
