@@ -6,6 +6,7 @@ from typing import Any
 from srlab.errors import UserError
 
 _PARTS = Path(__file__).parent / "document"
+_ANSWER = ("group", "all images", "from the first", "")  # and intervals: what a phone shows first
 
 
 def render(context: dict[str, Any]) -> str:
@@ -13,6 +14,7 @@ def render(context: dict[str, Any]) -> str:
 
     Args:
         context: What ``document/page.html.j2`` shows; ``svg`` holds drawings, all else is text.
+            Of ``rankings`` the columns of the answer come first.
 
     Raises:
         UserError: Jinja2 is not installed.
@@ -28,4 +30,16 @@ def render(context: dict[str, Any]) -> str:
     style, script = (
         (_PARTS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
     )
-    return environment.get_template("page.html.j2").render(**context, style=style, script=script)
+    shown = {**context, "rankings": [_answer_first(table) for table in context["rankings"]]}
+    return environment.get_template("page.html.j2").render(**shown, style=style, script=script)
+
+
+def _answer_first(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a ranking with the columns of the answer before those of test sets and seeds."""
+    columns = table["columns"]
+    order = sorted(
+        range(len(columns)),
+        key=lambda k: columns[k] not in _ANSWER and not columns[k].startswith("95 %"),
+    )
+    rows = [{**row, "cells": [row["cells"][k] for k in order]} for row in table["rows"]]
+    return {**table, "columns": [columns[k] for k in order], "rows": rows}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
@@ -14,7 +15,6 @@ from srlab.commands.report.results import gather
 from srlab.errors import UserError
 from srlab.metrics.checkerboard import ripple_map
 from srlab.reporting.curves import spread
-from srlab.reporting.plots import pareto_front
 from srlab.reporting.tables import as_csv, as_latex, as_markdown
 from srlab.runs.sweep_plan import read_sweep
 
@@ -68,6 +68,11 @@ def test_a_report_is_a_page_and_its_tables(workplace, first):
     page = (first / "index.html").read_text()
     assert "pixel_shuffle" in page
     assert "p0" in page
+    ranking = page[page.index('<table id="ranking-psnr"') :]
+    headings = re.findall(r'<th scope="col".*?<button type="button">(.*?)</button>', ranking)
+    assert headings[:4] == ["choice", "group", "all images", "from the first"]
+    assert "95 %" in "".join(headings[4:6])
+    assert "nothing that costs more is shown to beat" in page
     runs = (first / "runs.csv").read_text().splitlines()
     assert len(runs) == 1 + 4 * 5
     content = json.loads((first / "report.json").read_text())
@@ -215,11 +220,6 @@ def test_the_csv_files_hold_numbers(first):
             for column, cell in zip(header, row, strict=True):
                 if column not in ("metric", "choice", "group") and cell:
                     float(cell)
-
-
-def test_the_pareto_front_holds_what_nothing_beats():
-    points = [(1, 1), (2, 2), (2, 1), (3, 2), (3, 3), (1, 1)]
-    assert pareto_front(points) == [0, 1, 4, 5]
 
 
 def test_curves_are_spread_over_the_steps_that_all_have():

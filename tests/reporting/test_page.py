@@ -11,7 +11,9 @@ from PIL import Image
 
 pytest.importorskip("jinja2", reason="a report wants jinja2")
 
+from srlab.reporting.cost_plot import CostPoint, draw_cost
 from srlab.reporting.page import render
+from srlab.reporting.plots import Bar, draw_curves, draw_intervals
 
 NASTY = """<b>&"' k=9</b>"""
 SIDE = 24
@@ -379,6 +381,73 @@ def test_a_phone_does_not_scroll_sideways(page):
     page.set_viewport_size({"width": 390, "height": 844})
     settle(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+LONG = [f"upsampler=deconv{k} model.features=64 model.upsampler.kernel_size=9" for k in range(6)]
+
+
+def long_drawings():
+    pytest.importorskip("matplotlib")
+    points = [CostPoint(name, 10.0 + k // 3, 30.0, 29.9, 30.1) for k, name in enumerate(LONG)]
+    bars = [Bar(name, -0.1, -0.2, 0.1, "abcdef") for name in LONG]
+    curves = {name: [(1, 30.0, 29.0, 31.0), (2, 30.0, 29.0, 31.0)] for name in LONG}
+    return [
+        draw_cost(points, "parameters", "PSNR, dB", [], 0.2),
+        draw_intervals(bars, f"difference from {LONG[0]}, dB"),
+        draw_curves(curves, "PSNR, dB"),
+    ]
+
+
+def wide_ranking():
+    """A ranking of long names whose test sets stand before its answer."""
+    columns = ["group", "all images", *(f"set {k}" for k in range(5)), "from the first"]
+    cells = [{"text": text, "value": None} for text in ("abc", "30.12", *["1"] * 5, "\u22120.123")]
+    return {"id": "psnr", "name": "PSNR", "note": "", "svg": "", "columns": columns,
+            "rows": [{"label": name, "cells": cells} for name in LONG]}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def phone(browser, tmp_path_factory):
+    """A phone that shows a page of long names."""
+    cost, intervals, curves = long_drawings()
+    changes = {
+        "rankings": [{**wide_ranking(), "svg": intervals}],
+        "curves": [{"title": "PSNR", "svg": curves}],
+        "costs": {"note": "", "svgs": [{"title": "cost", "svg": cost}], **table(1)},
+    }
+    file = tmp_path_factory.mktemp("phone") / "index.html"
+    file.write_text(render(context(**changes)))
+    tab = browser.new_page(viewport={"width": 390, "height": 844})
+    tab.goto(f"file://{file}")
+    yield tab
+    tab.close()
+
+
+def test_labels_of_drawings_are_whole(phone):
+    cut = phone.evaluate(
+        """[...document.querySelectorAll("#ranking svg, #cost svg, #curves svg")].map((svg) => {
+            const out = svg.getBoundingClientRect();
+            return [...svg.querySelectorAll("text")].filter((text) => {
+                const box = text.getBoundingClientRect();
+                return box.left < out.left || box.right > out.right
+                    || box.top < out.top || box.bottom > out.bottom;
+            }).map((text) => text.textContent);
+        })"""
+    )
+    assert cut == [[], [], []]
+    for part in ("ranking", "cost", "curves"):
+        lines = phone.locator(f"#{part} svg text").all_text_contents()
+        said = "".join(lines).replace(" ", "")
+        assert all(name.replace(" ", "") in said for name in LONG), part
+
+
+def test_a_phone_shows_the_answer_beside_the_names_and_does_not_scroll_sideways(phone):
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    for words in ("abc", "30.12", "\u22120.123"):
+        box = phone.locator("#ranking-psnr tbody tr").last.get_by_text(words).bounding_box()
+        assert box["x"] + box["width"] <= 390
+    cost = phone.locator("#cost svg").bounding_box()
+    assert cost["width"] / 360 > 0.95  # drawn for 360 pixels: nothing is smaller than it was meant
 
 
 def test_dark_is_dark(page):

@@ -33,15 +33,18 @@ from srlab.evaluation.score import protocol
 from srlab.machine.device import choose_device
 from srlab.machine.facts import describe_device, machine
 from srlab.measuring.measurement import begin_measuring, check_size
+from srlab.reporting.cost_plot import CostPoint, decided_front, draw_cost
 from srlab.reporting.curves import Curve, read_curves, spread
 from srlab.reporting.page import render
-from srlab.reporting.plots import Bar, draw_cost, draw_curves, draw_intervals, pareto_front
+from srlab.reporting.plots import Bar, draw_curves, draw_intervals
 from srlab.reporting.statistics import Place, Ranking, rank
 from srlab.runs.results import read_json
 from srlab.runs.sweep_plan import Sweep, read_sweep
 from srlab.storage.atomic import atomic_folder, write_atomically
 
 _REPEATS = 7  # of each network, in turn, when its speed is measured
+_LEVEL = 0.05  # the adjusted p up to which choices are told apart, as they are in the letters
+_LEAST_SPAN = 0.2  # dB of an axis
 _NAMES = {"psnr": ("PSNR", "dB"), "ssim": ("SSIM", ""), "ripple": ("ripple", "grey levels")}
 _HOW = {
     "psnr": "Higher is better.",
@@ -195,26 +198,43 @@ def _costs(
     config: ReportConfig,
     device: torch.device,
 ) -> dict[str, Any]:
-    psnr = {place.name: place.mean for place in ranking.places}
     svgs = []
     for kind in COST_KINDS:
-        known = [(label, kind.value(cost)) for label, cost in costs.items()]
-        points = [(label, float(v), psnr[label]) for label, v in known if v is not None]
+        known = [(place, kind.value(costs[place.name])) for place in ranking.places]
+        points = [_cost_point(place, float(v)) for place, v in known if v is not None]
         if len(points) > 1:
-            front = pareto_front([(x, y) for _, x, y in points])
-            svg = draw_cost(points, kind.name, "PSNR, dB", front)
-            svgs.append({"title": f"PSNR against {kind.name}", "svg": svg})
-    columns, rows = cost_table(costs, psnr)
+            front = decided_front(points, lambda one, other: _told_apart(ranking, one, other))
+            svg = draw_cost(points, kind.name, "PSNR, dB", front, _LEAST_SPAN)
+            title = f"PSNR against {kind.name}"
+            if len(front) == 1:
+                title += f": nothing that costs more is shown to beat {points[front[0]].label}"
+            svgs.append({"title": title, "svg": svg})
+    columns, rows = cost_table(costs, {place.name: place.mean for place in ranking.places})
     scale, colour = (results.runs[0].config[key] for key in ("scale", "colour"))
     note = (
         f"Time and tensors are of one {'colour' if colour == 'rgb' else 'luma'} picture of "
         f"{config.width}x{config.height} to "
         f"{config.width * scale}x{config.height * scale} pixels on {describe_device(device)}, the "
         f"network in its simplest form; medians of runs in turn. Training time is that of the "
-        f"runs, wherever they ran: the median over seeds. Orange: nothing is both cheaper and "
-        f"better (the Pareto front)."
+        f"runs, wherever they ran: the median over seeds. Orange: each is shown to be better than "
+        f"all that are cheaper on the line (told apart in the ranking); the line begins with the "
+        f"cheapest. Bars: the 95 % intervals of the differences from {ranking.places[0].name} "
+        f"(dotted), by themselves, each around its own mean."
     )
     return {"note": note, "columns": columns, "rows": rows, "svgs": svgs}
+
+
+def _cost_point(place: Place, cost: float) -> CostPoint:
+    by = place.against_best
+    if by is None or by.low is None or by.high is None:
+        return CostPoint(place.name, cost, place.mean, None, None)
+    ends = (place.mean + end - by.difference for end in (by.low, by.high))
+    return CostPoint(place.name, cost, place.mean, *ends)
+
+
+def _told_apart(ranking: Ranking, one: str, other: str) -> bool:
+    p = ranking.adjusted[one, other]
+    return p is not None and p <= _LEVEL
 
 
 def _ripple_note(levels: list[float]) -> str:
