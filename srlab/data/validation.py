@@ -1,13 +1,12 @@
 """Validation sets: the pictures by which a training chooses; neither trained on nor reported."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from srlab.data import images as image_sets
 from srlab.data import photos as bundled
 from srlab.data.images import ImageSet
 from srlab.data.named import named as find
-from srlab.data.places import find_set
+from srlab.errors import DataMissing
 
 USUAL = "BSDS500-test"
 IMAGES, CROP = 50, 96
@@ -23,8 +22,12 @@ def standard(root: str) -> ImageSet:
 
 
 def is_there(root: str) -> bool:
-    """Tell whether BSDS500-test is under ``root`` or ``data/``."""
-    return find_set(USUAL, [Path(root).expanduser(), Path("data")]) is not None
+    """Tell whether BSDS500-test is under ``root`` or ``data/``, and whole."""
+    try:
+        find(USUAL, root)
+    except DataMissing:
+        return False
+    return True
 
 
 def named(name: str, root: str, images: int = IMAGES, crop: int = CROP) -> ImageSet:

@@ -140,9 +140,9 @@ def _write_labels(
         if abs(near[0] - x) + abs(near[1] - y) > _SHIFTED:
             ends = axes.transData.inverted().transform([(x, y), near])
             axes.plot(*ends.T, color=sheet.QUIET, linewidth=0.5, zorder=0.5)
-        at = axes.transData.inverted().transform((box.left, (box.bottom + box.top) / 2))
+        left, middle = axes.transData.inverted().transform((box.left, (box.bottom + box.top) / 2))
         axes.text(
-            *at, text, va="center", fontsize=_SIZE, color=sheet.INK, linespacing=1.1,
+            left, middle, text, va="center", fontsize=_SIZE, color=sheet.INK, linespacing=1.1,
             parse_math=False, zorder=3,
         )  # fmt: skip
 

@@ -66,7 +66,7 @@ def draw_intervals(bars: Sequence[Bar], title: str) -> str:
         axes.tick_params(axis="y", length=0)
         axes.set(ylim=(len(bars) - 0.5, -0.5))
         axes.set_xlabel(said, parse_math=False)
-        axes.xaxis.get_major_locator().set_params(nbins=6)
+        axes.locator_params(axis="x", nbins=6)
         axes.spines["left"].set_visible(False)
     return done[0]
 

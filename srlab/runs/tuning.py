@@ -91,6 +91,11 @@ def write_tuned(tuned: Tuned) -> Path:
     return tuned.folder / _FILE
 
 
+def has_tuned(folder: Path) -> bool:
+    """Tell whether a folder holds what a tuning has found."""
+    return (folder / _FILE).exists()
+
+
 def read_tuned(folder: Path) -> Tuned:
     """Read what a tuning has found.
 

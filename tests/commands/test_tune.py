@@ -135,6 +135,12 @@ def test_a_tuning_that_is_stopped_goes_on_and_sweeps_use_what_it_found(workplace
         refused = ran(workplace, *sweep, *mistake)
         assert refused.returncode == 2
         assert told in refused.stderr
+    told = ran(
+        workplace, *sweep, "upsampler=deconv", "testset.folder.path=val", "loss=l1,mse",
+        "sweep_dir=told",
+    )  # fmt: skip
+    assert "1 of the 1 pictures of val/ chose what tuned found" in told.stderr
+    assert "tuned was tuned with other settings (loss=l1,mse)" in told.stderr
     # A run that paused and went on is what it would have been without.
     alone = ["train", *SETTINGS, "upsampler=deconv", "optim.lr=0.00025", "run_dir=alone"]
     assert ran(workplace, *alone).returncode == 0
@@ -153,6 +159,15 @@ def test_a_rate_that_diverges_loses_and_ends_nothing(workplace):
     assert "1e+30: failed" in said
     assert "upsampler=deconv: optim.lr=0.001 is at an end of what was tried" in said
     assert found(workplace / "diverging")["upsampler=boxed"]["overrides"] == ["optim.lr=0.001"]
+    # What another search finds joins it.
+    more = ["optim=sgd", "optim.lr=1e-3,2e-3", "extend=0", "stops=[]", "sweep_dir=diverging"]
+    done = ran(workplace, "tune", "upsampler=boxed,resize_conv", *SETTINGS, *more)
+    assert done.returncode == 0, done.stderr
+    assert found(workplace / "diverging").keys() == {
+        "upsampler=deconv", "upsampler=boxed", "upsampler=resize_conv"
+    }  # fmt: skip
+    done = ran(workplace, "tune", "upsampler=resize_conv", *SETTINGS, *more)
+    assert "diverging holds what another tuning found" in done.stderr
 
 
 def test_mistakes_are_told_before_anything_is_trained(workplace):
@@ -163,11 +178,17 @@ def test_mistakes_are_told_before_anything_is_trained(workplace):
         (["search=loss.tv_weight"], "search names loss.tv_weight, which has one value"),
         (["optim=adam,sgd"], "the choices begin at several rates"),
         (["tuned=there"], "tuned goes with srlab sweep"),
+        (["until=0.1"], "until goes with srlab sweep"),
+        (["optim.lr=abc"], "optim.lr must be a number above 0, got abc"),
     ):
         said = tune(workplace, *arguments, "sweep_dir=mistaken", code=2)
         assert told in said, said
-    refused = ran(workplace, "tune", HEADS, *SETTINGS[:5], "valset=first_testset")
-    assert "nothing is tuned on test pictures" in refused.stderr
+    for valset, told in (
+        ("first_testset", "nothing is tuned on test pictures"),
+        ("photos,first_testset", "valset takes one value"),
+    ):
+        refused = ran(workplace, "tune", HEADS, *SETTINGS[:5], f"valset={valset}")
+        assert told in refused.stderr
     assert sorted(workplace.rglob("*")) == before
 
 

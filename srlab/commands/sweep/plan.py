@@ -1,7 +1,6 @@
 """The plan of a sweep: its axes, its folder, a check of every combination."""
 
 import itertools
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from srlab.assembly.training_run import check_run
 from srlab.command_line.complaints import explain
 from srlab.command_line.invocation import Invocation
 from srlab.commands.sweep.axes import OWN_KEYS, check_until, what_is_compared
+from srlab.commands.sweep.tuned import tell_differences
 from srlab.config.compose import composed_training
 from srlab.config.plain import plain_config
 from srlab.config.schema import SweepConfig, TrainConfig, TuneConfig
@@ -113,17 +113,13 @@ def make_plan(
         config.sweep_dir or place / _folder_name(call.choices.get("grid"), fixed, axes)
     ).expanduser()
     fixed = {key: text for key, text in fixed.items() if key not in OWN_KEYS}
-    if "valset" not in fixed | axes and _is_of_before_validation(folder):
-        fixed["valset"] = "valset=first_testset"  # its runs are to be equal in this, too
+    if "valset" not in fixed | axes and (kept := _kept_valset(folder)):
+        fixed["valset"] = f"valset={kept}"  # its runs are to be equal in this, too
     tuned = read_tuned(Path(config.tuned)) if config.tuned else None
-    if tuned is not None:
-        _tell_differences(tuned, fixed)
-    places = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-    runs = {
-        name: planned(fixed, place, tuned)
-        for name, place in zip(run_names(places), places, strict=True)
-    }
+    runs = _runs(fixed, axes, tuned)
     configs = _check_all(runs)
+    if tuned is not None:
+        tell_differences(tuned, fixed, axes, next(iter(configs.values())))
     lock = _take_up(folder, runs, configs, command, lock)
     limits = config.until, config.most_seeds
     plan = Plan(folder, configs, [*hydras, *fixed.values()], axes, *limits, lock)
@@ -132,22 +128,19 @@ def make_plan(
     return plan
 
 
+def _runs(
+    fixed: dict[str, str], axes: dict[str, list[str]], tuned: Tuned | None
+) -> dict[str, Planned]:
+    """Plan a run for every place on the axes."""
+    places = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    named = zip(run_names(places), places, strict=True)
+    return {name: planned(fixed, place, tuned) for name, place in named}
+
+
 def planned(fixed: dict[str, str], place: dict[str, str], tuned: Tuned | None = None) -> Planned:
     """Plan a run at a place on the axes, with what was tuned for it."""
     overrides = [*fixed.values(), *(f"{key}={value}" for key, value in place.items())]
     return Planned(overrides if tuned is None else [*overrides, *tuned.of(overrides)], place)
-
-
-def _tell_differences(tuned: Tuned, fixed: dict[str, str]) -> None:
-    """Say in what the runs of a tuning had other settings."""
-    kept = ("testset", *RESUMABLE)
-    others = [o for o in set(tuned.fixed) ^ set(fixed.values()) if not o.startswith(kept)]
-    if others:
-        print(
-            f"srlab: {tuned.folder} was tuned with other settings ({', '.join(sorted(others))}): "
-            f"what is best there need not be best here",
-            file=sys.stderr,
-        )
 
 
 def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[str]]) -> str:
@@ -157,11 +150,19 @@ def _folder_name(grid: str | None, fixed: dict[str, str], axes: dict[str, list[s
     return f"{first}-{digest([sorted(axes), sorted(what.values())])}"
 
 
-def _is_of_before_validation(folder: Path) -> bool:
-    """Tell whether a sweep was begun by a version whose trainings chose by the first test set."""
+def _kept_valset(folder: Path) -> str | None:
+    """Return what a sweep that was begun chooses by, if that is not what is usual here now.
+
+    Trainings of earlier versions chose by the first test set; BSDS500-test may have come since.
+    """
     names = read_sweep(folder).runs if is_sweep(folder) else ()
     begun = [folder / name for name in names if (folder / name / "config.yaml").exists()]
-    return bool(begun) and "valset" not in stored_config(begun[0])
+    if not begun:
+        return None
+    valset = stored_config(begun[0]).get("valset")
+    if not valset:
+        return "first_testset"
+    return "photos" if str(valset.get("_target_")).endswith(".photos") else None
 
 
 def _check_all(runs: dict[str, Planned]) -> dict[str, TrainConfig]:
@@ -217,7 +218,7 @@ def _take_up(
         failure_file(folder, name).unlink(missing_ok=True)
     known.runs |= runs
     known.commands = list(dict.fromkeys([*known.commands, command]))
-    known.started, known.asked = time.time(), list(runs)
+    known.started, known.asked, known.pause = time.time(), list(runs), None
     known.finished_before = sum(is_finished(folder / name) for name in runs)
     write_sweep(folder, known)
     ensure_folder(folder / "logs")

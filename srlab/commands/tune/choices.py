@@ -88,6 +88,9 @@ class Tuning:
                 (choice.planned if planned else choice.further).append(there[repr(values)])
             there[repr(values)].names.append(name)
             failure_file(self.plan.folder, name).unlink(missing_ok=True)  # it is tried again
+        for choice in choices.values():  # what was tried beyond, with fewer seeds, is tried anew
+            seeds = len(choice.planned[0].names)
+            choice.further = [c for c in choice.further if len(c.names) == seeds]
         return list(choices.values())
 
     def score(self, candidate: Candidate, stop: int | None) -> float | None:

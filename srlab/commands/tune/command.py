@@ -4,6 +4,7 @@ The runs are those of a sweep, and so is their folder: they are taken up to the 
 lets a run pause where runs are compared, and go on later if it is wanted.
 """
 
+import math
 import shlex
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from srlab.commands.sweep.axes import split_axes
 from srlab.commands.sweep.command import read_arguments
 from srlab.commands.sweep.plan import Plan, make_plan
 from srlab.commands.tune.choices import RATE, Tuning
-from srlab.commands.tune.table import say_what_was_found
+from srlab.commands.tune.table import check_joins, say_what_was_found
 from srlab.config.schema import TuneConfig
 from srlab.console.lasting import outlasting_readers
 from srlab.errors import ConfigError
@@ -40,6 +41,7 @@ def run(arguments: list[str]) -> None:
         return
     with outlasting_readers():
         tuning = Tuning(planned.plan, planned.config, flags)
+        check_joins(tuning)
         tuning.search()
         say_what_was_found(tuning)
 
@@ -58,7 +60,10 @@ def _make_plan(
         if {"optim", "experiment"} & varied:
             raise ConfigError(f"the choices begin at several rates: give {RATE}=... as a list")
         fixed.pop(RATE, None)
-        axes = axes | {RATE: [f"{factor * config.optim['lr']:.6g}" for factor in _LADDER]}
+        rate = config.optim.get("lr")
+        if not isinstance(rate, int | float) or not 0 < rate < math.inf:
+            raise ConfigError(f"{RATE} must be a number above 0, got {rate}")
+        axes = axes | {RATE: [f"{factor * rate:.6g}" for factor in _LADDER]}
     missing = [key for key in config.search if key not in varied | axes.keys()]
     if missing:
         raise ConfigError(f"search names {missing[0]}, which has one value: give it several")
@@ -81,6 +86,6 @@ def _check(config: TuneConfig, axes: dict[str, list[str]]) -> None:
         faults.append(f"stops are fractions of the steps, above 0 and under 1, got {config.stops}")
     if config.extend < 0:
         faults.append("extend must not be negative")
-    faults += [f"{key} takes one value" for key in _OWN if key in axes]
+    faults += [f"{key} takes one value" for key in (*_OWN, "valset") if key in axes]
     if faults:
         raise ConfigError("\n".join(faults))

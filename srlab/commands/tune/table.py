@@ -2,20 +2,23 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from shlex import quote
 
 from srlab.assembly.testsets import build_valset
 from srlab.commands.tune.choices import Choice, Tuning
 from srlab.commands.tune.search import Candidate, best_of, known
 from srlab.console.tables import aligned
-from srlab.runs.tuning import Found, Tried, Tuned, write_tuned
+from srlab.errors import UserError
+from srlab.runs.tuning import Found, Tried, Tuned, has_tuned, read_tuned, write_tuned
 
 
 def say_what_was_found(tuning: Tuning) -> None:
     """Print the best of each choice beside all that was tried, and write ``tuned.json``."""
     found = [_found(tuning, choice) for choice in tuning.choices]
     plan, search = tuning.plan, tuning.config.search
-    path = write_tuned(Tuned(plan.folder, search, _fixed(tuning), found))
+    tuned = Tuned(plan.folder, search, _fixed(tuning), found)
+    path = write_tuned(replace(tuned, choices=[*_of_before(tuned), *found]))
     rows: list[Sequence[str]] = [(*tuning.choices[0].place, "best", "PSNR", "tried")]
     for choice, best in zip(tuning.choices, found, strict=True):
         tried = "  ".join(_said(t) for t in best.tried)
@@ -29,6 +32,30 @@ def say_what_was_found(tuning: Tuning) -> None:
             name = " ".join(best.choice) or "the best"
             print(f"{name}: {' '.join(best.overrides)} is at an end of what was tried")
     print(f"found:  {path}\nuse it: srlab sweep ... {quote(f'tuned={plan.folder}')}")
+
+
+def check_joins(tuning: Tuning) -> None:
+    """Check that what is found may stand beside what was found in the folder before.
+
+    Raises:
+        UserError: That was another search, or one with other settings.
+    """
+    folder = tuning.plan.folder
+    if not has_tuned(folder):
+        return
+    before = read_tuned(folder)
+    if (before.search, set(before.fixed)) != (tuning.config.search, set(_fixed(tuning))):
+        raise UserError(
+            f"{folder} holds what another tuning found, with {' '.join(before.fixed) or 'no keys'}:"
+            f" name another by sweep_dir"
+        )
+
+
+def _of_before(tuned: Tuned) -> list[Found]:
+    """Return what was found there for other choices."""
+    before = read_tuned(tuned.folder).choices if has_tuned(tuned.folder) else []
+    new = [found.choice for found in tuned.choices]
+    return [found for found in before if found.choice not in new]
 
 
 def _fixed(tuning: Tuning) -> list[str]:
