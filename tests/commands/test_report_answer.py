@@ -18,10 +18,15 @@ def said(means, seeds=5, images=50, of_images=0.01, baseline=None):
         for name, mean in means.items()
     }  # fmt: skip
     ranking = rank(scores, dict.fromkeys(means, range(seeds)), margin=0.05)
-    choices = [SimpleNamespace(label=name, runs=[None] * seeds) for name in means]
-    results = SimpleNamespace(choices=choices, images=[None] * images)
-    costs = dict.fromkeys(means, SimpleNamespace(seconds=0.01))
-    return answer(results, ranking, costs, {name: [0.0] for name in means}, baseline)
+    return said_of(ranking, scores, baseline)
+
+
+def said_of(ranking, scores, baseline=None):
+    """What a report says of a ranking of scores."""
+    choices = [SimpleNamespace(label=name, runs=[None] * len(of)) for name, of in scores.items()]
+    results = SimpleNamespace(choices=choices, images=next(iter(scores.values()))[0])
+    costs = dict.fromkeys(scores, SimpleNamespace(seconds=0.01))
+    return answer(results, ranking, costs, {name: [0.0] for name in scores}, baseline)
 
 
 def test_no_name_is_put_forward_for_a_difference_that_rounds_to_zero():
@@ -43,3 +48,21 @@ def test_what_is_undecided_comes_with_what_would_tell():
     assert any("seeds alone never can" in line for line in lines)
     assert any(line.startswith("With 95 % confidence the best is one of: ") for line in lines)
     assert any(line.startswith("Against c: better: ") for line in lines)
+
+
+def test_what_is_told_apart_from_the_first_may_not_be_the_best():
+    by_the_last_step = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        means = {"a": 30.02, "b": 30.0, "c": 29.0}
+        scores = {name: mean + 0.02 * rng.normal(size=(3, 10)) for name, mean in means.items()}
+        ranking = rank(scores, dict.fromkeys(means, range(3)), margin=0.05)
+        headline, *rest = said_of(ranking, scores)
+        may_be = [line for line in rest if line.startswith("With 95 % confidence the best is")]
+        if ranking.pairs.told_apart("a", "b"):
+            assert headline.startswith("a is best, ")
+            assert not may_be
+            by_the_last_step += ranking.comparisons["a", "b"].p > 0.05 / 2
+        else:
+            assert may_be[0].endswith("one of: a and b.")
+    assert by_the_last_step >= 3
