@@ -1,8 +1,10 @@
 """Guards: a report names no best where there is none, and says what would decide the rest."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
+from common import for_all
 
 from srlab.commands.report.answer import answer
 from srlab.reporting.statistics import rank
@@ -66,3 +68,42 @@ def test_what_is_told_apart_from_the_first_may_not_be_the_best():
         else:
             assert may_be[0].endswith("one of: a and b.")
     assert by_the_last_step >= 3
+
+
+def test_what_is_told_apart_is_not_called_undecided_though_it_rounds_to_zero():
+    def check(margin, others):
+        rng = np.random.default_rng(3)
+        of = {"a": 30.0044, "b": 30.0} | others
+        scores = {n: mean + 0.002 * rng.normal(size=(5, 50)) for n, mean in of.items()}
+        if "c" in scores:
+            by_image = rng.normal(size=50)
+            scores["c"] += 0.2 * (by_image - by_image.mean())
+        ranking = rank(scores, dict.fromkeys(of, range(5)), margin=margin)
+        assert ranking.pairs.told_apart("a", "b")
+        lines = said_of(ranking, scores)
+        assert "a and b share the highest mean" in lines[0]
+        assert "(what differs between them rounds to 0.00 dB)" in lines[0]
+        assert "The data cannot tell" not in lines[0]
+        assert not any("no evidence" in line for line in lines)
+        assert any(line.startswith("Not told apart") for line in lines) == ("c" in others)
+        assert ("but c (\N{MINUS SIGN}0.0" in lines[0]) == ("c" in others)
+        assert ("cannot be told from a" in lines[0]) == ("c" in others)
+        assert ("d is worse" in lines[0]) == ("d" in others)
+
+    for_all([(m, o) for m in (0.05, None) for o in ({}, {"c": 29.98}, {"d": 29.9})], check)
+
+
+def test_choices_are_not_all_called_alike_where_two_of_them_are_told_apart():
+    rng = np.random.default_rng(3)
+    by_image = rng.normal(size=50)
+    of = {"a": 30.05 + 0.6 * (by_image - by_image.mean()), "b": 30.0, "c": 29.95}
+    scores = {n: mean + 0.002 * rng.normal(size=(5, 50)) for n, mean in of.items()}
+    ranking = rank(scores, dict.fromkeys(of, range(5)), margin=0.01)
+    assert ranking.names == ["a", "b", "c"]
+    assert not ranking.pairs.told_apart("a", "c")
+    assert ranking.pairs.told_apart("b", "c")
+    headline = said_of(ranking, scores)[0]
+    assert re.fullmatch(
+        r"a has the highest mean, [\d.]+ dB, but b \(.*\) and c \(.*\) cannot be told from it\.",
+        headline,
+    )
