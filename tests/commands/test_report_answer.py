@@ -1,8 +1,10 @@
 """Guards: a report names no best where there is none, and says what would decide the rest."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
+from common import for_all
 
 from srlab.commands.report.answer import answer
 from srlab.reporting.statistics import rank
@@ -18,10 +20,15 @@ def said(means, seeds=5, images=50, of_images=0.01, baseline=None):
         for name, mean in means.items()
     }  # fmt: skip
     ranking = rank(scores, dict.fromkeys(means, range(seeds)), margin=0.05)
-    choices = [SimpleNamespace(label=name, runs=[None] * seeds) for name in means]
-    results = SimpleNamespace(choices=choices, images=[None] * images)
-    costs = dict.fromkeys(means, SimpleNamespace(seconds=0.01))
-    return answer(results, ranking, costs, {name: [0.0] for name in means}, baseline)
+    return said_of(ranking, scores, baseline)
+
+
+def said_of(ranking, scores, baseline=None):
+    """What a report says of a ranking of scores."""
+    choices = [SimpleNamespace(label=name, runs=[None] * len(of)) for name, of in scores.items()]
+    results = SimpleNamespace(choices=choices, images=next(iter(scores.values()))[0])
+    costs = dict.fromkeys(scores, SimpleNamespace(seconds=0.01))
+    return answer(results, ranking, costs, {name: [0.0] for name in scores}, baseline)
 
 
 def test_no_name_is_put_forward_for_a_difference_that_rounds_to_zero():
@@ -43,3 +50,60 @@ def test_what_is_undecided_comes_with_what_would_tell():
     assert any("seeds alone never can" in line for line in lines)
     assert any(line.startswith("With 95 % confidence the best is one of: ") for line in lines)
     assert any(line.startswith("Against c: better: ") for line in lines)
+
+
+def test_what_is_told_apart_from_the_first_may_not_be_the_best():
+    by_the_last_step = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        means = {"a": 30.02, "b": 30.0, "c": 29.0}
+        scores = {name: mean + 0.02 * rng.normal(size=(3, 10)) for name, mean in means.items()}
+        ranking = rank(scores, dict.fromkeys(means, range(3)), margin=0.05)
+        headline, *rest = said_of(ranking, scores)
+        may_be = [line for line in rest if line.startswith("With 95 % confidence the best is")]
+        if ranking.pairs.told_apart("a", "b"):
+            assert headline.startswith("a is best, ")
+            assert not may_be
+            by_the_last_step += ranking.comparisons["a", "b"].p > 0.05 / 2
+        else:
+            assert may_be[0].endswith("one of: a and b.")
+    assert by_the_last_step >= 3
+
+
+def test_what_is_told_apart_is_not_called_undecided_though_it_rounds_to_zero():
+    def check(margin, others):
+        rng = np.random.default_rng(3)
+        of = {"a": 30.0044, "b": 30.0} | others
+        scores = {n: mean + 0.002 * rng.normal(size=(5, 50)) for n, mean in of.items()}
+        if "c" in scores:
+            by_image = rng.normal(size=50)
+            scores["c"] += 0.2 * (by_image - by_image.mean())
+        ranking = rank(scores, dict.fromkeys(of, range(5)), margin=margin)
+        assert ranking.pairs.told_apart("a", "b")
+        lines = said_of(ranking, scores)
+        assert "a and b share the highest mean" in lines[0]
+        assert "(what differs between them rounds to 0.00 dB)" in lines[0]
+        assert "The data cannot tell" not in lines[0]
+        assert not any("no evidence" in line for line in lines)
+        assert any(line.startswith("Not told apart") for line in lines) == ("c" in others)
+        assert ("but c (\N{MINUS SIGN}0.0" in lines[0]) == ("c" in others)
+        assert ("cannot be told from a" in lines[0]) == ("c" in others)
+        assert ("d is worse" in lines[0]) == ("d" in others)
+
+    for_all([(m, o) for m in (0.05, None) for o in ({}, {"c": 29.98}, {"d": 29.9})], check)
+
+
+def test_choices_are_not_all_called_alike_where_two_of_them_are_told_apart():
+    rng = np.random.default_rng(3)
+    by_image = rng.normal(size=50)
+    of = {"a": 30.05 + 0.6 * (by_image - by_image.mean()), "b": 30.0, "c": 29.95}
+    scores = {n: mean + 0.002 * rng.normal(size=(5, 50)) for n, mean in of.items()}
+    ranking = rank(scores, dict.fromkeys(of, range(5)), margin=0.01)
+    assert ranking.names == ["a", "b", "c"]
+    assert not ranking.pairs.told_apart("a", "c")
+    assert ranking.pairs.told_apart("b", "c")
+    headline = said_of(ranking, scores)[0]
+    assert re.fullmatch(
+        r"a has the highest mean, [\d.]+ dB, but b \(.*\) and c \(.*\) cannot be told from it\.",
+        headline,
+    )

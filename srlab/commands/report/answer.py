@@ -80,10 +80,10 @@ def answer(
     level = _level(ranking)
     leading = [n for n in ranking.names if n in level or n in not_told_from_best(ranking)]
     said = [_headline(ranking, leading), *what_may_be_best(ranking), *what_is_equal(ranking)]
-    said += [*_left_open(ranking, leading), *_taken_alone(ranking, leading, len(results.images))]
+    said += [*_left_open(ranking), *_taken_alone(ranking, len(results.images))]
     said += [*what_is_needed(ranking), *against_baseline(ranking, baseline)]
     if len(leading) > 1:
-        said.append(_quickest(leading, costs))
+        said.append(_quickest(ranking, leading, costs))
     return [*said, *_checkerboards(ripples)]
 
 
@@ -100,7 +100,14 @@ def _highest(ranking: Ranking) -> str:
     level, mean = _level(ranking), f"{ranking.places[0].mean:.2f} dB"
     if len(level) == 1:
         return f"{level[0]} has the highest mean, {mean}"
-    return f"{listed(level)} share the highest mean, {mean}"
+    differ = _told_apart(ranking, level)
+    but = " (what differs between them rounds to 0.00 dB)" if differ else ""
+    return f"{listed(level)} share the highest mean, {mean}{but}"
+
+
+def _told_apart(ranking: Ranking, names: list[str]) -> bool:
+    """Tell whether any of these are told apart."""
+    return any(ranking.pairs.told_apart(*pair) for pair in combinations(names, 2))
 
 
 def _headline(ranking: Ranking, leading: list[str]) -> str:
@@ -109,10 +116,15 @@ def _headline(ranking: Ranking, leading: list[str]) -> str:
     near = [place for place in followers if place.name in leading and place.name not in level]
     with_best = [_with_difference(place) for place in near]
     them = "it" if len(level) == 1 else "them"
+    if len(level) > 1 and _told_apart(ranking, leading):  # what is near, from one of them perhaps
+        them = ranking.names[0]
+    but = f", but {listed(with_best)} cannot be told from {them}" if with_best else ""
     if not others:
         if all(ranking.pairs.equal(*pair) for pair in combinations(leading, 2)):
             many = "Both" if len(leading) == 2 else f"All {len(leading)}"
             return f"{many} choices are equal within {ranking.margin} dB: {_highest(ranking)}."
+        if _told_apart(ranking, leading):
+            return f"{_highest(ranking)}{but}."
         against = f", against {them} {listed(with_best)}" if with_best else ""
         return (
             f"The data cannot tell the {len(leading)} choices apart: {_highest(ranking)}{against}."
@@ -123,11 +135,10 @@ def _headline(ranking: Ranking, leading: list[str]) -> str:
     if len(leading) == 1:
         best = ranking.places[0]
         return f"{best.name} is best, {best.mean:.2f} dB; {others[0].name} follows, {gap}."
-    but = f", but {listed(with_best)} cannot be told from {them}" if with_best else ""
     return f"{_highest(ranking)}{but}; {others[0].name} is worse, {gap}."
 
 
-def _quickest(leading: list[str], costs: dict[str, Cost]) -> str:
+def _quickest(ranking: Ranking, leading: list[str], costs: dict[str, Cost]) -> str:
     """Say which of those that lead cost the least time, with those that cost about as much."""
     seconds = {label: costs[label].seconds for label in leading}
     least = min(seconds.values())
@@ -135,8 +146,10 @@ def _quickest(leading: list[str], costs: dict[str, Cost]) -> str:
     if len(quick) == len(leading):
         return f"All of these take about as long here: {1e3 * least:.1f} ms a picture."
     verb = "upscales" if len(quick) == 1 else "upscale"
+    differ = any(ranking.pairs.told_apart(name, leading[0]) for name in leading[1:])
+    which = "lead" if differ else "cannot be told from the best"
     return (
-        f"Of those that cannot be told from the best, {listed(quick)} {verb} quickest here: "
+        f"Of those that {which}, {listed(quick)} {verb} quickest here: "
         f"{1e3 * least:.1f} ms a picture, against {1e3 * max(seconds.values()):.1f} ms of the "
         f"slowest."
     )
@@ -148,10 +161,10 @@ def _with_difference(place: Place) -> str:
     return f"{place.name} ({with_sign(by.difference, 2)})"
 
 
-def _left_open(ranking: Ranking, leading: list[str]) -> list[str]:
+def _left_open(ranking: Ranking) -> list[str]:
     """Say how far those that cannot be told from the best may lie from it all the same."""
-    best = leading[0]
-    still_open = [n for n in leading if n != best and not ranking.pairs.equal(n, best)]
+    best, pairs = ranking.names[0], ranking.pairs
+    still_open = [n for n in not_told_from_best(ranking)[1:] if not pairs.equal(n, best)]
     by = [p.against_best for p in ranking.places if p.name in still_open]
     ends = [abs(end) for b in by if b and b.low is not None for end in (b.low, b.high) if end]
     if not ends:
@@ -159,9 +172,10 @@ def _left_open(ranking: Ranking, leading: list[str]) -> list[str]:
     return [f"Not told apart is not shown to be equal: up to {max(ends):.2f} dB remain possible."]
 
 
-def _taken_alone(ranking: Ranking, leading: list[str], images: int) -> list[str]:
+def _taken_alone(ranking: Ranking, images: int) -> list[str]:
     """Say which intervals exclude no difference, though not among so many comparisons."""
-    intervals = {p.name: p.against_best for p in ranking.places if p.name in leading}
+    found = not_told_from_best(ranking)
+    intervals = {p.name: p.against_best for p in ranking.places if p.name in found}
     alone = [
         name
         for name, by in intervals.items()

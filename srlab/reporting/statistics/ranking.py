@@ -91,8 +91,9 @@ class Ranking:
         comparisons: By (name, name), in both orders.
         pairs: All pairs, as one family.
         best: What may be the best, best first. It holds the best with a chance of at least
-            ``level``, and each of the best where several tie. That another is left out says that it
-            is not the best; which one is better than it, only ``pairs`` can say.
+            ``level``, and each of the best where several tie. Nothing in it is told apart from the
+            first place. That another is left out says that it is not the best; which one is better
+            than it, only ``pairs`` can say.
         margin: What counts as equal, or None.
     """
 
@@ -136,8 +137,9 @@ def rank(
 
     The best are those that no other beats at ``1 - level`` by Bonferroni over M - 1 comparisons
     (Hsu's multiple comparisons with the best, Ann. Statist. 9, 1981, but by two-sided p, so that of
-    two methods one is left out if and only if they are told apart): the best itself is left out
-    only if one of M - 1 comparisons errs.
+    two methods one is left out if and only if they are told apart), less those told apart from the
+    first place: Holm's last steps ask for less than Bonferroni. One-sided, each of the two errs in
+    half of ``1 - level`` or less.
 
     Args:
         scores: For each method ``(S, n)``: its S seeds, the n images of all.
@@ -165,7 +167,11 @@ def rank(
         Place(name, means[name], letters, comparisons.get((name, names[0])))
         for name, letters in zip(names, groups(len(names), different), strict=True)
     ]
-    return Ranking(places, comparisons, family, _best(names, comparisons, level), margin)
+    best = [
+        name for name in _beaten_by_none(names, comparisons, level)
+        if not family.told_apart(name, names[0])
+    ]  # fmt: skip
+    return Ranking(places, comparisons, family, best, margin)
 
 
 def _compared(rows: Rows, level: float) -> dict[Pair, Comparison]:
@@ -208,8 +214,10 @@ def _both_ways(p: dict[Pair, float | None]) -> dict[Pair, float | None]:
     return p | {(other, one): value for (one, other), value in p.items()}
 
 
-def _best(names: list[str], comparisons: Mapping[Pair, Comparison], level: float) -> list[str]:
-    """Return what may be the best of names in order, best first."""
+def _beaten_by_none(
+    names: list[str], comparisons: Mapping[Pair, Comparison], level: float
+) -> list[str]:
+    """Return those of names, best first, that none before them beats by Bonferroni over M - 1."""
     least = (1 - level) / max(1, len(names) - 1)
     kept = []
     for place, name in enumerate(names):
