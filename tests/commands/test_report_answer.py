@@ -107,3 +107,22 @@ def test_choices_are_not_all_called_alike_where_two_of_them_are_told_apart():
         r"a has the highest mean, [\d.]+ dB, but b \(.*\) and c \(.*\) cannot be told from it\.",
         headline,
     )
+
+
+def test_choices_without_two_seeds_in_common_are_not_called_known():
+    def check(of_images, said_of_others):
+        rng = np.random.default_rng(0)
+        by_image = of_images * rng.normal(size=(3, 10))
+        scores = {n: 30 + by_image[k] + 0.001 * rng.normal(size=(2, 10))
+                  for k, n in enumerate("abc")}  # fmt: skip
+        ranking = rank(scores, {"a": [0, 1], "b": [0, 1], "c": [2, 3]}, margin=0.05)
+        lines = said_of(ranking, scores)
+        missing = [line for line in lines if line.startswith("No interval, as they have no two")]
+        assert len(missing) == 1
+        pairs = re.findall(r"(\w) with (\w)", missing[0])
+        assert sorted(map(set, pairs), key=sorted) == [{"a", "c"}, {"b", "c"}]
+        assert any(said_of_others in line for line in lines)
+        assert not any("every difference is known" in line for line in lines)
+
+    check(0.0, "2 of 3 comparisons are undecided.")
+    check(0.5, "3 of 3 comparisons are undecided. To tell 0.05 dB apart in all others: ")

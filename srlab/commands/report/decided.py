@@ -86,9 +86,24 @@ def what_is_needed(ranking: Ranking) -> list[str]:
     found = needs(ranking, ranking.margin)
     of = f"{count} of {pairs} comparisons" if pairs > 1 else "The comparison"
     is_open = f"{of} {'is' if count == 1 else 'are'} undecided"
-    if found is None:
-        return [f"{is_open}, but every difference is known to {width} either way."]
-    return [f"{is_open}. To tell {width} apart in all: {_means(found)}."]
+    without = [pair for pair in ranking.pairs.undecided() if ranking.adjusted[pair] is None]
+    if found is not None:
+        all_ = "all others" if without else "all"
+        said = f"{is_open}. To tell {width} apart in {all_}: {_means(found)}."
+    elif len(without) < count:
+        every = "every other" if without else "every"
+        said = f"{is_open}, but {every} difference is known to {width} either way."
+    else:
+        said = f"{is_open}."
+    return [said, *_without_interval(without)]
+
+
+def _without_interval(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Say which pairs nothing is known of, as too few seeds are those of both."""
+    if not pairs:
+        return []
+    named = listed([f"{one} with {other}" for one, other in pairs])
+    return [f"No interval, as they have no two seeds in common: {named}."]
 
 
 def _means(found: Needs) -> str:
