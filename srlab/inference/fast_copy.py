@@ -7,6 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from srlab.models.shallow import Body
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -21,7 +23,7 @@ def fast_copy(network: Network) -> Network:
     network = copy.deepcopy(network).eval().requires_grad_(False)
     if all(p.device.type == "cpu" for p in network.parameters()):
         for module in list(network.modules()):
-            if type(module) is nn.Sequential:
+            if isinstance(module, nn.Sequential) and type(module) in (nn.Sequential, Body):
                 _double_before_tanh(module)
         for name, module in list(network.named_modules()):
             if type(module) is nn.Tanh and name:

@@ -1,5 +1,7 @@
 """What shallow networks share: convolutions at low resolution that pad nothing, upsampler last."""
 
+from collections import OrderedDict
+
 from torch import Tensor, nn
 
 from srlab.imaging.resample import Framed
@@ -7,6 +9,28 @@ from srlab.machine.precision import in_single
 from srlab.models.base import MID_GREY, Model
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
+
+
+class Body(nn.Sequential):
+    """Layers in turn, some of which stay in single precision where the others are in bf16.
+
+    Shapes: those of the layers. The last, an activation, is always exact.
+
+    Args:
+        layers: The layers by their names.
+        exact: How many, the first, stay in single precision.
+    """
+
+    def __init__(self, layers: "OrderedDict[str, nn.Module]", exact: int = 0):
+        super().__init__(layers)
+        self.exact = exact
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the layers."""
+        for number, layer in enumerate(self):
+            exact = number < self.exact or number == len(self) - 1
+            x = in_single(layer, x) if exact else layer(x)
+        return x
 
 
 class Shallow(Model):
@@ -40,8 +64,7 @@ class Shallow(Model):
         self.channels = channels
         self.residual: Residual = residual
         self.mean = mean
-        self._exact = exact
-        self.body = body
+        self.body = Body(OrderedDict(body.named_children()), exact)
         self.upsampler = upsampler
         self.whole = is_whole(upsampler)
         self._left = halo_of(upsampler)
@@ -54,14 +77,13 @@ class Shallow(Model):
         picture = Framed(lr - self.mean, halo).to(self.halo)
 
         def enlarged(features: Tensor) -> Tensor:
-            framed = Framed(self.body[-1](features), self._left)
+            framed = Framed(features, self._left)
             sr = upsample(self.upsampler, framed, picture, self.scale)
             return add_residual(sr, picture, self.scale, self.residual)
 
-        first = in_single(self.body[: self._exact], picture.within(self._context))
-        return in_single(enlarged, self.body[self._exact : -1](first)) + self.mean
+        return in_single(enlarged, self.body(picture.within(self._context))) + self.mean
 
     @property
     def exact_layers(self) -> nn.Module:
         """What sees the picture itself, and what writes it."""
-        return nn.ModuleList([*self.body[: self._exact], self.upsampler])
+        return nn.ModuleList([*list(self.body)[: self.body.exact], self.upsampler])
