@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from common import for_all
 
-from srlab.reporting.statistics import needs, not_told_from_best, rank
+from srlab.reporting.statistics import needs, not_told_from_best, rank, seeds_may_tell
 
 
 def method(rng, images, seeds, mean=0.0, of_seeds=0.03):
@@ -177,3 +177,18 @@ def test_seeds_alone_never_tell_what_differs_by_image():
 
 def test_nothing_is_needed_where_all_is_decided():
     assert needs(ranked(alike({"a": 1.0, "b": 0.0}, 3, 10, 0.01), margin=0.05), 0.05) is None
+
+
+def test_more_seeds_are_vain_where_the_images_decide():
+    def check(images, seeds, of_images, difference, expected):
+        rng = np.random.default_rng(8)
+        by_image = of_images * rng.normal(size=images)
+        scores = {"a": 28 + difference + by_image - by_image.mean(), "b": np.full(images, 28.0)}
+        scores = {n: of + 0.01 * rng.normal(size=(seeds, images)) for n, of in scores.items()}
+        assert seeds_may_tell(ranked(scores).comparisons["a", "b"], 0.05, 0.05, 0.001) == expected
+
+    for_all(
+        [(10, 5, 0.3, 0.0, False), (10, 5, 0.3, 2.0, True), (10, 5, 0.01, 0.0, True),
+         (1, 5, 0.3, 0.0, False), (10, 2, 0.3, 0.0, True), (10, 1, 0.3, 0.0, True)],
+        check,
+    )  # fmt: skip

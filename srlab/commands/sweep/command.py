@@ -55,10 +55,11 @@ def _further_seed(plan: Plan) -> str | None:
     """Say how far a sweep has decided what it was to decide, and return the seed to go on with."""
     if plan.until is None:
         return None
-    undecided, decided = still_open(plan.folder, plan.names, plan.until)
+    undecided, decided, vain = still_open(plan.folder, plan.names, plan.until)
     seeds, most = len(plan.axes["seed"]), plan.most_seeds
-    print(f"{outcome(undecided, decided, seeds, most, plan.until)}\n", flush=True)
-    return next_seed(plan.axes["seed"]) if undecided and seeds < most else None
+    print(f"{outcome(undecided, decided, vain, seeds, most, plan.until)}\n", flush=True)
+    goes_on = undecided and seeds < most and (vain is None or seeds < 2)
+    return next_seed(plan.axes["seed"]) if goes_on else None
 
 
 def read_arguments(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from srlab.commands.report.decided import listed
 from srlab.commands.report.results import gather
-from srlab.reporting.statistics import Ranking, rank
+from srlab.reporting.statistics import Ranking, rank, seeds_may_tell
 from srlab.runs.sweep_plan import read_sweep
 
 # A difference ends a sweep early only at this p (Haybittle 1971, Peto et al. 1976), and errors stay
@@ -16,13 +16,15 @@ from srlab.runs.sweep_plan import read_sweep
 STOP = 0.001
 
 
-def still_open(folder: Path, names: Sequence[str], width: float) -> tuple[list[str], int]:
-    """Return which comparisons of some finished runs are undecided, in words, and how many are not.
+def still_open(
+    folder: Path, names: Sequence[str], width: float
+) -> tuple[list[str], int, str | None]:
+    """Return what is undecided of finished runs, in words, how much is not, and why seeds are vain.
 
     A comparison is decided if its choices are told apart, at p of ``STOP``, or its interval for
     new images, corrected for the number of all pairs, is at most ``width`` dB to either side; one
     whose choices are equal within the width always is. Seeds of the runs alone count, so that a
-    sweep that is taken up decides as it did.
+    sweep that is taken up decides as it did. The last is None as long as more seeds may decide any.
     """
     sweep = read_sweep(folder)
     results = gather(folder, replace(sweep, runs={name: sweep.runs[name] for name in names}))
@@ -32,7 +34,13 @@ def still_open(folder: Path, names: Sequence[str], width: float) -> tuple[list[s
     )
     found = [_open(ranking, one, other, width) for one, other in _pairs(ranking)]
     said = [text for text in found if text is not None]
-    return said, len(found) - len(said)
+    unknown = [p for p, text in zip(_pairs(ranking), found, strict=True) if text is not None]
+    known = ranking.pairs.first_step
+    vain = None
+    if not any(seeds_may_tell(ranking.comparisons[p], width, known, STOP) for p in unknown):
+        few = len(results.images) < 2
+        vain = "there is one test image" if few else "the images differ too much"
+    return said, len(found) - len(said), vain
 
 
 def _pairs(ranking: Ranking) -> list[tuple[str, str]]:
@@ -53,7 +61,9 @@ def next_seed(seeds: Sequence[str]) -> str:
     return next(text for text in map(str, count()) if text not in seeds)
 
 
-def outcome(undecided: Sequence[str], decided: int, seeds: int, most: int, width: float) -> str:
+def outcome(
+    undecided: Sequence[str], decided: int, vain: str | None, seeds: int, most: int, width: float
+) -> str:
     """Say how far a sweep has decided its comparisons, and what comes next."""
     total = len(undecided) + decided
     many = "the comparison is" if total == 1 else f"all {total} comparisons are"
@@ -61,6 +71,8 @@ def outcome(undecided: Sequence[str], decided: int, seeds: int, most: int, width
     if not undecided:
         return f"{many} decided to {width} dB, with {with_seeds}"
     said = f"{len(undecided)} of {total} comparisons undecided to {width} dB, with {with_seeds}"
+    if vain is not None and 1 < seeds < most:
+        return f"{said}; seeds alone never can, as {vain}: {listed(undecided)}"
     if seeds < most:
         return f"{said}: one more is added, of {most} at most"
     return f"{said}, which is what most_seeds={most} allows: {listed(undecided)}"

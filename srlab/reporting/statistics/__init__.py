@@ -2,10 +2,10 @@
 
 from srlab.reporting.statistics.comparison import Comparison, Spread, compare
 from srlab.reporting.statistics.multiplicity import groups, holm
-from srlab.reporting.statistics.needs import Needs, needs
+from srlab.reporting.statistics.needs import Needs, needs, seeds_may_tell
 from srlab.reporting.statistics.ranking import Family, Place, Ranking, not_told_from_best, rank
 
 __all__ = [
     "Comparison", "Family", "Needs", "Place", "Ranking", "Spread", "compare", "groups", "holm",
-    "needs", "not_told_from_best", "rank",
+    "needs", "not_told_from_best", "rank", "seeds_may_tell",
 ]  # fmt: skip

@@ -60,6 +60,23 @@ def needs(ranking: Ranking, width: float) -> Needs | None:
     return Needs(width, pairs, by_seeds, images_with(0), both)
 
 
+def seeds_may_tell(c: Comparison, width: float, known: float, apart: float) -> bool:
+    """Tell whether more seeds, of the same images, may make two methods known or told apart.
+
+    They may not where 1000 more would leave the interval at level 1 - ``known`` wider than
+    ``width`` to either side, and that at level 1 - ``apart`` wider than the difference, taken at
+    either end of its interval for these images, which more seeds may lead to. Nor may they with
+    fewer than two images. Two seeds are too few to say what more of them would not.
+    """
+    if c.images < 2:
+        return False
+    if c.seeds < 3 or c.spread is None or c.these_low is None or c.these_high is None:
+        return True
+    if _half_width(c, _MOST_SEEDS, 0, known) <= width:
+        return True
+    return _half_width(c, _MOST_SEEDS, 0, apart) <= max(abs(c.these_low), abs(c.these_high))
+
+
 def _is_wide(ranking: Ranking, pair: Pair, width: float) -> bool:
     half = ranking.comparisons[pair].half_width(ranking.pairs.first_step)
     return half is not None and half > width
