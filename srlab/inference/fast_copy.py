@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from srlab.models.shallow import Body
+from srlab.machine.precision import ExactEnds
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -23,7 +23,7 @@ def fast_copy(network: Network) -> Network:
     network = copy.deepcopy(network).eval().requires_grad_(False)
     if all(p.device.type == "cpu" for p in network.parameters()):
         for module in list(network.modules()):
-            if isinstance(module, nn.Sequential) and type(module) in (nn.Sequential, Body):
+            if isinstance(module, nn.Sequential) and type(module) in (nn.Sequential, ExactEnds):
                 _double_before_tanh(module)
         for name, module in list(network.named_modules()):
             if type(module) is nn.Tanh and name:

@@ -1,5 +1,6 @@
 """Number types: what layers compute in, and what single precision means on a GPU."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal, NamedTuple
@@ -55,6 +56,28 @@ def in_single(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         return function(*inputs)
     with torch.autocast(kind, enabled=False):
         return function(*(x.float() for x in inputs))
+
+
+class ExactEnds(nn.Sequential):
+    """Layers in turn, some of which stay in single precision where the others are in bf16.
+
+    Shapes: those of the layers. The last, an activation, is always exact.
+
+    Args:
+        layers: The layers by their names.
+        exact: How many, the first, stay in single precision.
+    """
+
+    def __init__(self, layers: "OrderedDict[str, nn.Module]", exact: int = 0):
+        super().__init__(layers)
+        self.exact = exact
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the layers."""
+        for number, layer in enumerate(self):
+            exact = number < self.exact or number == len(self) - 1
+            x = in_single(layer, x) if exact else layer(x)
+        return x
 
 
 @contextmanager

@@ -5,32 +5,10 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from srlab.imaging.resample import Framed
-from srlab.machine.precision import in_single
+from srlab.machine.precision import ExactEnds, in_single
 from srlab.models.base import MID_GREY, Model
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import halo_of, is_whole, picture_reach, upsample
-
-
-class Body(nn.Sequential):
-    """Layers in turn, some of which stay in single precision where the others are in bf16.
-
-    Shapes: those of the layers. The last, an activation, is always exact.
-
-    Args:
-        layers: The layers by their names.
-        exact: How many, the first, stay in single precision.
-    """
-
-    def __init__(self, layers: "OrderedDict[str, nn.Module]", exact: int = 0):
-        super().__init__(layers)
-        self.exact = exact
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Run the layers."""
-        for number, layer in enumerate(self):
-            exact = number < self.exact or number == len(self) - 1
-            x = in_single(layer, x) if exact else layer(x)
-        return x
 
 
 class Shallow(Model):
@@ -64,7 +42,7 @@ class Shallow(Model):
         self.channels = channels
         self.residual: Residual = residual
         self.mean = mean
-        self.body = Body(OrderedDict(body.named_children()), exact)
+        self.body = ExactEnds(OrderedDict(body.named_children()), exact)
         self.upsampler = upsampler
         self.whole = is_whole(upsampler)
         self._left = halo_of(upsampler)
