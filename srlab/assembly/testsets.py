@@ -80,20 +80,24 @@ def read_testsets(
 
 def warn_of_overlap(images: ImageSet, valset: ImageSet | None, testsets: list[ImageSet]) -> None:
     """Say where what is trained on, what is chosen by and what is reported on are the same."""
-    overlaps = [(images, t, "trained on, too: its scores say nothing of others") for t in testsets]
+    for testset in testsets:
+        tell_shared(images, testset, "are trained on, too: its scores say nothing of others")
     if valset is not None:
-        favour = "trained on, too: best.pt is chosen by what the network has seen"
-        overlaps.append((images, valset, favour))
-        favour = "validated on, too: what is chosen by them scores too well on them"
-        overlaps += [(valset, testset, favour) for testset in testsets]
-    for one, other, consequence in overlaps:
-        same = {path.resolve() for path in one.paths} & {path.resolve() for path in other.paths}
-        if same and ranks.rank() == 0:
-            print(
-                f"srlab: {len(same)} of the {len(other.paths)} pictures of {other.name} are "
-                f"{consequence}",
-                file=sys.stderr,
-            )
+        seen = "are trained on, too: best.pt is chosen by what the network has seen"
+        tell_shared(images, valset, seen)
+        for testset in testsets:
+            favour = "are validated on, too: what is chosen by them scores too well on them"
+            tell_shared(valset, testset, favour)
+
+
+def tell_shared(one: ImageSet, other: ImageSet, consequence: str) -> None:
+    """Say which pictures of a set another has, too, and what follows."""
+    same = {path.resolve() for path in one.paths} & {path.resolve() for path in other.paths}
+    if same and ranks.rank() == 0:
+        print(
+            f"srlab: {len(same)} of the {len(other.paths)} pictures of {other.name} {consequence}",
+            file=sys.stderr,
+        )
 
 
 def judge(

@@ -18,7 +18,7 @@ from srlab.commands.report.decided import listed
 from srlab.commands.report.files import FILES, write_tables
 from srlab.commands.report.networks import load_networks
 from srlab.commands.report.pictures import make_pictures
-from srlab.commands.report.results import METRICS, Results, differences, gather
+from srlab.commands.report.results import METRICS, Results, differences, gather, ranked
 from srlab.commands.report.tables import (
     COST_KINDS,
     cost_table,
@@ -37,13 +37,12 @@ from srlab.reporting.cost_plot import CostPoint, decided_front, draw_cost
 from srlab.reporting.curves import Curve, read_curves, spread
 from srlab.reporting.page import render
 from srlab.reporting.plots import Bar, draw_curves, draw_intervals
-from srlab.reporting.statistics import Place, Ranking, rank
+from srlab.reporting.statistics import Place, Ranking
 from srlab.runs.results import read_json
 from srlab.runs.sweep_plan import Sweep, read_sweep
 from srlab.storage.atomic import atomic_folder, write_atomically
 
 _REPEATS = 7  # of each network, in turn, when its speed is measured
-_LEVEL = 0.05  # the adjusted p up to which choices are told apart, as they are in the letters
 _LEAST_SPAN = 0.2  # dB of an axis
 _NAMES = {"psnr": ("PSNR", "dB"), "ssim": ("SSIM", ""), "ripple": ("ripple", "grey levels")}
 _HOW = {
@@ -79,7 +78,7 @@ def run(call: Invocation[ReportConfig]) -> Path:
     device = choose_device(config.device)
     begin_measuring(_REPEATS, config.threads, None)
     _say("ranking")
-    rankings = {m: _rank(results, m, config.within if m == "psnr" else 0) for m in METRICS}
+    rankings = {m: ranked(results, m, config.within if m == "psnr" else 0) for m in METRICS}
     _say("networks")
     networks = load_networks(results.runs, device, config.trust)
     costs = measure_costs(
@@ -145,15 +144,6 @@ def _check_comparisons(results: Results, config: ReportConfig) -> None:
         raise UserError(f"within={config.within}: it must be dB, 0 or more")
 
 
-def _rank(results: Results, metric: str, within: float) -> Ranking:
-    return rank(
-        {choice.label: choice.scores(metric) for choice in results.choices},
-        {choice.label: choice.seeds for choice in results.choices},
-        higher_is_better=metric != "ripple",
-        margin=within or None,
-    )
-
-
 def _head(folder: Path, results: Results) -> dict[str, str]:
     seeds = sorted({len(choice.runs) for choice in results.choices})
     count = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
@@ -177,7 +167,7 @@ def _ranking(results: Results, ranking: Ranking, metric: str) -> dict[str, Any]:
     return {
         "id": metric,
         "name": name,
-        "note": (f"{_HOW[metric]} {_CLAIMS}"),
+        "note": f"{_HOW[metric]} {_CLAIMS}",
         "columns": ranking_columns(results),
         "rows": rows,
         "svg": draw_intervals(bars, against) if len(bars) > 1 else "",
@@ -203,7 +193,7 @@ def _costs(
         known = [(place, kind.value(costs[place.name])) for place in ranking.places]
         points = [_cost_point(place, float(v)) for place, v in known if v is not None]
         if len(points) > 1:
-            front = decided_front(points, lambda one, other: _told_apart(ranking, one, other))
+            front = decided_front(points, ranking.pairs.told_apart)
             svg = draw_cost(points, kind.name, "PSNR, dB", front, _LEAST_SPAN)
             title = f"PSNR against {kind.name}"
             if len(front) == 1:
@@ -230,11 +220,6 @@ def _cost_point(place: Place, cost: float) -> CostPoint:
         return CostPoint(place.name, cost, place.mean, None, None)
     ends = (place.mean + end - by.difference for end in (by.low, by.high))
     return CostPoint(place.name, cost, place.mean, *ends)
-
-
-def _told_apart(ranking: Ranking, one: str, other: str) -> bool:
-    p = ranking.adjusted[one, other]
-    return p is not None and p <= _LEVEL
 
 
 def _ripple_note(levels: list[float]) -> str:

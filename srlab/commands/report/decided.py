@@ -1,6 +1,7 @@
 """What a ranking decides, and what would decide the rest, in sentences."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from srlab.reporting.sheet import MINUS
 from srlab.reporting.statistics import Family, Needs, Ranking, needs
@@ -23,11 +24,9 @@ def listed(names: Sequence[str]) -> str:
 
 def what_is_equal(ranking: Ranking) -> list[str]:
     """Say which choices are equal within the margin of a ranking."""
-    names = ranking.names
     equal = [
         f"{one} and {other} ({with_sign(ranking.comparisons[other, one].difference, 3)})"
-        for k, one in enumerate(names)
-        for other in names[k + 1 :]
+        for one, other in combinations(ranking.names, 2)
         if ranking.pairs.equal(one, other)
     ]
     return [f"Equal within {ranking.margin} dB: {listed(equal)}."] if equal else []

@@ -9,6 +9,7 @@ import numpy as np
 
 from srlab.errors import UserError
 from srlab.evaluation.score import MOST_DB
+from srlab.reporting.statistics import Ranking, rank
 from srlab.runs.folder import RESUMABLE, computed, stored_config
 from srlab.runs.names import group_word
 from srlab.runs.results import is_finished, read_json, read_results
@@ -146,6 +147,16 @@ def _read_run(folder: Path) -> FinishedRun:
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"the results or the config of {folder} are damaged: {error!r}") from None
+
+
+def ranked(results: Results, metric: str, margin: float = 0) -> Ranking:
+    """Rank the choices by a metric; those that differ by at most ``margin`` may be equal."""
+    return rank(
+        {choice.label: choice.scores(metric) for choice in results.choices},
+        {choice.label: choice.seeds for choice in results.choices},
+        higher_is_better=metric != "ripple",
+        margin=margin or None,
+    )
 
 
 def differences(choices: Sequence[Choice]) -> tuple[list[str], list[list[str]], dict[str, Any]]:

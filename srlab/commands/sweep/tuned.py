@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from srlab.assembly.testsets import build_testsets, build_valset
+from srlab.assembly.testsets import build_testsets, build_valset, tell_shared
 from srlab.assembly.training_checks import TRAINING_PARTS
 from srlab.config.check import check
 from srlab.config.schema import TrainConfig
@@ -47,15 +47,11 @@ def _tell_overlap(tuned: Tuned, config: TrainConfig) -> None:
         chosen = _valset_of(tuned.folder)
         check({"valset": chosen}, TRAINING_PARTS)
         valset = build_valset(replace(config, valset=chosen))
-        pictures = {path.resolve() for path in valset.paths} if valset else set()
+        if valset is None:
+            return
         for testset in build_testsets(config.testset):
-            same = pictures & {path.resolve() for path in testset.paths}
-            if same:
-                print(
-                    f"srlab: {len(same)} of the {len(testset.paths)} pictures of {testset.name} "
-                    f"chose what {tuned.folder} found: its scores there are too good",
-                    file=sys.stderr,
-                )
+            found = f"chose what {tuned.folder} found: its scores there are too good"
+            tell_shared(valset, testset, found)
 
 
 def _valset_of(folder: Path) -> dict[str, object]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import combinations, count
 from pathlib import Path
 
 from srlab.commands.report.decided import listed
-from srlab.commands.report.results import gather
-from srlab.reporting.statistics import Ranking, rank, seeds_may_tell
+from srlab.commands.report.results import gather, ranked
+from srlab.reporting.statistics import Ranking, seeds_may_tell
 from srlab.runs.sweep_plan import read_sweep
 
 # A difference ends a sweep early only at this p (Haybittle 1971, Peto et al. 1976), and errors stay
@@ -28,24 +28,15 @@ def still_open(
     """
     sweep = read_sweep(folder)
     results = gather(folder, replace(sweep, runs={name: sweep.runs[name] for name in names}))
-    ranking = rank(
-        {choice.label: choice.scores("psnr") for choice in results.choices},
-        {choice.label: choice.seeds for choice in results.choices},
-    )
-    found = [_open(ranking, one, other, width) for one, other in _pairs(ranking)]
-    said = [text for text in found if text is not None]
-    unknown = [p for p, text in zip(_pairs(ranking), found, strict=True) if text is not None]
+    ranking = ranked(results, "psnr")
+    found = {pair: _open(ranking, *pair, width) for pair in combinations(ranking.names, 2)}
+    unknown = {pair: text for pair, text in found.items() if text is not None}
     known = ranking.pairs.first_step
     vain = None
     if not any(seeds_may_tell(ranking.comparisons[p], width, known, STOP) for p in unknown):
         few = len(results.images) < 2
         vain = "there is one test image" if few else "the images differ too much"
-    return said, len(found) - len(said), vain
-
-
-def _pairs(ranking: Ranking) -> list[tuple[str, str]]:
-    names = ranking.names
-    return [(one, other) for k, one in enumerate(names) for other in names[k + 1 :]]
+    return list(unknown.values()), len(found) - len(unknown), vain
 
 
 def _open(ranking: Ranking, one: str, other: str, width: float) -> str | None:
