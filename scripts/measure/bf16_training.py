@@ -18,7 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from srlab import cli
 from srlab.machine import device
 
-_SWEEP = ["experiment=findings", "trainer.precision=fp32,bf16", "seed=0,1,2"]
+_SWEEP = [
+    "experiment=findings", "testset=[set5,set14]", "trainer.precision=fp32,bf16", "seed=0,1,2",
+]  # fmt: skip
 _CHECK = ["experiment=findings", "trainer.steps=20", "trainer.precision=bf16"]
 _CONVOLUTIONS = (
     torch.ops.aten.convolution.default,

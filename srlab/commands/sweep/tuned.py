@@ -14,6 +14,8 @@ from srlab.runs.folder import RESUMABLE, stored_config
 from srlab.runs.sweep_plan import read_sweep
 from srlab.runs.tuning import Tuned
 
+_LOOKED_AT = ("trainer.eval_every=", "trainer.log_every=", "trainer.save_every=")  # and no more
+
 
 def tell_differences(
     tuned: Tuned, fixed: dict[str, str], axes: dict[str, list[str]], config: TrainConfig
@@ -27,7 +29,7 @@ def tell_differences(
         config: What one of its runs trains.
     """
     chosen = {part.partition("=")[0] for found in tuned.choices for part in found.choice}
-    kept = ("testset", "seed=", *RESUMABLE)
+    kept = ("testset", "seed=", *_LOOKED_AT, *RESUMABLE)
     others = [o for o in set(tuned.fixed) ^ set(fixed.values()) if not o.startswith(kept)]
     others = [o for o in others if o.partition("=")[0] not in chosen]
     varied = [key for key in axes if key not in (*chosen, "seed") and not key.startswith(kept)]
