@@ -48,7 +48,6 @@ LONG_FILES = {
     "config/schema.py": "one table: the keys of every verb with what they mean",
     "training/recording.py": "a recording and the checks without which it is not used",
     "reporting/drawing.py": "one drawing, part by part",
-    "commands/report/command.py": "one page, part by part",
     "commands/data.py": "three short verbs that share their words",
     "models/csc_sr.py": "one paper, one file",
 }
@@ -58,14 +57,12 @@ LONG_FUNCTIONS = {
     "commands/train/training.py: train_on": "what the loop calls, and what its errors are told as",
     "commands/bench/train.py: _measure": "one straight way",
     "commands/convert/command.py: run": "one straight way",
-    "commands/report/command.py: run": "one page, part by part",
     "commands/report/files.py: write_tables": "one file after the other",
     "commands/upscale/pictures.py: upscale_files": "one straight way",
     "interchange/layouts/edsr.py: _edsr": "one layout, mostly its table of names",
     "imaging/video/writing.py: clip_writer": "one encoder with what it opens and closes",
     "reporting/drawing.py: draw_upsampler": "one drawing, part by part",
     "reporting/plots.py: draw_artefacts": "one drawing, part by part",
-    "reporting/statistics/ranking.py: rank": "one method, with its formulas",
 }
 
 

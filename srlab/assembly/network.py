@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Network:
         label: What tables call it.
         method: The paper's name for it, if the papers have it.
         checkpoint: The file that it came from, or None.
+        made_with: The config of the run that made it, or of the model alone.
     """
 
     module: Model
@@ -50,6 +51,7 @@ class Network:
     label: str
     method: str | None
     checkpoint: Path | None
+    made_with: dict[str, Any] = field(default_factory=dict)
 
     def upscaler(self, tile: int | str, ensemble: bool) -> Callable[[Tensor], Tensor]:
         """Return the function ``lr -> sr`` that runs it in tiles, eight times if ``ensemble``.
@@ -151,7 +153,8 @@ def named_network(config: NetworkConfig, device: torch.device) -> Network:
     module = build(config.model, "model").eval()
     check_network(module, scale, colour)
     method = method_of(config.model)
-    return Network(module.to(device), scale, colour, method or "baseline", method, None)
+    made_with = {"scale": scale, "colour": colour, "model": config.model}
+    return Network(module.to(device), scale, colour, method or "baseline", method, None, made_with)
 
 
 def _from_checkpoint(config: NetworkConfig, path: Path, device: torch.device) -> Network:
@@ -160,7 +163,7 @@ def _from_checkpoint(config: NetworkConfig, path: Path, device: torch.device) ->
     scale, colour, model = made_with["scale"], Colour(made_with["colour"]), made_with["model"]
     name = made_with.get("name") or "run"
     label = str(name) if path.suffix == ".safetensors" else f"{name} ({path.stem})"
-    return Network(module.to(device), scale, colour, label, method_of(model), path)
+    return Network(module.to(device), scale, colour, label, method_of(model), path, made_with)
 
 
 def check_asked(config: NetworkConfig, made_with: dict[str, Any], path: Path) -> None:

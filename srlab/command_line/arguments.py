@@ -71,8 +71,8 @@ def as_hydra_reads(config: str, arguments: list[str]) -> list[str]:
     flags, rest = _split_flags(arguments)
     rest = _with_keys(config, rest)
     several = config in ("sweep", "tune") or bool({"-m", "--multirun"} & set(flags))
-    if config == "evaluate" and not several:
-        rest = with_lists(rest, _as_text)
+    if config in ("evaluate", "report") and not several:
+        rest = with_lists(rest, _as_text, config == "report")
     if uses_network(config):
         rest = _by_checkpoint([one_by_one(a) for a in rest] if several else rest)
     if config == "convert":  # no field of a config can be called ``from``
@@ -137,14 +137,23 @@ def _with_keys(config: str, arguments: list[str]) -> list[str]:
         return arguments
     if key is None:
         raise UserError(f"{words[0]!r} is no key=value; a run goes on by resume=RUN{_how()}")
+    if config == "report" and (len(words) > 1 or _is_network(words[0])):
+        key = "checkpoint"
     rest = [a for a in arguments if a not in words]
     if any(a.startswith(f"{key}=") for a in rest):
         raise UserError(f"give {words[0]!r} or {key}=..., not both")
     if len(words) == 1:
         return [f"{key}={_as_text(words[0])}", *rest]
-    if config not in ("upscale", "evaluate"):
+    if key not in ("input", "checkpoint") or config.startswith("bench"):
         raise UserError(f"one {key} at a time, not {', '.join(words)}")
     return [f"{key}=[{','.join(map(_as_text, words))}]", *rest]
+
+
+def _is_network(word: str) -> bool:
+    """Tell whether a word names a checkpoint or a run, and no sweep."""
+    with suppress(OSError):
+        return Path(word).is_file() or (Path(word) / "config.yaml").exists()
+    return False
 
 
 def _is_key(argument: str) -> bool:

@@ -1,4 +1,4 @@
-"""Several networks or scales at once, as ``srlab evaluate`` takes them."""
+"""Several networks or scales at once, as ``srlab evaluate`` and ``srlab report`` take them."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,9 @@ def parts_of(value: str) -> list[str]:
     return _PART.findall(value)
 
 
-def with_lists(arguments: list[str], quoted: Callable[[str], str]) -> list[str]:
+def with_lists(
+    arguments: list[str], quoted: Callable[[str], str], always: bool = False
+) -> list[str]:
     """Write several networks and scales as the config of ``evaluate`` holds them.
 
     ``model=A,B`` or ``model=[A,B]``, of which Hydra would want one, becomes ``models=[A,B]``;
@@ -24,9 +26,10 @@ def with_lists(arguments: list[str], quoted: Callable[[str], str]) -> list[str]:
     Args:
         arguments: The command line, each ``key=value``.
         quoted: Makes of a text what Hydra reads as this text.
+        always: Whether one model is a list of one, too.
     """
     split = {a: _split(a) for a in arguments}
-    if not any(split.values()):
+    if not any(split.values()) and not always:
         return arguments
     done = []
     for argument in arguments:

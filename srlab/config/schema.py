@@ -398,11 +398,19 @@ class BenchEvaluateConfig(BenchUseConfig):
 
 @dataclass
 class ReportConfig:
-    """A report on the runs of a sweep.
+    """A report on the runs of a sweep, or on any networks.
 
     Args:
         sweep: The sweep's folder; runs that are not finished are left out.
-        output: Folder for the page and its tables; ``report`` in the sweep's if null.
+        checkpoint: Instead of a sweep, checkpoints and run folders, as ``[A,B]``; they are judged
+            anew.
+        models: Models by name beside them, those that come with srlab and those without weights; on
+            the command line it is ``model=A,B``.
+        scale: The factor s, where no checkpoint says it.
+        colour: What the networks see, where no checkpoint says it.
+        testset: The sets to judge networks on; a sweep's are its own.
+        output: Folder for the page and its tables; ``report`` in the sweep's if null, or in
+            ``runs``.
         baseline: A choice that all others are compared with, beside all pairs.
         within: How many dB choices may differ that count as equal; 0: none do.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; where speed and memory are measured.
@@ -412,7 +420,12 @@ class ReportConfig:
         trust: Packages besides srlab's own that the checkpoints may name.
     """
 
-    sweep: str = MISSING
+    sweep: str | None = None
+    checkpoint: Any = None
+    models: list[str] = field(default_factory=list)
+    scale: int | None = None
+    colour: Colour | None = None
+    testset: dict[str, Any] = field(default_factory=dict)
     output: str | None = None
     baseline: str | None = None
     within: float = 0.05

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from common import ran, save_pictures
+from scipy.stats import ttest_rel
 
 from srlab.commands.report.answer import warnings_of
 from srlab.commands.report.results import gather
@@ -125,11 +126,51 @@ def test_a_single_seed_is_a_warning_and_no_interval(workplace):
     assert "no evidence" in content["answer"][0]
 
 
+ON_TEST = ["testset=folder", "testset.folder.path=test"]
+
+
+def test_run_folders_are_compared_as_the_sweep_that_made_them(workplace, first):
+    runs = [f"sweep/seed{seed}-{head}" for seed in (0, 1) for head in ("deconv", "pixel_shuffle")]
+    report(workplace, *runs, *ON_TEST, "output=listed")
+    one, other = (
+        json.loads((folder / "report.json").read_text())["rankings"]["psnr"]
+        for folder in (first, workplace / "listed")
+    )
+    assert [place["mean"] for place in one["places"]] == [p["mean"] for p in other["places"]]
+    for key in ("difference", "low", "high", "these_low", "seeds", "images"):
+        assert one["pairs"][0][key] == pytest.approx(other["pairs"][0][key], abs=1e-9)
+    assert "Training loss" in (workplace / "listed/index.html").read_text()
+
+
+def test_networks_are_compared_as_they_are_over_the_images(workplace):
+    run = "sweep/seed0-deconv"
+    report(workplace, run, f"{run}/best.pt", "model=bicubic", *ON_TEST, "output=networks")
+    content = json.loads((workplace / "networks/report.json").read_text())
+    assert content["subtitle"].startswith("3 networks, judged on 5 images")
+    assert "compared as they are" in content["warnings"][0]
+    bicubic, ours = (
+        [image["psnr"] for image in result["images"]]
+        for result in json.loads((workplace / run / "results.json").read_text())
+    )
+    expected = ttest_rel(ours, bicubic)
+    [pair] = (
+        p for p in content["rankings"]["psnr"]["pairs"]
+        if {p["one"], p["other"]} == {"seed0-deconv (last)", "bicubic"}
+    )  # fmt: skip
+    assert abs(pair["difference"]) == pytest.approx(abs(np.mean(ours) - np.mean(bicubic)), abs=1e-6)
+    assert pair["p"] == pytest.approx(expected.pvalue, rel=1e-3)
+    ends = sorted(abs(end) for end in expected.confidence_interval())
+    assert sorted([abs(pair["low"]), abs(pair["high"])]) == pytest.approx(ends, abs=1e-5)
+
+
 def test_mistakes_are_told_in_a_sentence(workplace):
     for arguments, said in (
         (["sweep=nowhere"], "nowhere is not a sweep"),
         (["sweep=test"], "test is not a sweep"),
-        ([], "sweep is missing"),
+        ([], "give sweep=FOLDER, or networks"),
+        (["sweep=sweep", "model=bicubic"], "not both"),
+        (["sweep=sweep", "testset=photos"], "a sweep was judged already"),
+        (["model=compact_x2,compact_x3"], "several scales or colours"),
         (["sweep=sweep", "width=0"], "width and height must be at least 1"),
         (["sweep=sweep", "threads=-1"], "threads must be 0"),
     ):

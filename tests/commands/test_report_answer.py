@@ -26,7 +26,8 @@ def said(means, seeds=5, images=50, of_images=0.01, baseline=None):
 def said_of(ranking, scores, baseline=None):
     """What a report says of a ranking of scores."""
     choices = [SimpleNamespace(label=name, runs=[None] * len(of)) for name, of in scores.items()]
-    results = SimpleNamespace(choices=choices, images=next(iter(scores.values()))[0])
+    images = next(iter(scores.values()))[0]
+    results = SimpleNamespace(choices=choices, images=images, of_networks=False)
     costs = dict.fromkeys(scores, SimpleNamespace(seconds=0.01))
     return answer(results, ranking, costs, {name: [0.0] for name in scores}, baseline)
 

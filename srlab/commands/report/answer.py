@@ -27,8 +27,13 @@ _FEW = 10  # images
 def warnings_of(results: Results) -> list[str]:
     """Return what keeps the report from being trusted as it stands."""
     warnings = []
-    single = [choice.label for choice in results.choices if len(choice.runs) == 1]
-    if single:
+    single = [c.label for c in results.choices if len(c.runs) == 1]
+    if results.of_networks:
+        warnings.append(
+            "Networks are compared as they are: intervals are for new images of the kind. Trained "
+            "again, with other seeds, each would come out otherwise."
+        )
+    elif single:
         warnings.append(
             f"A single seed of {listed(single)}: no interval can be given, and no difference here "
             f"is evidence. Add seeds by the same command with seed=0,1,2."
@@ -57,7 +62,7 @@ def warnings_of(results: Results) -> list[str]:
 
 
 def _is_below_bicubic(results: Results, choice: Choice) -> bool:
-    return bool(choice.scores("psnr").mean() <= results.bicubic["psnr"].mean())
+    return bool(choice.scores("psnr").mean() < results.bicubic["psnr"].mean())
 
 
 def answer(
@@ -71,7 +76,7 @@ def answer(
     first = ranking.places[0]
     if len(ranking.places) == 1:
         return [f"{first.name}: {first.mean:.2f} dB; there is nothing to compare it with."]
-    if any(len(choice.runs) == 1 for choice in results.choices):
+    if not results.of_networks and any(len(choice.runs) == 1 for choice in results.choices):
         said = [
             f"{_highest(ranking)}, but with a single seed that is no evidence that "
             f"{'they are' if len(_level(ranking)) > 1 else 'it is'} better."
@@ -80,7 +85,7 @@ def answer(
     level = _level(ranking)
     leading = [n for n in ranking.names if n in level or n in not_told_from_best(ranking)]
     said = [_headline(ranking, leading), *what_may_be_best(ranking), *what_is_equal(ranking)]
-    said += [*_left_open(ranking), *_taken_alone(ranking, len(results.images))]
+    said += [*_left_open(ranking), *_taken_alone(ranking, _what_may_tell(results))]
     said += [*what_is_needed(ranking), *against_baseline(ranking, baseline)]
     if len(leading) > 1:
         said.append(_quickest(ranking, leading, costs))
@@ -172,7 +177,13 @@ def _left_open(ranking: Ranking) -> list[str]:
     return [f"Not told apart is not shown to be equal: up to {max(ends):.2f} dB remain possible."]
 
 
-def _taken_alone(ranking: Ranking, images: int) -> list[str]:
+def _what_may_tell(results: Results) -> str:
+    if results.of_networks:
+        return "More test images"
+    return "More seeds and more test images" if len(results.images) < _FEW else "More seeds"
+
+
+def _taken_alone(ranking: Ranking, more: str) -> list[str]:
     """Say which intervals exclude no difference, though not among so many comparisons."""
     found = not_told_from_best(ranking)
     intervals = {p.name: p.against_best for p in ranking.places if p.name in found}
@@ -184,7 +195,6 @@ def _taken_alone(ranking: Ranking, images: int) -> list[str]:
     pairs = len(ranking.places) * (len(ranking.places) - 1) // 2
     if not alone:
         return []
-    more = "More seeds and more test images" if images < _FEW else "More seeds"
     return [
         f"Taken alone, {listed(alone)} would differ from it at 95 %; among {pairs} comparisons "
         f"that is no evidence. {more} may tell."

@@ -83,12 +83,13 @@ def what_is_needed(ranking: Ranking) -> list[str]:
         verb = "is" if pairs == 1 else "are"
         return [f"{which} {verb} decided: told apart, or equal within {width}."]
     found = needs(ranking, ranking.margin)
+    of_networks = all(c.seeds < 2 for c in ranking.comparisons.values())
     of = f"{count} of {pairs} comparisons" if pairs > 1 else "The comparison"
     is_open = f"{of} {'is' if count == 1 else 'are'} undecided"
     without = [pair for pair in ranking.pairs.undecided() if ranking.adjusted[pair] is None]
     if found is not None:
         all_ = "all others" if without else "all"
-        said = f"{is_open}. To tell {width} apart in {all_}: {_means(found)}."
+        said = f"{is_open}. To tell {width} apart in {all_}: {_means(found, of_networks)}."
     elif len(without) < count:
         every = "every other" if without else "every"
         said = f"{is_open}, but {every} difference is known to {width} either way."
@@ -105,7 +106,7 @@ def _without_interval(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return [f"No interval, as they have no two seeds in common: {named}."]
 
 
-def _means(found: Needs) -> str:
+def _means(found: Needs, of_networks: bool) -> str:
     """Say what is needed, where seeds and images may not be enough alone."""
     ways = []
     if found.seeds is not None:
@@ -115,10 +116,11 @@ def _means(found: Needs) -> str:
     if found.both is not None:
         ways.append(f"{_more(found.both[0], 'seed')} and {_more(found.both[1], 'image')} together")
     if not ways:
-        return "no number of seeds and images within reach is enough"
-    alone = (
-        "" if found.seeds is not None else " (seeds alone never can: the images differ too much)"
-    )
+        return (
+            f"no number of {'images' if of_networks else 'seeds and images'} within reach is enough"
+        )
+    never = found.seeds is None and not of_networks
+    alone = " (seeds alone never can: the images differ too much)" if never else ""
     return ", or ".join(ways) + alone
 
 

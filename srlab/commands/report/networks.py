@@ -14,7 +14,7 @@ from torch import Tensor
 
 from srlab.assembly.example_picture import ExamplePicture
 from srlab.assembly.network import Network, load_network
-from srlab.commands.report.results import Choice, FinishedRun
+from srlab.commands.report.results import Choice, Judged
 from srlab.config.schema import NetworkConfig
 from srlab.imaging.colour import luma
 from srlab.metrics.checkerboard import ripple_map
@@ -28,7 +28,7 @@ _ENOUGH = 8 / 255  # a difference that is as good as a larger one
 
 
 def load_networks(
-    runs: Sequence[FinishedRun], device: torch.device, trust: Sequence[str]
+    runs: Sequence[Judged], device: torch.device, trust: Sequence[str]
 ) -> dict[str, Network]:
     """Load the final network of each run, by the run's name."""
     asked = {r.name: NetworkConfig(checkpoint=str(r.folder), trust=list(trust)) for r in runs}

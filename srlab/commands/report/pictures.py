@@ -1,32 +1,26 @@
 """The pictures of a report: the same part of each test image from every run."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from srlab.assembly.checkpoints import trusted_roots
 from srlab.assembly.example_picture import ExamplePicture, open_example
 from srlab.assembly.network import Network
-from srlab.assembly.testsets import find_testsets
+from srlab.commands.report.compared import Compared
 from srlab.commands.report.networks import as_png, draw_networks, upscaled, where_they_differ
 from srlab.commands.report.results import Results
 from srlab.commands.report.tables import best_and_worst
-from srlab.config.schema import TrainConfig
-from srlab.runs.folder import read_run
 
 _SIDE = 96  # high-resolution pixels of a crop
 _CROPS = 300  # in all
 _FEWEST, _MOST = 2, 8  # images
 
 
-def make_pictures(
-    results: Results, networks: dict[str, Network], trust: Sequence[str]
-) -> tuple[dict[str, Any], dict[str, str]]:
+def make_pictures(compared: Compared) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the crops for the viewer, and the drawings of kernels and checkerboards by choice."""
+    results, networks = compared.results, compared.networks
     wanted = _wanted(results)
-    paths = _paths(results, trust)
+    paths = {(t.name, name): path for t in compared.testsets for name, path in t.named.items()}
     network = networks[results.runs[0].name]
     firsts = [choice.runs[0].name for choice in results.choices]
     images: list[dict[str, Any]] = []
@@ -59,13 +53,6 @@ def _wanted(results: Results) -> dict[int, str]:
     return {k: ", ".join(reasons.get(k, [])) for k in chosen}
 
 
-def _paths(results: Results, trust: Sequence[str]) -> dict[tuple[str, str], Path]:
-    """Return the file of each test image, by test set and name."""
-    config = read_run(results.runs[0].folder, [], TrainConfig())
-    testsets = find_testsets(config, trusted_roots(trust))
-    return {(t.name, name): path for t in testsets for name, path in t.named.items()}
-
-
 def _crops(
     results: Results,
     number: int,
@@ -94,7 +81,7 @@ def _crops(
     ]
     for choice in results.choices:
         for run in choice.runs:
-            label = f"{choice.label}, seed {run.seed}"
+            label = choice.label if results.of_networks else f"{choice.label}, seed {run.seed}"
             detail = f"{run.scores['psnr'][number]:.2f} dB"
             picture = whole.get(run.name)
             if picture is None:

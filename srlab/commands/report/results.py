@@ -1,4 +1,4 @@
-"""The finished runs of a sweep, gathered by what was chosen for them."""
+"""What a report compares: finished runs, or networks, gathered by what was chosen for them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from srlab.errors import UserError
 from srlab.evaluation.score import MOST_DB
-from srlab.reporting.statistics import Ranking, rank
+from srlab.reporting.statistics import Ranking, rank, rank_networks
 from srlab.runs.folder import RESUMABLE, computed, stored_config
 from srlab.runs.names import group_word
 from srlab.runs.results import is_finished, read_json, read_results
@@ -19,13 +19,13 @@ METRICS = ("psnr", "ssim", "ripple")
 
 
 @dataclass(frozen=True)
-class FinishedRun:
-    """A finished run.
+class Judged:
+    """What was judged: a finished run, or a network of wherever it may come from.
 
     Args:
-        name: Its folder's name.
-        folder: Its folder.
-        seed: Its seed.
+        name: Its folder's name, or what it is called.
+        folder: Its run folder, or None.
+        seed: Its seed; 0 where none is known.
         config: What it computes, by dotted keys.
         seconds: How long it trained, or None.
         images: Test set and name of each image.
@@ -34,7 +34,7 @@ class FinishedRun:
     """
 
     name: str
-    folder: Path
+    folder: Path | None
     seed: int
     config: dict[str, Any]
     seconds: float | None
@@ -45,10 +45,10 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is compared: the runs that differ in their seeds alone."""
+    """What is compared: the runs that differ in their seeds alone, or a network."""
 
     label: str
-    runs: list[FinishedRun]
+    runs: list[Judged]
 
     def scores(self, metric: str) -> np.ndarray:
         """Return the scores ``(seeds, images)`` of a metric."""
@@ -62,14 +62,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class Results:
-    """All that the finished runs of a sweep have scored.
+    """All that what is compared has scored.
 
     Args:
-        choices: What is compared, in the order of the sweep.
+        choices: What is compared, in the order of the sweep, or as it was asked for.
         images: Test set and name of each image.
         bicubic: Bicubic's scores on them, by metric.
         missing: The names of the runs that are not finished.
         left_out: The names of those whose seed not all choices have.
+        of_networks: Whether networks are compared as they are, each by itself, and not choices by
+            trainings that stand for others.
     """
 
     choices: list[Choice]
@@ -77,6 +79,17 @@ class Results:
     bicubic: dict[str, np.ndarray]
     missing: list[str]
     left_out: list[str]
+    of_networks: bool = False
+
+    @property
+    def scale(self) -> int:
+        """The factor s."""
+        return int(self.runs[0].config["scale"])
+
+    @property
+    def colour(self) -> str:
+        """What all networks see."""
+        return str(self.runs[0].config["colour"])
 
     @property
     def testsets(self) -> list[str]:
@@ -88,8 +101,8 @@ class Results:
         return [k for k, (name, _) in enumerate(self.images) if name == testset]
 
     @property
-    def runs(self) -> list[FinishedRun]:
-        """All runs."""
+    def runs(self) -> list[Judged]:
+        """All runs, or networks."""
         return [run for choice in self.choices for run in choice.runs]
 
 
@@ -114,19 +127,31 @@ def gather(folder: Path, sweep: Sweep) -> Results:
                     f"{run.name} and {runs[0].name} were judged {what}: report on them apart"
                 )
     labels = _labels([sweep.runs[name].overrides for name in finished])
-    gathered: dict[str, tuple[str, list[FinishedRun]]] = {}
+    choices = by_choice(runs, labels)
+    shared = _shared_seeds(choices)
+    kept = [Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in choices]
+    left_out = [run.name for c in choices for run in c.runs if run.seed not in shared]
+    missing = [name for name in sweep.runs if name not in finished]
+    return Results(kept, runs[0].images, runs[0].bicubic, missing, left_out)
+
+
+def by_choice(runs: Sequence[Judged], labels: Sequence[str]) -> list[Choice]:
+    """Gather runs that differ in their seeds alone, under the label of the first."""
+    gathered: dict[str, tuple[str, list[Judged]]] = {}
     for run, label in zip(runs, labels, strict=True):
         # What was computed counts, not how the command line wrote it.
         kind = repr(sorted((k, repr(v)) for k, v in run.config.items() if k != "seed"))
         taken = [other for other, _ in gathered.values()]
         unique = label if label not in taken else f"{label} ({run.name})"
         gathered.setdefault(kind, (unique, []))[1].append(run)
-    choices = [Choice(label, sorted(of, key=_by_seed)) for label, of in gathered.values()]
-    shared = _shared_seeds(choices)
-    kept = [Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in choices]
-    left_out = [run.name for c in choices for run in c.runs if run.seed not in shared]
-    missing = [name for name in sweep.runs if name not in finished]
-    return Results(kept, runs[0].images, runs[0].bicubic, missing, left_out)
+    return [Choice(label, sorted(of, key=_by_seed)) for label, of in gathered.values()]
+
+
+def seconds_of(folder: Path) -> float | None:
+    """Return how long the run in a folder trained; None if its folder does not say."""
+    metrics = folder / "metrics.json"
+    seconds = read_json(metrics).get("seconds") if metrics.exists() else None
+    return None if seconds is None else float(seconds)
 
 
 def _shared_seeds(choices: Sequence[Choice]) -> set[int]:
@@ -135,14 +160,14 @@ def _shared_seeds(choices: Sequence[Choice]) -> set[int]:
     return shared if len(shared) > 1 else {seed for choice in choices for seed in choice.seeds}
 
 
-def _read_run(folder: Path) -> FinishedRun:
+def _read_run(folder: Path) -> Judged:
     bicubic, ours = read_results(folder)
     config = computed(stored_config(folder))
     try:
         images, scores = _scores(ours)
         of_bicubic = _scores(bicubic)[1]
-        return FinishedRun(
-            folder.name, folder, int(config["seed"]), config, _seconds(folder), images, scores,
+        return Judged(
+            folder.name, folder, int(config["seed"]), config, seconds_of(folder), images, scores,
             of_bicubic,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
@@ -151,12 +176,13 @@ def _read_run(folder: Path) -> FinishedRun:
 
 def ranked(results: Results, metric: str, margin: float = 0) -> Ranking:
     """Rank the choices by a metric; those that differ by at most ``margin`` may be equal."""
-    return rank(
-        {choice.label: choice.scores(metric) for choice in results.choices},
-        {choice.label: choice.seeds for choice in results.choices},
-        higher_is_better=metric != "ripple",
-        margin=margin or None,
-    )
+    scores = {choice.label: choice.scores(metric) for choice in results.choices}
+    higher, within = metric != "ripple", margin or None
+    if results.of_networks:
+        of_each = {label: score[0] for label, score in scores.items()}
+        return rank_networks(of_each, higher_is_better=higher, margin=within)
+    seeds = {choice.label: choice.seeds for choice in results.choices}
+    return rank(scores, seeds, higher_is_better=higher, margin=within)
 
 
 def differences(choices: Sequence[Choice]) -> tuple[list[str], list[list[str]], dict[str, Any]]:
@@ -177,7 +203,7 @@ def _said(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _by_seed(run: FinishedRun) -> int:
+def _by_seed(run: Judged) -> int:
     return run.seed
 
 
@@ -201,8 +227,3 @@ def _scores(
 
 def _finite(value: float | None) -> float:
     return MOST_DB if value is None else value
-
-
-def _seconds(folder: Path) -> float | None:
-    seconds = read_json(folder / "metrics.json").get("seconds")  # not in those of older versions
-    return None if seconds is None else float(seconds)

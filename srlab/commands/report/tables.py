@@ -41,37 +41,43 @@ COST_KINDS = (
 def ranking_columns(results: Results) -> list[str]:
     """Return the columns of a ranking."""
     sets = results.testsets if len(results.testsets) > 1 else []
-    difference = ["from the first", "verdict", "95 %, new images", "95 %, these images", "seeds"]
-    return ["group", "all images", *sets, "spread of seeds", *difference]
+    difference = ["from the first", "verdict", "95 %, new images"]
+    if results.of_networks:
+        return ["group", "all images", *sets, *difference]
+    of_seeds = ["95 %, these images", "seeds"]
+    return ["group", "all images", *sets, "spread of seeds", *difference, *of_seeds]
 
 
 def ranking_rows(results: Results, ranking: Ranking, metric: str) -> list[dict[str, Any]]:
     """Return the rows of a ranking: the choices in order, and bicubic below."""
     choices = {choice.label: choice for choice in results.choices}
-    digits = _DIGITS[metric]
-    sets = [results.of(name) for name in results.testsets if len(results.testsets) > 1]
+    digits, columns = _DIGITS[metric], ranking_columns(results)
+    sets = {name: results.of(name) for name in results.testsets if len(results.testsets) > 1}
     rows = []
     for place in ranking.places:
         by = place.against_best
         scores = choices[place.name].scores(metric)
         of_seeds = scores.mean(axis=1)
         width = float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else None
-        cells = [
-            text_cell(place.letters),
-            number(place.mean, digits),
-            *(number(scores[:, images].mean(), digits) for images in sets),
-            number(width, digits + 1),
-            number(by.difference if by else None, digits + 1, signed=True),
-            text_cell(verdict_of(ranking, place.name, metric)),
-            _interval((by.low, by.high) if by else None, digits + 1),
-            _interval((by.these_low, by.these_high) if by else None, digits + 1),
-            number(len(choices[place.name].runs), 0),
-        ]
-        rows.append({"label": place.name, "cells": cells})
+        cells = {
+            "group": text_cell(place.letters),
+            "all images": number(place.mean, digits),
+            **{name: number(scores[:, of].mean(), digits) for name, of in sets.items()},
+            "spread of seeds": number(width, digits + 1),
+            "from the first": number(by.difference if by else None, digits + 1, signed=True),
+            "verdict": text_cell(verdict_of(ranking, place.name, metric)),
+            "95 %, new images": _interval((by.low, by.high) if by else None, digits + 1),
+            "95 %, these images": _interval(
+                (by.these_low, by.these_high) if by else None, digits + 1
+            ),
+            "seeds": number(len(choices[place.name].runs), 0),
+        }
+        rows.append({"label": place.name, "cells": [cells[c] for c in columns]})
     bicubic = results.bicubic[metric]
-    means = [number(part.mean(), digits) for part in (bicubic, *(bicubic[k] for k in sets))]
-    blank = [text_cell("")] * 6
-    rows.append({"label": "bicubic interpolation", "cells": [text_cell(""), *means, *blank]})
+    means = {"all images": number(bicubic.mean(), digits)}
+    means |= {name: number(bicubic[of].mean(), digits) for name, of in sets.items()}
+    blank = text_cell("")
+    rows.append({"label": "bicubic interpolation", "cells": [means.get(c, blank) for c in columns]})
     return rows
 
 

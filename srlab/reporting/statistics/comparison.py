@@ -118,14 +118,42 @@ def compare_all(scores: np.ndarray, level: float = 0.95) -> list[Comparison]:
         means = scores.mean((1, 2))
         pairs = zip(*np.triu_indices(methods, 1), strict=True)
         return [without_evidence(float(means[i] - means[j]), seeds, images) for i, j in pairs]
-    found = spreads(scores)
+    return _comparisons(spreads(scores), level)
+
+
+def compare_networks(scores: np.ndarray, level: float = 0.95) -> list[Comparison]:
+    """Return how all pairs of networks compare as they are, in the order of ``combinations``.
+
+    Only the images vary: intervals are Student's, paired by image, for new images of the kind and
+    these very networks. Of other trainings they say nothing.
+
+    Args:
+        scores: ``(M, n)``: M networks, the same n images.
+        level: The confidence level of each interval.
+
+    Raises:
+        ValueError: A score is not finite.
+    """
+    if not np.isfinite(scores).all():
+        raise ValueError("a score is not finite")
+    one, other = np.triu_indices(len(scores), 1)
+    apart = scores[one] - scores[other]
+    pairs, images = apart.shape
+    if images < 2:
+        return [without_evidence(float(d), 1, images) for d in apart.mean(-1)]
+    none = np.zeros(pairs)
+    found = Spreads(apart.mean(-1), none, none + 1, apart.var(-1, ddof=1), none, 1, images)
+    return _comparisons(found, level)
+
+
+def _comparisons(found: Spreads, level: float) -> list[Comparison]:
     difference = found.difference
     half, here = (found.half_width(1 - level, new) for new in (True, False))
     p, p_here = (found.p_at(np.abs(difference), new) for new in (True, False))
     return [
         Comparison(
             float(difference[k]), float(difference[k] - half[k]), float(difference[k] + half[k]),
-            float(p[k]), seeds, images, float(difference[k] - here[k]),
+            float(p[k]), found.seeds, found.images, float(difference[k] - here[k]),
             float(difference[k] + here[k]), float(p_here[k]),
             Spread(float(found.of_seeds[k]), float(found.df[k]), float(found.of_images[k]),
                    float(found.rest[k])),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from srlab.reporting.statistics.comparison import Comparison
-from srlab.reporting.statistics.ranking import Pair, Ranking
+from srlab.reporting.statistics.family import Pair
+from srlab.reporting.statistics.ranking import Ranking
 from srlab.reporting.statistics.variances import Spreads
 
 _MOST_SEEDS = 1000
@@ -20,7 +21,8 @@ class Needs:
     Args:
         width: Half the width that the intervals are to have.
         pairs: What is undecided, and whose intervals are wider.
-        seeds: More seeds for that, on the same number of images; None where no number is enough.
+        seeds: More seeds for that, on the same number of images; None where no number is enough,
+            and where networks are compared as they are.
         images: More images, of the same seeds; None where no number is enough.
         both: More seeds and images together where seeds are not enough alone: twice the seeds or
             more, and the images that are missing then; else None.
@@ -52,9 +54,10 @@ def needs(ranking: Ranking, width: float) -> Needs | None:
     def images_with(more_seeds: int) -> int | None:
         return _least(lambda more: reached(more_seeds, more), _MOST_IMAGES)
 
-    by_seeds = _least(lambda more: reached(more, 0), _MOST_SEEDS)
-    both = None
-    if by_seeds is None:
+    by_seeds, both = None, None
+    if found[0].seeds > 1:
+        by_seeds = _least(lambda more: reached(more, 0), _MOST_SEEDS)
+    if found[0].seeds > 1 and by_seeds is None:
         tried = (found[0].seeds * factor for factor in (1, 2, 4, 8, 16))
         both = next(((s, i) for s in tried if (i := images_with(s)) is not None), None)
     return Needs(width, pairs, by_seeds, images_with(0), both)
@@ -105,7 +108,7 @@ def _half_width(c: Comparison, more_seeds: int, more_images: int, p: float) -> f
     own_images = max(0.0, c.spread.of_images - rest / c.seeds)
     then = Spreads(
         np.array(c.difference), np.array(own_seeds + rest / images),
-        np.array(c.spread.df * (seeds - 1) / (c.seeds - 1)),
+        np.array(c.spread.df * (seeds - 1) / max(1, c.seeds - 1)),
         np.array(own_images + rest / seeds), np.array(rest), seeds, images,
     )  # fmt: skip
     return float(then.half_width(p))

@@ -17,11 +17,12 @@ from srlab.reporting.statistics.comparison import (
     Comparison,
     compare,
     compare_all,
+    compare_networks,
     without_evidence,
 )
-from srlab.reporting.statistics.multiplicity import groups, holm
+from srlab.reporting.statistics.family import Family, Pair, family_of
+from srlab.reporting.statistics.multiplicity import groups
 
-Pair = tuple[str, str]
 Rows = Mapping[str, Mapping[int, np.ndarray]]
 
 
@@ -37,49 +38,6 @@ class Place:
     mean: float
     letters: str
     against_best: Comparison | None
-
-
-@dataclass(frozen=True)
-class Family:
-    """Comparisons that are made together, with p by Holm over their number.
-
-    ``different`` and ``within``, by (name, name) in both orders: p of a difference, and of one
-    that reaches out of the margin; None without evidence. The chance of any claim of a difference
-    between equal methods is at most ``1 - level``; so is that of any claim of equality between
-    methods that differ by the margin or more.
-
-    All pairs of a ranking are one family, also where fewer are looked at, as those with a baseline
-    are: variances that are moderated keep the chance that low for all pairs at once, where the one
-    method whose seeds scatter far is in few of them. Corrected for those with a baseline alone, 8%
-    of sweeps of nine equal methods would err, if one of them scatters five to ten times as far; and
-    variances that are safe there find no more than the correction for all pairs does.
-    """
-
-    different: dict[Pair, float | None]
-    within: dict[Pair, float | None]
-    level: float
-
-    @property
-    def first_step(self) -> float:
-        """The p that the smallest of all must reach, by Holm: where intervals hold all at once."""
-        return (1 - self.level) * 2 / max(2, len(self.different))
-
-    def told_apart(self, one: str, other: str) -> bool:
-        """Tell whether one is better than the other."""
-        p = self.different.get((one, other))
-        return p is not None and p <= 1 - self.level
-
-    def equal(self, one: str, other: str) -> bool:
-        """Tell whether they are equal within the margin; they may be told apart all the same."""
-        p = self.within.get((one, other))
-        return p is not None and p <= 1 - self.level
-
-    def undecided(self) -> list[Pair]:
-        """Return the pairs that are neither told apart nor equal, in one order each."""
-        return [
-            pair for pair in list(self.different)[: len(self.different) // 2]
-            if not self.told_apart(*pair) and not self.equal(*pair)
-        ]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -160,7 +118,42 @@ def rank(
     means = {name: float(np.mean(list(by_seed.values()))) for name, by_seed in rows.items()}
     names = sorted(means, key=lambda name: -means[name] if higher_is_better else means[name])
     comparisons = _compared({name: rows[name] for name in names}, level)
-    family = _family(comparisons, list(combinations(names, 2)), margin, level)
+    return _ranked({name: means[name] for name in names}, comparisons, level, margin)
+
+
+def rank_networks(
+    scores: Mapping[str, np.ndarray],
+    higher_is_better: bool = True,
+    level: float = 0.95,
+    margin: float | None = None,
+) -> Ranking:
+    """Return networks by their mean, as they are: see ``rank``, but only the images vary.
+
+    Args:
+        scores: For each network ``(n,)``: the n images of all.
+        higher_is_better: Whether the best has the highest mean.
+        level: The confidence level.
+        margin: How far networks may differ that count as equal; None: none do.
+
+    Raises:
+        ValueError: The networks have scores of different numbers of images, or not finite ones.
+    """
+    means = {name: float(np.mean(score)) for name, score in scores.items()}
+    names = sorted(means, key=lambda name: -means[name] if higher_is_better else means[name])
+    found = compare_networks(np.stack([scores[name] for name in names]), level)
+    comparisons = _both_ways(list(combinations(names, 2)), found)
+    return _ranked({name: means[name] for name in names}, comparisons, level, margin)
+
+
+def _ranked(
+    means: dict[str, float],
+    comparisons: dict[Pair, Comparison],
+    level: float,
+    margin: float | None,
+) -> Ranking:
+    """Return the ranking of methods by their means, best first."""
+    names = list(means)
+    family = family_of(comparisons, list(combinations(names, 2)), margin, level)
     number = {name: index for index, name in enumerate(names)}
     different = [(number[x], number[y]) for x, y in comparisons if family.told_apart(x, y)]
     places = [
@@ -180,10 +173,15 @@ def _compared(rows: Rows, level: float) -> dict[Pair, Comparison]:
     shared = [s for s in next(iter(rows.values()), {}) if all(s in of for of in rows.values())]
     if len(shared) > 1 and len(rows) > 1:
         scores = np.stack([np.stack([of[seed] for seed in shared]) for of in rows.values()])
-        found = dict(zip(pairs, compare_all(scores, level), strict=True))
+        found = compare_all(scores, level)
     else:
-        found = {(x, y): _compared_alone(rows[x], rows[y], level) for x, y in pairs}
-    return found | {(y, x): c.swapped() for (x, y), c in found.items()}
+        found = [_compared_alone(rows[x], rows[y], level) for x, y in pairs]
+    return _both_ways(pairs, found)
+
+
+def _both_ways(pairs: Sequence[Pair], found: Sequence[Comparison]) -> dict[Pair, Comparison]:
+    known = dict(zip(pairs, found, strict=True))
+    return known | {(y, x): c.swapped() for (x, y), c in known.items()}
 
 
 def _compared_alone(
@@ -195,23 +193,6 @@ def _compared_alone(
         return compare(a, b, level)
     a, b = (np.stack(list(of.values())) for of in (one, other))
     return without_evidence(float(a.mean() - b.mean()), 0, a.shape[1])
-
-
-def _family(
-    comparisons: Mapping[Pair, Comparison],
-    pairs: Sequence[Pair],
-    margin: float | None,
-    level: float,
-) -> Family:
-    found = [comparisons[pair] for pair in pairs]
-    different = dict(zip(pairs, holm([c.p for c in found]), strict=True))
-    inside = holm([None if margin is None else c.p_within(margin) for c in found])
-    within = dict(zip(pairs, inside, strict=True))
-    return Family(_both_ways(different), _both_ways(within), level)
-
-
-def _both_ways(p: dict[Pair, float | None]) -> dict[Pair, float | None]:
-    return p | {(other, one): value for (one, other), value in p.items()}
 
 
 def _beaten_by_none(

@@ -97,7 +97,8 @@ def _reach(df: float | np.ndarray, p: float | np.ndarray, error: np.ndarray) -> 
 def _tail(df: float | np.ndarray, distance: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Return the p at which Student's t times the standard error reaches a distance."""
     far = np.divide(distance, error, out=np.full(np.shape(distance), np.inf), where=error > 0)
-    return np.asarray(np.where(distance > 0, 2 * stdtr(df, -far), 1.0))
+    reached = np.where(error > 0, 2 * stdtr(df, -far), 0.0)
+    return np.asarray(np.where(distance > 0, reached, 1.0))
 
 
 def spreads(scores: np.ndarray) -> Spreads:
