@@ -3,7 +3,7 @@
 from srlab.reporting.statistics.comparison import Comparison, Spread, compare
 from srlab.reporting.statistics.family import Family
 from srlab.reporting.statistics.multiplicity import groups, holm
-from srlab.reporting.statistics.needs import Needs, needs, seeds_may_tell
+from srlab.reporting.statistics.needs import Needs, needed, needs, seeds_may_tell
 from srlab.reporting.statistics.ranking import (
     Place,
     Ranking,
@@ -14,5 +14,5 @@ from srlab.reporting.statistics.ranking import (
 
 __all__ = [
     "Comparison", "Family", "Needs", "Place", "Ranking", "Spread", "compare", "groups", "holm",
-    "needs", "not_told_from_best", "rank", "rank_networks", "seeds_may_tell",
+    "needed", "needs", "not_told_from_best", "rank", "rank_networks", "seeds_may_tell",
 ]  # fmt: skip

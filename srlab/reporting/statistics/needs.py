@@ -1,6 +1,6 @@
 """How many more seeds, or images, would decide what is undecided."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +42,20 @@ def needs(ranking: Ranking, width: float) -> Needs | None:
     first step, corrected for all pairs: a plan, not a promise. None where nothing undecided has a
     wider interval, or there is no interval to go by.
     """
-    p = ranking.pairs.first_step
     pairs = [pair for pair in ranking.pairs.undecided() if _is_wide(ranking, pair, width)]
     found = [ranking.comparisons[pair] for pair in pairs]
     if not found:
         return None
+    return Needs(width, pairs, *needed(found, width, ranking.pairs.first_step))
+
+
+def needed(
+    found: Sequence[Comparison], width: float, p: float
+) -> tuple[int | None, int | None, tuple[int, int] | None]:
+    """Return how many more seeds, images, or both, make intervals at level 1 - p so narrow.
+
+    The last three of ``Needs``, for comparisons that have intervals.
+    """
 
     def reached(more_seeds: int, more_images: int) -> bool:
         return all(_half_width(c, more_seeds, more_images, p) <= width for c in found)
@@ -60,7 +69,7 @@ def needs(ranking: Ranking, width: float) -> Needs | None:
     if found[0].seeds > 1 and by_seeds is None:
         tried = (found[0].seeds * factor for factor in (1, 2, 4, 8, 16))
         both = next(((s, i) for s in tried if (i := images_with(s)) is not None), None)
-    return Needs(width, pairs, by_seeds, images_with(0), both)
+    return by_seeds, images_with(0), both
 
 
 def seeds_may_tell(c: Comparison, width: float, known: float, apart: float) -> bool:

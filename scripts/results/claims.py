@@ -1,0 +1,112 @@
+"""Print what the sweeps of docs/findings.md say of each claim.
+
+usage: python scripts/results/claims.py FOLDER
+
+FOLDER is that of scripts/results/findings; sweeps that are not there are left out. Each claim is a
+comparison or two of one sweep, by the rules of the report: variances of all choices of the sweep
+together, the interval at 95 % by itself, for new seeds and new images. p is by Holm over all that
+this page compares, so that the chance of any wrong "better" on it is at most 5 %; so is that of any
+wrong "equal". What is undecided comes with what would decide it to 0.05 dB.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from srlab.commands.report.decided import with_sign
+from srlab.commands.report.results import Results, gather, ranked
+from srlab.console.tables import aligned
+from srlab.errors import UserError
+from srlab.reporting.statistics import Comparison, holm, needed
+from srlab.runs.sweep_plan import read_sweep
+
+_EQUAL, _LEVEL = 0.05, 0.05  # dB; of p
+
+# Claim, sweep, the choice that is to be better (of ripple: lower), the other, metric.
+_CLAIMS = (
+    ("1", "kernels", "resize_conv", "deconv kernel_size=9", "ripple"),
+    ("1", "kernels", "deconv kernel_size=9", "deconv kernel_size=8", "ripple"),
+    ("1", "kernels", "deconv kernel_size=6", "deconv kernel_size=7", "ripple"),
+    ("2", "upsamplers", "deconv", "resize_conv", "psnr"),
+    ("2", "upsamplers", "deconv", "resize_conv_9x9", "psnr"),
+    ("3", "upsamplers", "pixel_shuffle", "deconv", "psnr"),
+    ("4", "frozen", "false", "true", "psnr"),
+    ("5", "placement", "espcn_l", "srcnn", "psnr"),
+    ("5", "placement", "espcn", "srcnn_s", "psnr"),
+    ("6", "initialisations", "icnr", "default", "ripple"),
+    ("6", "initialisations", "icnr", "default", "psnr"),
+    ("7", "tv", "0", "0.01", "psnr"),
+    ("7", "tv", "0.01", "0", "ripple"),
+    ("8", "decoders", "unpool", "nearest", "psnr"),
+    ("8", "decoders", "unpool", "bilinear", "psnr"),
+    ("8", "decoders", "pixel_shuffle", "unpool", "psnr"),
+    ("which", "upsamplers", "pixel_shuffle", "boxed", "psnr"),
+    ("which", "upsamplers", "pixel_shuffle", "carafe", "psnr"),
+)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A comparison of the page: the claim, what is compared by what, and what was found."""
+
+    claim: str
+    one: str
+    other: str
+    metric: str
+    found: Comparison
+
+
+def main() -> None:
+    """Read the sweeps and print."""
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder, results = Path(sys.argv[1]), dict[str, Results]()
+    claimed, left_out = [], []
+    for claim, sweep, one, other, metric in _CLAIMS:
+        try:
+            if sweep not in results:
+                results[sweep] = gather(folder / sweep, read_sweep(folder / sweep))
+            comparison = ranked(results[sweep], metric).comparisons[one, other]
+            claimed.append(Claimed(claim, one, other, metric, comparison))
+        except (UserError, KeyError) as error:
+            left_out.append(f"claim {claim}, {one} and {other}: {error}")
+    print("\n".join(aligned(_rows(claimed))))
+    for line in left_out:
+        print(f"not measured: {line}")
+
+
+def _rows(claimed: list[Claimed]) -> list[tuple[str, ...]]:
+    rows = [("claim", "one", "other", "by", "difference", "95 %", "p", "decided")]
+    different = holm([c.found.p for c in claimed])
+    inside = holm([c.found.p_within(_EQUAL) if c.metric == "psnr" else None for c in claimed])
+    for c, p, within in zip(claimed, different, inside, strict=True):
+        found = c.found
+        interval = "none"
+        if found.low is not None and found.high is not None:
+            interval = f"{with_sign(found.low, 3)} to {with_sign(found.high, 3)}"
+        rows.append(
+            (c.claim, c.one, c.other, c.metric, with_sign(found.difference, 3), interval,
+             "" if p is None else f"{p:.3f}", _decided(c, p, within, len(claimed)))
+        )  # fmt: skip
+    return rows
+
+
+def _decided(c: Claimed, p: float | None, within: float | None, number: int) -> str:
+    if p is None:
+        return "nothing, without two seeds"
+    said = []
+    if p <= _LEVEL:
+        said.append("better" if (c.found.difference > 0) == (c.metric != "ripple") else "worse")
+    if within is not None and within <= _LEVEL:
+        said.append(f"equal within {_EQUAL} dB")
+    if said or c.metric != "psnr":
+        return ", but ".join(said) or "not told apart"
+    seeds, images, both = needed([c.found], _EQUAL, _LEVEL / number)
+    ways = [f"{seeds} more seeds"] if seeds is not None else []
+    ways += [f"{images} more images"] if images is not None else []
+    ways += [f"{both[0]} more seeds and {both[1]} more images"] if both is not None else []
+    return f"undecided; to 0.05 dB: {' or '.join(ways) or 'out of reach'}"
+
+
+if __name__ == "__main__":
+    main()
