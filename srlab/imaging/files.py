@@ -1,5 +1,6 @@
 """Image files: which there are, and what training and evaluation see of them."""
 
+import io
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from srlab.errors import DepthWarning, UserError
@@ -128,3 +130,10 @@ def to_pixels(image: Tensor) -> np.ndarray:
     """Turn ``(1, C, H, W)`` in ``[0, 1]`` into uint8 pixels ``(H, W, C)``, halves rounded up."""
     levels = (image[0] * 255).add_(0.5).floor_().clamp_(0, 255)
     return levels.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def png_of(pixels: np.ndarray) -> bytes:
+    """Return uint8 pixels ``(H, W, C)``, C is 1 or 3, as a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, format="PNG")
+    return file.getvalue()

@@ -1,14 +1,12 @@
 """Keeping what was judged: a PNG for each image, in the folders SET/METHOD_xS."""
 
-import io
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from PIL import Image
 from torch import Tensor
 
-from srlab.imaging.files import to_pixels
+from srlab.imaging.files import png_of, to_pixels
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import ensure_folder
 
@@ -31,11 +29,7 @@ def keepers(folder: Path, testsets: Iterable[str], rows: Iterable[tuple[str, int
         def keep(testset: str, image: str, sr: Tensor) -> None:
             path = folder / sets[testset] / place / f"{image}.png"
             ensure_folder(path.parent)
-            drawn = io.BytesIO()
-            pixels = to_pixels(sr)
-            grey = pixels.shape[2] == 1
-            Image.fromarray(pixels[..., 0] if grey else pixels).save(drawn, format="PNG")
-            write_atomically(path, drawn.getvalue())
+            write_atomically(path, png_of(to_pixels(sr)))
 
         return keep
 

@@ -2,14 +2,12 @@
 
 import base64
 import copy
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from srlab.assembly.example_picture import ExamplePicture
@@ -17,6 +15,7 @@ from srlab.assembly.network import Network, load_network
 from srlab.commands.report.results import Choice, Judged
 from srlab.config.schema import NetworkConfig
 from srlab.imaging.colour import luma
+from srlab.imaging.files import png_of, to_pixels
 from srlab.metrics.checkerboard import ripple_map
 from srlab.models.base import Model
 from srlab.reporting.plots import draw_artefacts
@@ -61,11 +60,7 @@ def _luma(picture: Tensor) -> Tensor:
 
 def as_png(picture: Tensor) -> str:
     """Return a picture ``(C, H, W)`` in ``[0, 1]`` as a PNG in a data URI."""
-    pixels = (picture * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
-    image = Image.fromarray(np.ascontiguousarray(pixels.squeeze(-1).numpy()))
-    file = io.BytesIO()
-    image.save(file, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(png_of(to_pixels(picture[None]))).decode()
 
 
 def draw_networks(

@@ -1,13 +1,15 @@
 """What a run leaves when it is finished: tables and a picture."""
 
-import io
 import math
 from pathlib import Path
 from shlex import quote
 
+import numpy as np
+
 from srlab.assembly.training_run import TrainingRun
 from srlab.evaluation.score import mean_score
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table, finite
+from srlab.imaging.files import png_of
 from srlab.machine import ranks
 from srlab.storage.atomic import write_atomically, write_json
 
@@ -22,10 +24,9 @@ def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
         return last_score(training)
     write_atomically(folder / "results.csv", as_csv(results).encode())
     write_history(training, folder)
-    drawn = io.BytesIO()
     captions = [f"{r.label} {r.scores[0].psnr:.2f} dB" for r in results[:2]]
-    training.example.sheet(training.upscaler(), *captions).save(drawn, format="PNG")
-    write_atomically(folder / "comparison.png", drawn.getvalue())
+    sheet = training.example.sheet(training.upscaler(), *captions)
+    write_atomically(folder / "comparison.png", png_of(np.asarray(sheet)))
     # Last: it is the mark of a run that is finished.
     write_atomically(folder / "results.json", as_json(results).encode())
     print(f"\n{console_table(results, per_image=False)}\n")
