@@ -144,7 +144,7 @@ def _with_keys(config: str, arguments: list[str]) -> list[str]:
         raise UserError(f"give {words[0]!r} or {key}=..., not both")
     if len(words) == 1:
         return [f"{key}={_as_text(words[0])}", *rest]
-    if key not in ("input", "checkpoint") or config.startswith("bench"):
+    if config not in ("upscale", "evaluate", "report"):
         raise UserError(f"one {key} at a time, not {', '.join(words)}")
     return [f"{key}=[{','.join(map(_as_text, words))}]", *rest]
 

@@ -79,6 +79,8 @@ def test_in_a_sweep_a_comma_stands_between_values_and_plain_texts_keep_their_for
         ("evaluate", ["runs/x"], ["checkpoint='runs/x'"]),
         ("describe", ["compact_x3"], ["checkpoint='compact_x3'"]),
         ("report", ["runs/sweeps/s"], ["sweep='runs/sweeps/s'"]),
+        ("report", ["runs/a", "b.pt"], ["checkpoint=['runs/a','b.pt']"]),
+        ("report", ["model=bicubic"], ["models=[bicubic]"]),
         ("convert", ["from=a.pth"], ["source='a.pth'"]),
         ("train", ["upsampler=null", "experiment="], []),
         ("evaluate", ["trust=mine"], ["trust=[mine]"]),
@@ -111,7 +113,7 @@ def test_a_file_that_is_there_is_a_file_though_it_reads_as_a_key(tmp_path, monke
     [
         ("train", ["foo"], "'foo' is no key=value"),
         ("upscale", ["a.png", "input=b.png"], "not both"),
-        ("report", ["a", "b"], "one sweep at a time"),
+        ("describe", ["a", "b"], "one checkpoint at a time"),
         ("train", ["--lr", "1e-4"], "there is no option --lr; keys are written as key=value"),
         ("upscale", ["-i", "a.png"], "-i wants all or config"),
         ("train", ["--cfg"], "--cfg wants job or hydra or all"),
