@@ -15,7 +15,7 @@ from srlab.commands.report.decided import (
 from srlab.commands.report.results import Choice, Results
 from srlab.reporting.statistics import Comparison, Place, Ranking, not_told_from_best
 
-_VISIBLE = 0.5  # grey levels of checkerboard that count as an artefact
+_ROUNDING = 0.5  # grey levels: a checkerboard below is less than rounding to 8 bits may change
 
 
 _ALIKE = 1.1  # ratio of times that may be the machine's mood
@@ -208,8 +208,9 @@ def _interval_in_words(by: Comparison) -> str:
 
 
 def _checkerboards(ripples: dict[str, list[float]]) -> list[str]:
-    seen = {k: statistics.fmean(v) for k, v in ripples.items() if statistics.fmean(v) > _VISIBLE}
+    more = f"a checkerboard of more than {_ROUNDING} grey levels"
+    seen = {k: statistics.fmean(v) for k, v in ripples.items() if statistics.fmean(v) > _ROUNDING}
     if not seen:
-        return [f"None leaves a checkerboard of more than {_VISIBLE} grey levels on flat pictures."]
+        return [f"None leaves {more} on flat pictures."]
     named = listed([f"{label} ({level:.1f})" for label, level in seen.items()])
-    return [f"A checkerboard of more than {_VISIBLE} grey levels on flat pictures: {named}."]
+    return [f"{more.capitalize()} on flat pictures: {named}."]

@@ -36,7 +36,7 @@ _HOW = {
     "ssim": "Higher is better.",
     "ripple": (
         "Checkerboard in the upscaled pictures, lower is better: a photograph's own is 0.04 or so, "
-        "half a level is an artefact."
+        "and rounding to 8 bits moves a pixel by up to half a level."
     ),
 }
 _LETTERS = (
