@@ -9,23 +9,26 @@ class Method(NamedTuple):
 
     Args:
         name: What the paper calls it; ``{key}`` stands for a value of its config.
-        config: The values, by dotted keys, that make it that network; of ``_target_`` the class.
+        config: The values, by dotted keys, that make it that network; of ``_target_`` the class; a
+            tuple is of values any of which does.
     """
 
     name: str
     config: dict[str, Any]
 
 
+_WIDTHS = (None, [64, 32])  # of SRCNN and ESPCN; the first configs did not name them
+
 METHODS = (
     Method("{upsampler.mode}", {
         "_target_": "Plain", "channels": 1, "upsampler._target_": "Interpolate",
     }),
     Method("SRCNN {kernels}", {
-        "_target_": "SRCNN", "channels": 1,
+        "_target_": "SRCNN", "channels": 1, "features": _WIDTHS,
         "upsampler._target_": "Interpolate", "upsampler.mode": "bicubic",
     }),
     Method("ESPCN {activation}", {
-        "_target_": "ESPCN", "channels": 1,
+        "_target_": "ESPCN", "channels": 1, "features": _WIDTHS,
         "upsampler._target_": "PixelShuffle", "upsampler.kernel_size": 3,
     }),
     Method("FSRCNN", {
@@ -57,9 +60,13 @@ def method_of(model: dict[str, Any]) -> str | None:
     if model.get("residual", "none") != "none":
         return None
     for method in METHODS:
-        if all(_value(model, key) == wanted for key, wanted in method.config.items()):
+        if all(_is(_value(model, key), wanted) for key, wanted in method.config.items()):
             return re.sub(r"{(.+?)}", lambda key: str(_value(model, key[1])), method.name)
     return None
+
+
+def _is(value: Any, wanted: Any) -> bool:
+    return value in wanted if isinstance(wanted, tuple) else value == wanted
 
 
 def _value(node: Any, key: str) -> Any:

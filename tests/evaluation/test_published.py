@@ -51,7 +51,10 @@ def test_published_figures_are_plausible():
 
 
 def test_the_options_of_the_papers_have_their_figures_and_others_have_none():
-    names = {"csc_sr": "CSC-SR", "scn": "CSCN", "fsrcnn": "FSRCNN", "compact": None}
+    names = {
+        "csc_sr": "CSC-SR", "scn": "CSCN", "fsrcnn": "FSRCNN", "compact": None,
+        "espcn": "ESPCN tanh", "espcn_l": None, "srcnn": "SRCNN 9-1-5", "srcnn_s": None,
+    }  # fmt: skip
     found = {name: method_of(option_node("model", name, "model", 3)) for name in names}
     assert found == names
     assert method_of(option_node("model", "edsr_baseline", "model", 3, "rgb")) == "EDSR-baseline"
