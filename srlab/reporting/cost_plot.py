@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from srlab.reporting import sheet
 from srlab.reporting.labels import Box, place_labels
-from srlab.reporting.svg import POINTS, svg_figure, text_width, wrapped
+from srlab.reporting.svg import POINTS, axis_span, svg_figure, text_width, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,18 +85,12 @@ def draw_cost(
                 )  # fmt: skip
             axes.plot([point.cost], [point.quality], "o", color=colour, markersize=6, zorder=2)
         axes.set(xlabel=cost, ylabel=quality)
-        axes.set_ylim(*quality_span(points, least))
+        ends = [e for p in points for e in (p.quality, p.low, p.high) if e is not None]
+        axes.set_ylim(*axis_span(ends, least))
         axes.ticklabel_format(axis="y", useOffset=False)
         _scale_cost(axes, [p.cost for p in points])
         _write_labels(figure, axes, points, on)
     return done[0]
-
-
-def quality_span(points: Sequence[CostPoint], least: float) -> tuple[float, float]:
-    """Return the ends of the axis of quality: all intervals with some air, ``least`` at least."""
-    ends = [e for p in points for e in (p.quality, p.low, p.high) if e is not None]
-    middle, span = (max(ends) + min(ends)) / 2, max(1.2 * (max(ends) - min(ends)), least)
-    return middle - span / 2, middle + span / 2
 
 
 def _scale_cost(axes: Axes, costs: Sequence[float]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from srlab.reporting import responses, sheet
-from srlab.reporting.svg import POINTS, svg_figure, text_width, wrapped
+from srlab.reporting.svg import POINTS, axis_span, svg_figure, text_width, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +36,14 @@ class Bar:
     group: str
 
 
-def draw_intervals(bars: Sequence[Bar], title: str) -> str:
-    """Draw values with their intervals, one below the other, and return SVG."""
+def draw_intervals(bars: Sequence[Bar], title: str, least: float) -> str:
+    """Draw values with their intervals, one below the other, and return SVG.
+
+    Args:
+        bars: The values.
+        title: What their axis shows.
+        least: How much it spans at least: what is beneath notice is not to fill it.
+    """
     labels = [wrapped(bar.label, 24) for bar in bars]
     row = _ROW + 0.16 * max(label.count("\n") for label in labels)
     height = 0.9 + row * len(bars)
@@ -64,7 +70,8 @@ def draw_intervals(bars: Sequence[Bar], title: str) -> str:
             )  # fmt: skip
         axes.set_yticks(range(len(bars)), labels, color=sheet.INK, parse_math=False)
         axes.tick_params(axis="y", length=0)
-        axes.set(ylim=(len(bars) - 0.5, -0.5))
+        ends = [e for b in bars for e in (0.0, b.value, b.low, b.high) if e is not None]
+        axes.set(ylim=(len(bars) - 0.5, -0.5), xlim=axis_span(ends, least))
         axes.set_xlabel(said, parse_math=False)
         axes.locator_params(axis="x", nbins=6)
         axes.spines["left"].set_visible(False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -71,3 +71,10 @@ def svg_figure(width: float, height: float, salt: str) -> Iterator[tuple[Figure,
     for colour, name in names.items():
         svg = svg.replace(colour, f"var({name}, {colour})")
     done.append(svg)
+
+
+def axis_span(values: Sequence[float], least: float) -> tuple[float, float]:
+    """Return the ends of an axis: all values with some air, ``least`` apart at least."""
+    low, high = min(values), max(values)
+    middle, span = (low + high) / 2, max(1.2 * (high - low), least)
+    return middle - span / 2, middle + span / 2

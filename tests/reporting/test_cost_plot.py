@@ -5,7 +5,8 @@ import re
 import pytest
 
 from srlab.reporting import sheet
-from srlab.reporting.cost_plot import CostPoint, decided_front, draw_cost, quality_span
+from srlab.reporting.cost_plot import CostPoint, decided_front, draw_cost
+from srlab.reporting.svg import axis_span
 
 
 def at(label, cost, quality, half=None):
@@ -39,10 +40,10 @@ def test_what_costs_more_and_is_worse_is_on_no_front():
 
 
 def test_the_axis_spans_what_it_must_and_all_intervals():
-    low, high = quality_span([at("a", 1, 30.0), at("b", 2, 30.0005)], 0.2)
+    low, high = axis_span([30.0, 30.0005], 0.2)
     assert high - low == pytest.approx(0.2)
     assert low < 30.0 < 30.0005 < high
-    low, high = quality_span([at("a", 1, 30.0), at("b", 2, 30.1, half=2.0)], 0.2)
+    low, high = axis_span([30.0, 28.1, 32.1], 0.2)
     assert low < 28.1 < 32.1 < high
 
 

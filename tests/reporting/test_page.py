@@ -393,7 +393,7 @@ def long_drawings():
     curves = {name: [(1, 30.0, 29.0, 31.0), (2, 30.0, 29.0, 31.0)] for name in LONG}
     return [
         draw_cost(points, "parameters", "PSNR, dB", [], 0.2),
-        draw_intervals(bars, f"difference from {LONG[0]}, dB"),
+        draw_intervals(bars, f"difference from {LONG[0]}, dB", 0.2),
         draw_curves(curves, "PSNR, dB"),
     ]
 

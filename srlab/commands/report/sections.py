@@ -29,7 +29,7 @@ from srlab.reporting.plots import Bar, draw_curves, draw_intervals
 from srlab.reporting.statistics import Place, Ranking
 from srlab.runs.results import read_json
 
-_LEAST_SPAN = 0.2  # dB of an axis
+_LEAST_SPAN = {"psnr": 0.2, "ssim": 0.002, "ripple": 0.05}  # of an axis: less is beneath notice
 _NAMES = {"psnr": ("PSNR", "dB"), "ssim": ("SSIM", ""), "ripple": ("ripple", "grey levels")}
 _HOW = {
     "psnr": "Higher is better.",
@@ -87,7 +87,7 @@ def ranking_section(results: Results, ranking: Ranking, metric: str) -> dict[str
         "note": f"{_HOW[metric]} {_OF_NETWORKS if results.of_networks else _OF_CHOICES}",
         "columns": ranking_columns(results),
         "rows": rows,
-        "svg": draw_intervals(bars, against) if len(bars) > 1 else "",
+        "svg": draw_intervals(bars, against, _LEAST_SPAN[metric]) if len(bars) > 1 else "",
     }
 
 
@@ -112,7 +112,7 @@ def costs_section(
         points = [_cost_point(place, float(v)) for place, v in known if v is not None]
         if len(points) > 1:
             front = decided_front(points, ranking.pairs.told_apart)
-            svg = draw_cost(points, kind.name, "PSNR, dB", front, _LEAST_SPAN)
+            svg = draw_cost(points, kind.name, "PSNR, dB", front, _LEAST_SPAN["psnr"])
             title = f"PSNR against {kind.name}"
             if len(front) == 1:
                 title += f": nothing that costs more is shown to beat {points[front[0]].label}"
