@@ -15,6 +15,12 @@ from srlab.storage.folders import make_folder
 TARGETS = """
 data.images.folder data.named.named data.named.several data.photos.held_out data.photos.training
 data.validation.folder data.validation.named data.validation.photos data.validation.standard
+degradations.blur.Blur degradations.blur.Sharpen degradations.blur.Sinc
+degradations.compression.Jpeg degradations.compression.WebP
+degradations.degradation.Degradation degradations.noise.GaussianNoise
+degradations.noise.PoissonNoise degradations.order.InTurn degradations.order.OneOf
+degradations.order.Shuffled degradations.order.Sometimes degradations.shrink.Resize
+degradations.shrink.Shrink
 losses.charbonnier.Charbonnier losses.objective.Objective
 models.compact.Compact models.csc.CSC models.csc_sr.CSCSR models.edsr.EDSR models.espcn.ESPCN
 models.fsrcnn.FSRCNN models.plain.Plain models.scn.SCN models.srcnn.SRCNN models.unet.UNet

@@ -20,7 +20,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch.autograd import DeviceType
 
-from srlab.assembly.training_run import build_state
+from srlab.assembly.learner import build_state
 from srlab.config.build import build
 from srlab.config.paths import config_dir
 from srlab.config.register import register

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from srlab.degradations.degradation import Degradation, picture_key
 from srlab.evaluation.comparison import comparison
 from srlab.imaging.colour import quantise
 from srlab.imaging.files import read_pixels, to_tensor
@@ -49,8 +50,13 @@ class ExamplePicture:
         return comparison(self.lr, self.upscaled(upscale), self.hr, self.scale, captions)
 
 
-def open_example(path: Path, scale: int, colour: Colour) -> ExamplePicture:
-    """Read a test image and degrade it."""
+def open_example(
+    path: Path, scale: int, colour: Colour, degradation: Degradation | None = None
+) -> ExamplePicture:
+    """Read a test image and degrade it; without a degradation by MATLAB's bicubic."""
     hr = crop_to_multiple(to_tensor(read_pixels(path)), scale)
-    lr = quantise(shrink(hr, scale))
+    if degradation is not None:
+        lr = degradation(hr, scale, picture_key(path.stem))
+    else:
+        lr = quantise(shrink(hr, scale))
     return ExamplePicture(path.stem, lr.float(), hr.float(), scale, colour)

@@ -16,8 +16,9 @@ from srlab.console.progress import show_progress
 from srlab.data import validation
 from srlab.data.images import ImageSet
 from srlab.data.pairs import Pair, read_pairs
+from srlab.degradations.degradation import Degradation
 from srlab.errors import UserError
-from srlab.evaluation.score import Score, scores, smallest_side
+from srlab.evaluation.score import BICUBIC, Score, scores, smallest_side
 from srlab.evaluation.tables import Result
 from srlab.inference.colour import upscale_colour
 from srlab.machine import ranks
@@ -70,12 +71,21 @@ def build_valset(config: TrainConfig) -> ImageSet | None:
     return build(config.valset, "valset") if config.valset else None
 
 
+def build_degradation(node: dict[str, Any]) -> Degradation | None:
+    """Build what a checked node of a config degrades by; None: MATLAB's bicubic."""
+    return build(node, "degradation") if node else None
+
+
 def read_testsets(
-    testsets: list[ImageSet], scale: int, colour: Colour, protocol: Protocol = Protocol.matlab
+    testsets: list[ImageSet],
+    scale: int,
+    colour: Colour,
+    protocol: Protocol = Protocol.matlab,
+    degradation: Degradation | None = None,
 ) -> dict[str, list[Pair]]:
     """Decode and degrade the images of each test set, by its name."""
     side = smallest_side(scale)
-    return {t.name: read_pairs(t, scale, colour, side, protocol) for t in testsets}
+    return {t.name: read_pairs(t, scale, colour, side, protocol, degradation) for t in testsets}
 
 
 def warn_of_overlap(images: ImageSet, valset: ImageSet | None, testsets: list[ImageSet]) -> None:
@@ -109,6 +119,7 @@ def judge(
     method: str | None,
     protocol: Protocol = Protocol.matlab,
     keep: Callable[[str, str, Tensor], None] | None = None,
+    degradation: Degradation | None = None,
 ) -> list[Result]:
     """Score an upscaler on every test set; several threads call it at a time.
 
@@ -123,6 +134,7 @@ def judge(
         method: Its name in a paper, or None.
         protocol: How it is judged.
         keep: Gets test set, image and the SR that is judged.
+        degradation: What made LR of the pairs; None: MATLAB's bicubic.
     """
     if protocol == Protocol.basicsr:
         upscale = partial(upscale_colour, upscale=upscale, colour=colour, scale=scale)
@@ -136,8 +148,9 @@ def judge(
 
     judged = scores(upscale, share, scale, protocol != Protocol.basicsr, keep_named)
     done = iter(ranks.gather(list(_counted(sets, judged)), len(images)))
+    seen, lr_by = (scale, colour), BICUBIC if degradation is None else degradation.name
     return [
-        Result(label, method, name, scale, colour, list(islice(done, len(testset))), protocol)
+        Result(label, method, name, *seen, list(islice(done, len(testset))), protocol, lr_by)
         for name, testset in pairs.items()
     ]
 

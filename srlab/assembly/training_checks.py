@@ -23,6 +23,7 @@ TRAINING_PARTS = (
     "srlab.data.named",
     "srlab.data.photos",
     "srlab.data.validation",
+    "srlab.degradations",
     "torch.optim",
 )
 
@@ -109,7 +110,7 @@ def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> Non
         raise ConfigError(f"{', '.join(empty)} left empty: choose an option, as in {empty[0]}=...")
     check_upsampler_used(config.model, config.upsampler)
     allowed = None if roots is None else (*roots, *TRAINING_PARTS)
-    parts = {key: getattr(config, key) for key in ("upsampler", "valset", *keys)}
+    parts = {key: getattr(config, key) for key in ("upsampler", "degradation", "valset", *keys)}
     if config.upsampler:
         shared = {key: config.upsampler.get(key) for key in ("_target_", "_partial_")}
         parts["model"] = config.model | {"upsampler": shared}  # its faults are told once

@@ -9,23 +9,24 @@ import torch
 from torch import Tensor, nn
 
 from srlab import __version__
-from srlab.assembly.checkpoints import check_network
 from srlab.assembly.example_picture import ExamplePicture, open_example
+from srlab.assembly.learner import build_state
 from srlab.assembly.testsets import (
+    build_degradation,
     build_testsets,
     build_valset,
     judge,
     read_testsets,
     warn_of_overlap,
 )
-from srlab.assembly.training_checks import check_everything, check_learning, tell_left_out
+from srlab.assembly.training_checks import check_everything, tell_left_out
 from srlab.config.build import build, without_warning
 from srlab.config.plain import plain_config
 from srlab.config.schema import TrainConfig
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
-from srlab.errors import ConfigError
+from srlab.degradations.degradation import Degradation
 from srlab.evaluation.methods import method_of
 from srlab.evaluation.network import ripple_on_flats
 from srlab.evaluation.score import Score, mean_score
@@ -36,13 +37,11 @@ from srlab.inference.tiles import upscale_tiled
 from srlab.machine import ranks
 from srlab.machine.facts import gpu_facts
 from srlab.machine.memory import keep_freed_memory
-from srlab.training.average import average_of
-from srlab.training.parameters import parameter_groups
 from srlab.training.parts import parts_of
 from srlab.training.schedule import Schedule
 from srlab.training.state import TrainingState
-from srlab.words import Precision
 
+Upscale = Callable[[Tensor], Tensor]
 VALIDATION = "validation"  # what the validation set is called beside test sets, whatever it is
 
 
@@ -66,6 +65,7 @@ class TrainingRun:
     validation: list[Pair]
     chooser: str
     example: ExamplePicture
+    degradation: Degradation | None
     method: str | None
     seconds: float = 0.0  # of training so far, without the evaluations
 
@@ -100,7 +100,7 @@ class TrainingRun:
             ranks.count(),
         )
 
-    def upscaler(self) -> Callable[[Tensor], Tensor]:
+    def upscaler(self) -> Upscale:
         """Return ``lr -> sr`` by the network as it is now."""
         network = fast_copy(self.state.network)
         return partial(upscale_tiled, network, tile=automatic_tile(network))
@@ -126,8 +126,13 @@ class TrainingRun:
         return results, chosen_by
 
     def _judge(self, pairs: dict[str, list[Pair]]) -> list[Result]:
-        scale, colour = self.config.scale, self.config.colour
-        return judge(self.upscaler(), pairs, scale, colour, self.name, self.method)
+        return self._judged(self.upscaler(), pairs, self.name, self.method)
+
+    def _judged(
+        self, upscale: Upscale, pairs: dict[str, list[Pair]], label: str, method: str | None
+    ) -> list[Result]:
+        seen = self.config.scale, self.config.colour
+        return judge(upscale, pairs, *seen, label, method, degradation=self.degradation)
 
     def chosen_by(self, record: dict[str, Any]) -> float:
         """Return the score of a record of the history by which is chosen."""
@@ -139,8 +144,7 @@ class TrainingRun:
 
     def judge_bicubic(self) -> list[Result]:
         """Score bicubic on every test set."""
-        scale, colour = self.config.scale, self.config.colour
-        return judge(self.example.bicubic, self.pairs, scale, colour, "bicubic", "bicubic")
+        return self._judged(self.example.bicubic, self.pairs, "bicubic", "bicubic")
 
     def environment(self) -> dict[str, Any]:
         """Return what the bits of the run depend on, besides its config."""
@@ -189,19 +193,21 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     testsets, valset = build_testsets(config.testset), build_valset(config)
     if ranks.rank() > 0:  # or all ranks would decode all images at once
         ranks.wait_for_first()
-    pack = open_pack(images, config.scale, config.colour, trainer.patch_size)
+    degradation = build_degradation(config.degradation)
+    seen = config.scale, config.colour
+    pack = open_pack(images, *seen, trainer.patch_size, degradation)
     if ranks.rank() == 0:
         ranks.wait_for_first()
     tell_left_out(images, pack)
-    pairs = read_testsets(testsets, config.scale, config.colour)
+    pairs = read_testsets(testsets, *seen, degradation=degradation)
     chooser = (valset or testsets[0]).name
-    validating = read_testsets([valset] if valset else [], config.scale, config.colour)
+    validating = read_testsets([valset] if valset else [], *seen, degradation=degradation)
     validation = validating.get(chooser, [])
     warn_of_overlap(images, valset, testsets)
-    example = open_example(testsets[0].paths[0], config.scale, config.colour)
+    example = open_example(testsets[0].paths[0], *seen, degradation)
     method = method_of(config.model)
     parts = config, device, state, objective, schedule, pack, pairs, validation, chooser
-    return TrainingRun(*parts, example, method)
+    return TrainingRun(*parts, example, degradation, method)
 
 
 def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None:
@@ -221,28 +227,4 @@ def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None
     build(config.data, "data")
     build_testsets(config.testset)
     build_valset(config)
-
-
-def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingState, nn.Module]:
-    """Build the network with its optimizer, and the objective, from a checked config.
-
-    Raises:
-        UserError: They do not fit together.
-    """
-    trainer = config.trainer
-    torch.manual_seed(config.seed)
-    model = build(config.model, "model")
-    check_network(model, config.scale, config.colour)
-    model.to(device, memory_format=torch.channels_last)
-    if not any(p.requires_grad for p in model.parameters()):
-        raise ConfigError("this model has no weights to train; use it with srlab evaluate")
-    check_learning(model, trainer.devices)
-    objective = build(config.loss, "loss").to(device)
-    groups = parameter_groups(model, trainer.lr_factors)
-    try:
-        optimizer = build(config.optim, "optim")(groups)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise ConfigError(f"optim: {error}") from None
-    scaler = torch.amp.GradScaler(device.type, enabled=trainer.precision == Precision.fp16)
-    average = None if model.learns else average_of(model, trainer.ema)
-    return TrainingState(model, optimizer, average, scaler), objective
+    build_degradation(config.degradation)

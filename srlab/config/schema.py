@@ -1,7 +1,7 @@
 """The typed part of each config: what a verb is told besides its components.
 
-Components (model, upsampler, loss, optim, schedule, data, valset, testset) are open dicts with a
-``_target_``; ``config.check`` holds them against the signature of what they name.
+Components (model, upsampler, loss, optim, schedule, data, degradation, valset, testset) are open
+dicts with a ``_target_``; ``config.check`` holds them against the signature of what they name.
 """
 
 from dataclasses import dataclass, field
@@ -84,6 +84,8 @@ class TrainConfig:
         optim: The optimizer, with its learning rate.
         schedule: How the learning rate changes.
         data: The images to train on.
+        degradation: What makes low resolution of them, and of what is judged; MATLAB's bicubic if
+            empty.
         valset: The pictures that choose: ``best.pt``, the end of ``trainer.patience``, what
             ``srlab tune`` finds.
         testset: The sets that are reported on; nothing is chosen by them.
@@ -104,6 +106,7 @@ class TrainConfig:
     optim: dict[str, Any] = field(default_factory=dict)
     schedule: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    degradation: dict[str, Any] = field(default_factory=dict)
     valset: dict[str, Any] = field(default_factory=dict)
     testset: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -198,6 +201,7 @@ class EvaluateConfig(UseConfig):
         models: Several models by name, those that come with srlab and those without weights; on the
             command line it is ``model=A,B``. Bicubic stands above several whether named or not.
         testset: The sets to judge on.
+        degradation: What makes low resolution of them; MATLAB's bicubic if empty.
         protocol: Whose tables the scores compare with: ``matlab``, as EDSR's and most since;
             ``vdsr``, as SRCNN's and VDSR's, LR not rounded; ``basicsr``, RGB of 8 bits, Y not
             rounded.
@@ -210,6 +214,7 @@ class EvaluateConfig(UseConfig):
     scale: Any = None
     models: list[str] = field(default_factory=list)
     testset: dict[str, Any] = field(default_factory=dict)
+    degradation: dict[str, Any] = field(default_factory=dict)
     protocol: Protocol = Protocol.matlab
     details: bool = False
     output: str | None = None

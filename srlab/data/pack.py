@@ -20,6 +20,7 @@ from torch import Tensor
 
 from srlab.data.images import ImageSet
 from srlab.data.pairs import training_pairs
+from srlab.degradations.degradation import Degradation
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.storage.atomic import atomic_folder, remove_abandoned, write_atomically
@@ -36,7 +37,8 @@ class Pack:
     Args:
         pixels: All pixels, uint8, each image ``(H, W, C)`` in row-major order.
         lr_offset: Where each LR image starts in ``pixels``; ``(n,)``.
-        hr_offset: Where each HR image starts; ``(n,)``.
+        hr_offset: Where the HR image of each starts; ``(n,)``. Variants that a degradation made of
+            one HR image follow each other, and it follows them.
         size: LR height and width of each image, ``(n, 2)``; the HR image is ``scale`` times that.
         scale: The factor s.
         channels: 1 for Y, 3 for RGB.
@@ -72,7 +74,13 @@ def cache_folder() -> Path:
         raise UserError("there is no home folder for the cache: set SRLAB_CACHE") from None
 
 
-def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> Pack:
+def open_pack(
+    images: ImageSet,
+    scale: int,
+    colour: Colour,
+    min_patch: int,
+    degradation: Degradation | None = None,
+) -> Pack:
     """Open the pack of an image set, making it if it is not there.
 
     Args:
@@ -81,19 +89,22 @@ def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> P
         colour: ``y`` or ``rgb``.
         min_patch: The LR patch size that every image must hold. Shrunk copies that do not are left
             out; so are images that do not, or cannot be read, if they are a tenth at most, or one.
+        degradation: What makes LR instead; each of its variants is an image of the pack, with the
+            HR of the others.
 
     Raises:
         UserError: More are unreadable or too small, or the cache cannot be written.
     """
-    place = cache_folder() / "packs" / _key(images, scale, colour, min_patch)
+    described = "" if degradation is None else degradation.described
+    place = cache_folder() / "packs" / _key(images, scale, colour, min_patch, described)
     pack = _load(place, scale, colour)
-    if pack is None:
+    if pack is None and degradation is None:
         pack = _earlier_pack(images, scale, colour, min_patch)
     if pack is None:
         remove_abandoned(place.parent)
         shutil.rmtree(place, ignore_errors=True)  # a power cut or somebody's tidying damaged it
         try:
-            _build(place, images, scale, colour, min_patch)
+            _build(place, images, scale, colour, min_patch, degradation)
         except OSError as error:
             raise UserError(
                 f"cannot write the decoded images to {place.parent}: {error.strerror}; "
@@ -107,7 +118,7 @@ def open_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> P
 
 def _earlier_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> Pack | None:
     """Return the pack that an earlier version made, whose key held less, of these very files."""
-    place = cache_folder() / "packs" / _key(images, scale, colour, min_patch, earlier=True)
+    place = cache_folder() / "packs" / _key(images, scale, colour, min_patch, "", earlier=True)
     try:
         made = (place / "index.npz").stat().st_mtime_ns
     except OSError:
@@ -140,11 +151,16 @@ def _fills_its_pixels(pack: Pack) -> bool:
     size = pack.size
     if size.dtype != np.int64 or size.shape[1:] != (2,) or not size.size or size.min() < 1:
         return False
+    if pack.lr_offset.shape != (len(size),) or pack.hr_offset.shape != (len(size),):
+        return False
     lr = size.prod(axis=1) * pack.channels
-    ends = (lr * (1 + pack.scale**2)).cumsum()
-    hr_offset = ends - lr * pack.scale**2
-    there = np.array_equal(pack.hr_offset, hr_offset)
-    return there and np.array_equal(pack.lr_offset, hr_offset - lr) and ends[-1] == len(pack.pixels)
+    hr = lr * pack.scale**2
+    last = np.append(pack.hr_offset[1:] != pack.hr_offset[:-1], True)  # of the variants of an image
+    ends = (lr + np.where(last, hr, 0)).cumsum()
+    if not np.array_equal(pack.lr_offset, ends - lr - np.where(last, hr, 0)):
+        return False
+    there = np.array_equal(pack.hr_offset[last], (ends - hr)[last])
+    return there and ends[-1] == len(pack.pixels)
 
 
 def _is_as_written(place: Path, pack: Pack) -> bool:
@@ -169,9 +185,15 @@ def _is_as_written(place: Path, pack: Pack) -> bool:
 
 
 def _key(
-    images: ImageSet, scale: int, colour: Colour, min_patch: int, earlier: bool = False
+    images: ImageSet,
+    scale: int,
+    colour: Colour,
+    min_patch: int,
+    described: str,
+    earlier: bool = False,
 ) -> str:
     digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, str(colour), min_patch)).encode())
+    digest.update(described.encode())
     for path in images.paths:
         status = path.stat()
         facts = [str(path.resolve()), status.st_size, status.st_mtime_ns]
@@ -180,18 +202,29 @@ def _key(
     return f"{images.name.rstrip('/')}-x{scale}-{colour}-{digest.hexdigest()[:16]}"
 
 
-def _build(place: Path, images: ImageSet, scale: int, colour: Colour, min_patch: int) -> None:
+def _build(
+    place: Path,
+    images: ImageSet,
+    scale: int,
+    colour: Colour,
+    min_patch: int,
+    degradation: Degradation | None,
+) -> None:
     try:
         with atomic_folder(place) as work:  # shared: several users may have one cache
             offsets, sizes, total = [], [], 0
             faults: list[str] = []
             digest = hashlib.sha256()
             with (work / "pixels.bin").open("wb") as file:
-                for lr, hr in training_pairs(images, scale, colour, min_patch, faults):
-                    offsets.append((total, total + lr.size))
-                    sizes.append(lr.shape[:2])
-                    total += lr.size + hr.size
-                    for pixels in (lr, hr):
+                pairs = training_pairs(images, scale, colour, min_patch, faults, degradation)
+                for variants, hr in pairs:
+                    end = total + sum(lr.size for lr in variants)
+                    for lr in variants:
+                        offsets.append((total, end))
+                        sizes.append(lr.shape[:2])
+                        total += lr.size
+                    total += hr.size
+                    for pixels in (*variants, hr):
                         data = pixels.tobytes()
                         file.write(data)
                         digest.update(data)

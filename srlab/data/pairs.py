@@ -9,6 +9,7 @@ from torch import Tensor
 
 from srlab.console.progress import show_progress
 from srlab.data.images import ImageSet
+from srlab.degradations.degradation import Degradation, picture_key
 from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
@@ -39,13 +40,15 @@ def read_pairs(
     colour: Colour,
     min_side: int,
     protocol: Protocol = Protocol.matlab,
+    degradation: Degradation | None = None,
 ) -> list[Pair]:
     """Decode a test set and degrade it.
 
     HR is converted to Y where ``colour`` is ``y``, rounded, cropped to a multiple of the scale; LR
     is MATLAB's bicubic of it, rounded to 8 bits. By ``vdsr`` LR is neither rounded nor clamped; by
-    ``basicsr`` both are RGB whatever the network sees, and a greyscale picture is, too. Of a set
-    with a ``crop`` the middle is read; it is never too small to be judged by the crop.
+    ``basicsr`` both are RGB whatever the network sees, and a greyscale picture is, too. A
+    degradation sees the picture as it is, rounds, and is converted then. Of a set with a ``crop``
+    the middle is read; it is never too small to be judged by the crop.
 
     Raises:
         UserError: A file is unreadable, or a side is under ``min_side`` HR pixels.
@@ -63,7 +66,10 @@ def read_pairs(
                 f"a side"
             )
         grey = whole.shape[1] == 1 and protocol != Protocol.basicsr
-        lr = shrink(hr, scale)
+        if degradation is not None:
+            lr = to_channels(degradation(whole, scale, picture_key(name)), colour)
+        else:
+            lr = shrink(hr, scale)
         levels = _levels(lr) if protocol == Protocol.vdsr else to_pixels(quantise(lr))
         return Pair(name, levels, to_pixels(whole if grey else hr))
 
@@ -83,9 +89,14 @@ def _levels(image: Tensor) -> np.ndarray:
 
 
 def training_pairs(
-    images: ImageSet, scale: int, colour: Colour, min_patch: int, faults: list[str]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the LR and HR pixels of every image at every shrink factor.
+    images: ImageSet,
+    scale: int,
+    colour: Colour,
+    min_patch: int,
+    faults: list[str],
+    degradation: Degradation | None = None,
+) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+    """Yield the LR variants and the HR pixels of every image at every shrink factor.
 
     Args:
         images: The data set.
@@ -93,6 +104,7 @@ def training_pairs(
         colour: ``y`` or ``rgb``.
         min_patch: The LR patch size that every image must hold.
         faults: Gets a line for each image that cannot be used.
+        degradation: What makes LR of HR; None: MATLAB's bicubic, of one variant.
 
     Raises:
         UserError: With these lines, if they are too many.
@@ -102,7 +114,8 @@ def training_pairs(
     for number, path in enumerate(images.paths, 1):
         show_progress(f"decoding {images.name}: {number}/{count}")
         try:
-            whole = to_channels(to_tensor(read_pixels(path)), colour)
+            whole = to_tensor(read_pixels(path))
+            whole = whole if degradation else to_channels(whole, colour)
             _check_size(path, whole, scale, min_patch)
         except UserError as error:
             faults.append(str(error))
@@ -111,13 +124,11 @@ def training_pairs(
         if passing or len(faults) > most:  # nothing is written: the others are only looked at
             continue
         for factor in images.shrink:
-            hr = whole
-            if factor < 1:
-                height, width = (round(n * factor) for n in whole.shape[-2:])
-                hr = quantise(resize(whole, height, width))
-            hr = crop_to_multiple(hr, scale)
-            if min(hr.shape[-2:]) >= min_patch * scale:
-                yield to_pixels(quantise(shrink(hr, scale))), to_pixels(hr)
+            hr = crop_to_multiple(_shrunk(whole, factor), scale)
+            if min(hr.shape[-2:]) < min_patch * scale:
+                continue
+            variants = _variants(hr, scale, colour, degradation, f"{path.name} {factor}")
+            yield [to_pixels(lr) for lr in variants], to_pixels(to_channels(hr, colour))
     show_progress("")
     if passing or len(faults) > most or len(faults) == count:
         more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
@@ -126,6 +137,24 @@ def training_pairs(
             f"where they are too small, lower trainer.patch_size"
         )
         raise UserError("\n".join([*faults[:_MOST_TOLD], *more, so]))
+
+
+def _shrunk(whole: Tensor, factor: float) -> Tensor:
+    if factor >= 1:
+        return whole
+    height, width = (round(n * factor) for n in whole.shape[-2:])
+    return quantise(resize(whole, height, width))
+
+
+def _variants(
+    hr: Tensor, scale: int, colour: Colour, degradation: Degradation | None, name: str
+) -> Iterator[Tensor]:
+    """Yield what is made of HR ``(1, C, sH, sW)``, rounded to 8 bits, as the network sees it."""
+    if degradation is None:
+        yield quantise(shrink(hr, scale))
+        return
+    for variant in range(degradation.variants):
+        yield to_channels(degradation(hr, scale, picture_key(name), variant), colour)
 
 
 def _may_pass(error: UserError) -> bool:

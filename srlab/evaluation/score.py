@@ -29,6 +29,7 @@ from srlab.metrics.ssim import ssim
 from srlab.words import Protocol
 
 MOST_DB = 100.0  # what an image counts as that is met exactly, or nearly: its PSNR is infinite
+BICUBIC = "MATLAB bicubic"  # what makes LR unless another degradation is chosen
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Score:
     ripple: float
 
 
-def protocol(scale: int | str, colour: str, kind: Protocol = Protocol.matlab) -> str:
+def protocol(
+    scale: int | str, colour: str, kind: Protocol = Protocol.matlab, degradation: str = BICUBIC
+) -> str:
     """Say in a line how scores are computed; ``scale`` may be the letter that stands for any."""
     if kind == Protocol.basicsr:
         seen = "RGB" if colour == "rgb" else "Y, chroma by bicubic"
@@ -53,7 +56,7 @@ def protocol(scale: int | str, colour: str, kind: Protocol = Protocol.matlab) ->
     lr = "not rounded" if kind == Protocol.vdsr else "rounded"
     return (
         f"{named}{seen} of BT.601 YCbCr (16-235) {luma}, peak 255, at most {MOST_DB:.0f} dB; "
-        f"LR = MATLAB bicubic / {scale}, {lr}; border of {scale} px shaved; "
+        f"LR = {degradation} / {scale}, {lr}; border of {scale} px shaved; "
         f"SSIM 11x11 Gaussian, sigma 1.5, valid; "
         f"ripple = checkerboard of period {scale} px in SR alone, rms in grey levels of 255; "
         f"mean over images"

@@ -10,7 +10,7 @@ from typing import Any
 
 from srlab.console.tables import aligned
 from srlab.evaluation.published import Published, published, published_for_other_data
-from srlab.evaluation.score import Score, mean_score, protocol
+from srlab.evaluation.score import BICUBIC, Score, mean_score, protocol
 from srlab.words import Protocol
 
 _COLUMNS = (
@@ -30,6 +30,7 @@ class Result:
         colour: What the network saw: ``y`` or ``rgb``.
         scores: One for each image.
         protocol: How they were computed.
+        degradation: What made LR of HR.
     """
 
     label: str
@@ -39,6 +40,7 @@ class Result:
     colour: str
     scores: list[Score]
     protocol: Protocol = Protocol.matlab
+    degradation: str = BICUBIC
 
 
 def console_table(results: Sequence[Result], per_image: bool) -> str:
@@ -59,7 +61,7 @@ def console_table(results: Sequence[Result], per_image: bool) -> str:
 
 
 def _protocol(result: Result) -> str:
-    return protocol(result.scale, result.colour, result.protocol)
+    return protocol(result.scale, result.colour, result.protocol, result.degradation)
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -91,7 +93,9 @@ def finite(value: float) -> float | None:
 
 
 def _figures(result: Result) -> list[Published]:
-    """Return what the papers report, the figure that comes first in front."""
+    """Return what the papers report, the figure that comes first in front; of bicubic LR alone."""
+    if result.degradation != BICUBIC:
+        return []
     asked = result.method, result.testset, result.scale
     return [f for f in (published(*asked), published_for_other_data(*asked)) if f is not None]
 

@@ -32,7 +32,7 @@ RESUMABLE = (
     "resume", "device", "trust", "trainer.devices", "trainer.workers", "trainer.threads",
 )  # fmt: skip
 
-_NO_VALSET: tuple[str, Any] = ("valset", {})
+_ABSENT: tuple[tuple[str, Any], ...] = (("valset", {}), ("degradation", {}))
 
 
 def create_run(folder: Path, config: dict[str, Any], device: torch.device) -> Path:
@@ -177,10 +177,13 @@ def check_as_saved(folder: Path, saved: dict[str, Any], config: dict[str, Any]) 
 def computed(config: dict[str, Any]) -> dict[str, Any]:
     """Return what a run computes, by dotted keys: where, and under what name, is left out.
 
-    A run without a validation set has none, whether its config knows of such or not.
+    A run without a validation set, or a degradation, has none, whether its config knows of such or
+    not.
     """
     flat, others = _flattened(config), (*RESUMABLE, "name", "run_dir")
-    return {k: v for k, v in flat.items() if k.split("[")[0] not in others and (k, v) != _NO_VALSET}
+    return {
+        k: v for k, v in flat.items() if k.split("[")[0] not in others and (k, v) not in _ABSENT
+    }
 
 
 def _flattened(node: Any, key: str = "") -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from srlab.assembly.training_run import build_state
+from srlab.assembly.learner import build_state
 from srlab.command_line.invocation import Invocation
 from srlab.commands.sweep.axes import split_axes
 from srlab.commands.sweep.launchers import check_launcher

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from srlab.assembly.training_run import build_state
+from srlab.assembly.learner import build_state
 from srlab.config.schema import TrainConfig
 from srlab.machine.device import wait_for
 from srlab.machine.precision import autocast_to, layer_type

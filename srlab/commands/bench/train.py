@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.assembly.training_run import build_state
+from srlab.assembly.learner import build_state
 from srlab.command_line.invocation import Invocation
 from srlab.commands.bench.bare_step import bare_candidates, seconds_a_step, seconds_when_warm
 from srlab.config.build import build

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from srlab.assembly.testsets import build_testsets, judge, read_testsets
+from srlab.assembly.testsets import build_degradation, build_testsets, judge, read_testsets
 from srlab.command_line.invocation import Invocation
 from srlab.commands.evaluate.networks import Row, asked_rows, is_several
 from srlab.commands.evaluate.paper_table import as_console, as_latex_table, as_markdown_page
@@ -19,6 +19,7 @@ from srlab.machine.shortage import enough_memory
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import make_dated_folder, make_folder
 from srlab.weights import shipped
+from srlab.words import Protocol
 
 
 def run(call: Invocation[EvaluateConfig]) -> float:
@@ -29,7 +30,9 @@ def run(call: Invocation[EvaluateConfig]) -> float:
     config = call.config
     keep_freed_memory()
     rows = asked_rows(config, choose_device(config.device))
-    check({"testset": config.testset})
+    check({"testset": config.testset, "degradation": config.degradation})
+    if config.degradation and config.protocol == Protocol.vdsr:
+        raise UserError("protocol=vdsr is of an LR by bicubic that is not rounded: no degradation")
     testsets = build_testsets(config.testset)
     folder, judged = _judge_all(config, rows, testsets)
 
@@ -57,12 +60,13 @@ def _judge_all(
 
     The largest scale comes first: what is too small to be judged is told before all work.
     """
+    degradation = build_degradation(config.degradation)
     upscalers = [row.network.upscaler(config.tile, row.ensemble) for row in rows]
     labels = [(row.network.label, row.network.scale) for row in rows]
     keep: list[Keep | None] = [None] * len(rows)
     folder, judged = None, {}
     for place in sorted({row.place for row in rows}, reverse=True):
-        pairs = read_testsets(testsets, *place, config.protocol)
+        pairs = read_testsets(testsets, *place, config.protocol, degradation)
         if folder is None:
             folder = _make_folder(config, rows)
             if config.pictures is not None:
@@ -73,7 +77,14 @@ def _judge_all(
             label, method = row.network.label, row.network.method
             with enough_memory("tile, which is in low-resolution pixels: tile=128"):
                 judged[k] = judge(
-                    upscalers[k], pairs, *place, label, method, config.protocol, keep[k]
+                    upscalers[k],
+                    pairs,
+                    *place,
+                    label,
+                    method,
+                    config.protocol,
+                    keep[k],
+                    degradation,
                 )
     assert folder is not None
     return folder, [judged[k] for k in range(len(rows))]
@@ -105,4 +116,6 @@ def _protocols(results: list[Result]) -> list[str]:
     """Return how the results were computed, of several scales in one line."""
     scales = {result.scale for result in results}
     scale = scales.pop() if len(scales) == 1 else "s"
-    return list(dict.fromkeys(protocol(scale, r.colour, r.protocol) for r in results))
+    return list(
+        dict.fromkeys(protocol(scale, r.colour, r.protocol, r.degradation) for r in results)
+    )

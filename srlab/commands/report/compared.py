@@ -9,7 +9,14 @@ import torch
 
 from srlab.assembly.checkpoints import trusted_roots
 from srlab.assembly.network import Network
-from srlab.assembly.testsets import build_testsets, find_testsets, judge, read_testsets
+from srlab.assembly.testsets import (
+    build_degradation,
+    build_testsets,
+    find_testsets,
+    judge,
+    read_testsets,
+)
+from srlab.assembly.training_checks import TRAINING_PARTS
 from srlab.command_line.invocation import Invocation
 from srlab.commands.evaluate.networks import Row, asked_rows
 from srlab.commands.report.networks import load_networks
@@ -25,6 +32,7 @@ from srlab.commands.report.results import (
 from srlab.config.check import check
 from srlab.config.schema import EvaluateConfig, ReportConfig, TrainConfig
 from srlab.data.images import ImageSet
+from srlab.degradations.degradation import Degradation
 from srlab.errors import UserError
 from srlab.evaluation.score import MOST_DB
 from srlab.evaluation.tables import Result
@@ -40,6 +48,7 @@ class Compared:
         results: What was scored.
         networks: By the name of what was judged.
         testsets: The images that it was judged on.
+        degradation: What made LR of them; None: MATLAB's bicubic.
         title: What the page is called.
         folder: Where reports go unless another folder is asked for.
         commands: Those that made what is compared.
@@ -48,6 +57,7 @@ class Compared:
     results: Results
     networks: dict[str, Network]
     testsets: list[ImageSet]
+    degradation: Degradation | None
     title: str
     folder: Path
     commands: list[str]
@@ -81,8 +91,12 @@ def _of_sweep(config: ReportConfig, path: str, device: torch.device) -> Compared
     first = results.runs[0].folder
     assert first is not None
     networks = load_networks(results.runs, device, config.trust)
-    testsets = find_testsets(read_run(first, [], TrainConfig()), trusted_roots(config.trust))
-    return Compared(results, networks, testsets, folder.name, folder, list(sweep.commands))
+    trained, roots = read_run(first, [], TrainConfig()), trusted_roots(config.trust)
+    testsets = find_testsets(trained, roots)
+    check({"degradation": trained.degradation}, (*roots, *TRAINING_PARTS))
+    degradation = build_degradation(trained.degradation)
+    commands = list(sweep.commands)
+    return Compared(results, networks, testsets, degradation, folder.name, folder, commands)
 
 
 def _of_networks(config: ReportConfig, device: torch.device) -> Compared:
@@ -106,7 +120,7 @@ def _of_networks(config: ReportConfig, device: torch.device) -> Compared:
     networks = {row.network.label: row.network for row in rows if row.asked}
     results = _gathered(judged)
     title = f"{len(results.choices)} networks" if len(judged) > 1 else judged[0].name
-    return Compared(results, networks, testsets, title, Path("runs"), [])
+    return Compared(results, networks, testsets, None, title, Path("runs"), [])
 
 
 def _listed(asked: object) -> list[object]:

@@ -27,7 +27,9 @@ def make_pictures(compared: Compared) -> tuple[dict[str, Any], dict[str, str]]:
     drawings: dict[str, str] = {}
     for number, why in wanted.items():
         testset, name = results.images[number]
-        example = open_example(paths[testset, name], network.scale, network.colour)
+        example = open_example(
+            paths[testset, name], network.scale, network.colour, compared.degradation
+        )
         whole = {run: upscaled(example, networks[run]) for run in firsts}
         if not drawings:
             drawings = draw_networks(results.choices, networks, whole)

@@ -195,11 +195,16 @@ def repeat_section(
             ],
         },
         "environment": [
-            ["protocol", protocol(results.scale, results.colour)],
+            ["protocol", _protocol(compared)],
             *_environment(results), *ours,
         ],
         "config": OmegaConf.to_yaml(OmegaConf.create(common)),
     }  # fmt: skip
+
+
+def _protocol(compared: Compared) -> str:
+    seen, by = (compared.results.scale, compared.results.colour), compared.degradation
+    return protocol(*seen) if by is None else protocol(*seen, degradation=by.name)
 
 
 def _environment(results: Results) -> list[list[str]]:
