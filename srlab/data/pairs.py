@@ -131,12 +131,16 @@ def training_pairs(
             yield [to_pixels(lr) for lr in variants], to_pixels(to_channels(hr, colour))
     show_progress("")
     if passing or len(faults) > most or len(faults) == count:
-        more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
-        so = (
-            f"so {len(faults)} of the {count} pictures cannot be trained on: leave them out or, "
-            f"where they are too small, lower trainer.patch_size"
-        )
-        raise UserError("\n".join([*faults[:_MOST_TOLD], *more, so]))
+        raise _refusal(faults, count)
+
+
+def _refusal(faults: list[str], count: int) -> UserError:
+    more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
+    so = (
+        f"so {len(faults)} of the {count} pictures cannot be trained on: leave them out or, "
+        f"where they are too small, lower trainer.patch_size"
+    )
+    return UserError("\n".join([*faults[:_MOST_TOLD], *more, so]))
 
 
 def _shrunk(whole: Tensor, factor: float) -> Tensor:
