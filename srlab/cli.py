@@ -9,7 +9,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from srlab.command_line.verbs import BENCHES, VERBS, Verb
+from srlab.command_line.verbs import BENCHES, DATA_SHOW, VERBS, Verb
 from srlab.console.failure import fail
 from srlab.errors import Interrupted, UserError
 
@@ -54,6 +54,9 @@ def main() -> None:
         complete(arguments)
     elif name == "bench":
         _bench(arguments)
+    elif name == "data" and arguments[:1] == ["show"]:
+        _tell_plugin_faults()
+        _run("data show", DATA_SHOW, arguments[1:])
     elif name in VERBS:
         _tell_plugin_faults()
         _run(name, VERBS[name], arguments)

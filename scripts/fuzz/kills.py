@@ -28,7 +28,7 @@ from PIL import Image
 from serving import start_server
 from small import SMALL, final_bits, make_pictures, same, srlab, warm_up
 
-from srlab.commands import data
+from srlab.commands.data import command as data
 
 _SECONDS = 300  # in which a command ends where the machine is busy with others
 _WITHIN = 20  # seconds in which all processes end

@@ -27,7 +27,7 @@ _LATE = (  # what commands import when they run
     "hydra._internal.hydra", "srlab.commands.train.command", "srlab.commands.sweep.command",
     "srlab.commands.evaluate", "srlab.commands.upscale.command", "srlab.commands.report.command",
     "srlab.commands.describe", "srlab.commands.convert.command", "srlab.commands.export",
-    "srlab.commands.data", "srlab.commands.bench.train", "srlab.commands.bench.upscale",
+    "srlab.commands.data.command", "srlab.commands.bench.train", "srlab.commands.bench.upscale",
     "srlab.commands.bench.evaluate", "srlab.commands.sweep.one_run", "srlab.reporting.document",
 )  # fmt: skip
 

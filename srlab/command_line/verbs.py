@@ -64,7 +64,7 @@ VERBS = {
         "export:run", "export",
     ),
     "data": Verb(
-        "list, fetch and check the public image sets", "data:run",
+        "list, fetch and check the public image sets; show what a training is fed", "data.command:run",
         interrupted="; the same command goes on with what has arrived",
     ),
     "bench": Verb("how fast training, upscaling or evaluating is here, beside the bare limit", ""),
@@ -75,4 +75,5 @@ BENCHES = {
     name: Verb("", f"bench.{name}:run", f"bench_{name}")
     for name in ("train", "upscale", "evaluate")
 }
-DATA = ("list", "fetch", "check")
+DATA = ("list", "fetch", "check", "show")
+DATA_SHOW = Verb("", "data.show:run", "data_show")

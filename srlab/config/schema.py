@@ -305,6 +305,31 @@ class ConvertConfig:
 
 
 @dataclass
+class DataShowConfig:
+    """A picture of what a training is fed.
+
+    Args:
+        scale: The factor s.
+        colour: Luma, or all three channels.
+        seed: What the batches of a training depend on.
+        patch_size: Side of a patch in LR pixels.
+        patches: How many are drawn.
+        data: The images to train on.
+        degradation: What makes low resolution of them; MATLAB's bicubic if empty.
+        output: The PNG file.
+    """
+
+    scale: int = 3
+    colour: Colour = Colour.rgb
+    seed: int = 0
+    patch_size: int = 32
+    patches: int = 8
+    data: dict[str, Any] = field(default_factory=dict)
+    degradation: dict[str, Any] = field(default_factory=dict)
+    output: str = "patches.png"
+
+
+@dataclass
 class BenchTrainConfig:
     """A measurement of how fast training is.
 

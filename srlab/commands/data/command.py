@@ -27,11 +27,13 @@ srlab data: the public image sets, by name
 usage: srlab data list
        srlab data fetch SET [SET ...]
        srlab data check [SET ...]
+       srlab data show [data=NAME] [degradation=NAME] [...]
 
   list   says which there are, and which of them are here
   fetch  downloads them from where they are published and verifies each file's SHA-256; what is
          here already is kept, and what was cut off goes on from there
   check  verifies the files that are here
+  show   draws what a training is fed; `srlab data show --help` says how
 
 Keys:
 
