@@ -64,7 +64,8 @@ VERBS = {
         "export:run", "export",
     ),
     "data": Verb(
-        "list, fetch and check the public image sets; show what a training is fed", "data.command:run",
+        "list, fetch and check the public image sets; show what a training is fed",
+        "data.command:run",
         interrupted="; the same command goes on with what has arrived",
     ),
     "bench": Verb("how fast training, upscaling or evaluating is here, beside the bare limit", ""),
