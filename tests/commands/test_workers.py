@@ -73,7 +73,7 @@ def equal(workplace, run):
 
 
 def test_two_workers_with_half_the_batch_each_equal_one_with_the_whole(workplace):
-    process = forked(workplace, "train", *settings("two"), "trainer.devices=2", first=FORKS_WORKERS)
+    process = forked(workplace, "train", *settings("two"), "trainer.devices=2")
     out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     assert f"{STEPS} steps on 2 processes" in out
@@ -148,7 +148,6 @@ def test_a_signal_while_a_save_takes_long_lets_all_of_them_save_and_leave(workpl
 @pytest.mark.parametrize("delay", [0.0, 2.0])
 def test_a_signal_while_workers_start_ends_them_all(workplace, delay):
     run = f"early{delay}"
-    # The workers are started, not forked: one that cannot be would end the run by itself.
     process = forked(workplace, "train", *settings(run, 100_000), "trainer.devices=2")
     wait_for(lambda: len(workers(process.pid)) == 2, process)
     time.sleep(delay)
