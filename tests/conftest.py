@@ -5,7 +5,9 @@ import gc
 import pytest
 import torch
 from hypothesis import settings
+from remembered import remember
 
+remember()
 torch.set_num_threads(1)  # of convolutions this small, more take far longer
 settings.register_profile("srlab", deadline=None, max_examples=30)
 settings.load_profile("srlab")
@@ -14,6 +16,7 @@ settings.load_profile("srlab")
 def pytest_collection_finish():
     """Keep the garbage collector from going through all that is imported again and again."""
     gc.freeze()
+    gc.set_threshold(50_000)  # seldom: a config that is composed makes thousands of objects
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -47,7 +47,7 @@ def followed(tmp_path_factory):
     """Do what the page says, in its order, and return the folder and what was printed."""
     folder = tmp_path_factory.mktemp("tutorial")
     text = re.sub(r"trainer\.steps=\d+", f"trainer.steps={STEPS}", PAGE.read_text())
-    text = text.replace("seed=0,1,2 ", "seed=0,1 ")
+    text = text.replace("seed=0,1,2 ", "seed=0 ")
     runs = {"bash": run_commands, "python": run_python}
     blocks = re.findall(r"^```(bash|python)\n(.*?)^```", text, re.M | re.S)
     return folder, [runs[language](block, folder) for language, block in blocks]
@@ -57,7 +57,7 @@ def test_every_command_of_the_tutorial_runs(followed):
     _, printed = followed
     assert len(printed) == 6
     assert f"{STEPS} steps on" in printed[0]
-    assert "4 runs, 0 of them finished" in printed[4]
+    assert "2 runs, 0 of them finished" in printed[4]
     assert re.fullmatch(r"bicubic  32\.99 dB\nours     \d\d\.\d\d dB\n", printed[5])
 
 

@@ -11,7 +11,9 @@ import tempfile
 from pathlib import Path
 
 from common import ran
+from remembered import remember
 
+remember()
 for name in ("torch._dynamo", "torch.onnx", "hydra_plugins.hydra_submitit_launcher.config"):
     with contextlib.suppress(ImportError):
         importlib.import_module(name)

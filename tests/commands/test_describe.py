@@ -48,8 +48,12 @@ def test_a_description_has_the_layers_the_costs_and_the_relatives(capsys):
     assert "deconv is the same, biases aside, as: deconv_9x9, pixel_shuffle" in text
 
 
-def test_every_upsampler_can_be_described(capsys):
-    for upsampler, _ in upsampler_configs():
+def test_every_kind_of_upsampler_can_be_described(capsys):
+    kinds = {
+        option_node("upsampler", n, "upsampler", 2)["_target_"]: n for n, _ in upsampler_configs()
+    }
+    assert len(kinds) > 5
+    for upsampler in kinds.values():
         described("espcn", upsampler, scale=2)
         assert f"ESPCN with {upsampler}, x2, Y" in capsys.readouterr().out
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 from importlib.util import find_spec
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from common import command_line, ran, save_pictures, start, wait_for
+from common import command_line, ran, save_pictures, wait_for
 from forks import forked
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -159,14 +158,20 @@ def hyperparameters(run):
     return found
 
 
-def test_more_values_join_those_there_are(workplace):
+@pytest.fixture(scope="module")
+def joined(workplace):
+    """The sweep that ran through, which a second seed joined; when its first runs were made."""
     [folder] = (workplace / "runs/sweeps").iterdir()
-    before = {p: p.stat().st_mtime_ns for p in folder.glob("*/last.pt")}
-    four = [*TWO, "seed=0,1"]
-    assert "4 runs, 2 of them finished" in sweep(workplace, *four)
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*/last.pt")}
+    assert "4 runs, 2 of them finished" in sweep(workplace, *TWO, "seed=0,1")
+    return folder, before
+
+
+def test_more_values_join_those_there_are(workplace, joined):
+    folder, before = joined
     assert list((workplace / "runs/sweeps").iterdir()) == [folder]
     assert all(path.stat().st_mtime_ns == time_before for path, time_before in before.items())
-    assert "4 runs, 4 of them finished" in sweep(workplace, *four)
+    assert "4 runs, 4 of them finished" in sweep(workplace, *TWO, "seed=0,1")
     refused = sweep(workplace, TWO[0], TWO[2], f"sweep_dir={folder}", "trainer.steps=4", code=2)
     assert "trainer.steps=30, not 4" in refused
     assert hyperparameters(folder / "seed1-deconv") == {"seed": 1.0, "upsampler": "deconv"}
@@ -191,10 +196,10 @@ def test_a_run_of_a_job_is_that_of_this_process(workplace, monkeypatch):
 
 def test_runs_go_to_other_processes_which_a_signal_stops_too(workplace):
     skip_without("joblib")
-    process = start(
+    process = forked(
         workplace, "sweep", *SETTINGS, "trainer.steps=100_000", "trainer.save_every=10",
         "seed=0,1,2", "sweep_dir=beside", "hydra/launcher=parallel", "hydra.launcher.n_jobs=2",
-        start_new_session=True,
+        first="import os; os.setsid()",
     )  # fmt: skip
     runs = [workplace / "beside" / f"seed{seed}" for seed in range(2)]
     try:
@@ -214,29 +219,23 @@ def test_runs_go_to_other_processes_which_a_signal_stops_too(workplace):
             os.close(handle)
 
 
-def test_a_sweep_with_until_that_stops_twice_ends_as_one_that_ran_through(workplace):
-    arguments = [
-        "upsampler=deconv,pixel_shuffle", "trainer.steps=4", "until=1e-9", "most_seeds=3",
-    ]  # fmt: skip
-    whole = sweep(workplace, *arguments, "sweep_dir=until")
-    names = {f"seed{seed}-{head}" for seed in range(3) for head in ("deconv", "pixel_shuffle")}
-    assert results(workplace / "until").keys() == names
-    assert "1 of 1 comparisons undecided to 1e-09 dB, with 1 seed: one more is added" in whole
-    ended = re.search(r"with 3 seeds, which is what most_seeds=3 allows: .*", whole)[0]
-    for step in (6, 9):  # in the second run, and of what is left then in a seed that was added
-        with stopped_at(step):
-            assert "saved" in sweep(workplace, *arguments, "sweep_dir=again", code=130)
-    assert len(results(workplace / "again")) == 3
-    assert ended in sweep(workplace, *arguments, "sweep_dir=again")
-    equal(results(workplace / "until"), results(workplace / "again"))
-    assert ended in sweep(workplace, *arguments, "sweep_dir=again")  # nothing is trained
+def test_a_sweep_with_until_that_stops_ends_as_one_that_was_given_its_seeds(workplace, joined):
+    shutil.copytree(workplace / "whole", workplace / "until")
+    arguments = [*TWO, "until=1e-9", "most_seeds=2", "sweep_dir=until"]
+    with stopped_at(35):  # in the second run of the seed that was added
+        said = sweep(workplace, *arguments, code=130)
+    assert "1 of 1 comparisons undecided to 1e-09 dB, with 1 seed: one more is added" in said
+    assert "stopped in seed1-pixel_shuffle, which is saved" in said
+    said = sweep(workplace, *arguments)
+    assert "with 2 seeds, which is what most_seeds=2 allows: " in said
+    equal(results(joined[0]), results(workplace / "until"))
 
 
-def test_seeds_are_added_until_all_is_decided_and_no_further(workplace):
-    arguments = ["upsampler=deconv,pixel_shuffle", "trainer.steps=4", "sweep_dir=wide"]
-    said = sweep(workplace, *arguments, "until=1000")
+def test_seeds_are_added_until_all_is_decided_and_no_further(workplace, joined):
+    said = sweep(workplace, *TWO, f"sweep_dir={joined[0]}", "until=1000")  # nothing is trained
+    assert "undecided to 1000.0 dB, with 1 seed: one more is added" in said
     assert "the comparison is decided to 1000.0 dB, with 2 seeds" in said
-    assert len(results(workplace / "wide")) == 4
+    assert len(results(joined[0])) == 4
 
 
 MISTAKES = [

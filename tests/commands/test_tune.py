@@ -14,16 +14,18 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from srlab.assembly import training_run
+from srlab.commands.tune import command
 from srlab.commands.tune.search import Candidate, beside, best_of, halving, stops_of
+from srlab.errors import UserError
 from srlab.training import loop
 
 SETTINGS = [
     "scale=2", "data=folder", "data.path=train", "testset=folder", "testset.folder.path=test",
     "valset=folder", "valset.path=val", "device=cpu", "trainer.batch_size=2",
-    "trainer.patch_size=8", "trainer.steps=8", "trainer.eval_every=2",
+    "trainer.patch_size=8", "trainer.steps=4", "trainer.eval_every=2",
 ]  # fmt: skip
 HEADS = "upsampler=deconv,boxed"
-BEST = {"Deconv": 0.004, "Boxed": 0.001}
+BEST = {"Deconv": 0.002, "Boxed": 0.001}
 
 
 @pytest.fixture(scope="module")
@@ -98,75 +100,80 @@ def counted(monkeypatch):
 
 
 def test_a_tuning_that_is_stopped_goes_on_and_sweeps_use_what_it_found(workplace, known, counted):
-    # The ladder is 0.00025 to 0.004: deconv's best is at its end, boxed's within.
-    counted["until"] = 21
-    assert "the same command goes on" in tune(workplace, "sweep_dir=tuned", code=130)
+    # Of these rates deconv's best is at the end, boxed's within.
+    search = ["optim.lr=0.0005,0.001,0.002", "stops=[0.5]", "sweep_dir=tuned"]
+    counted["until"] = 7
+    assert "the same command goes on" in tune(workplace, *search, code=130)
     assert not (workplace / "tuned/tuned.json").exists()
-    said = tune(workplace, "sweep_dir=tuned")
+    said = tune(workplace, *search)
     assert "PSNR on 1 pictures of val/" in said
     best = found(workplace / "tuned")
-    assert best["upsampler=deconv"]["overrides"] == ["optim.lr=0.004"]
+    assert best["upsampler=deconv"]["overrides"] == ["optim.lr=0.002"]
     assert best["upsampler=boxed"]["overrides"] == ["optim.lr=0.001"]
     assert all(choice["bracketed"] and choice["psnr"] == 40 for choice in best.values())
     ended = steps(workplace / "tuned")
     assert ended == {
-        ("Deconv", 0.00025): 2, ("Deconv", 0.0005): 2, ("Deconv", 0.001): 4,
-        ("Deconv", 0.002): 8, ("Deconv", 0.004): 8, ("Deconv", 0.008): 8,
-        ("Boxed", 0.00025): 2, ("Boxed", 0.0005): 8, ("Boxed", 0.001): 8,
-        ("Boxed", 0.002): 8, ("Boxed", 0.004): 2,
+        ("Deconv", 0.0005): 2, ("Deconv", 0.001): 4, ("Deconv", 0.002): 4, ("Deconv", 0.004): 4,
+        ("Boxed", 0.0005): 4, ("Boxed", 0.001): 4, ("Boxed", 0.002): 4,
     }  # fmt: skip
     assert counted["steps"] == sum(ended.values())  # none was taken twice
 
-    said = tune(workplace, "sweep_dir=tuned", "keep=1")
-    assert set(steps(workplace / "tuned").values()) == {8}
-    assert counted["steps"] == 8 * len(ended)
-    assert found(workplace / "tuned")["upsampler=deconv"]["overrides"] == ["optim.lr=0.004"]
+    tune(workplace, *search, "keep=1")
+    assert set(steps(workplace / "tuned").values()) == {4}
+    assert counted["steps"] == 4 * len(ended)
+    assert found(workplace / "tuned")["upsampler=deconv"]["overrides"] == ["optim.lr=0.002"]
 
     sweep = ["sweep", *SETTINGS, "tuned=tuned"]
-    done = ran(workplace, *sweep, HEADS, "seed=1", "sweep_dir=swept")
+    done = ran(workplace, *sweep, HEADS, "seed=0", "sweep_dir=swept")
     assert done.returncode == 0, done.stderr
     rates = dict(steps(workplace / "swept").keys())
     assert rates == BEST
-    for mistake, told in (
+    other = ["upsampler=deconv", "loss=l1,mse", "testset.folder.path=val", "sweep_dir=train"]
+    for mistake, *told in (
         (["upsampler=deconv,resize_conv"], "tuned has nothing for upsampler=resize_conv"),
         ([HEADS, "optim.lr=1e-3"], "tuned was tuned for it: optim.lr=1e-3"),
         ([HEADS, "tuned=swept"], "swept has no tuned.json"),
+        (
+            other,
+            "1 of the 1 pictures of val/ chose what tuned found",
+            "tuned was tuned with other settings (loss=l1,mse)",
+        ),
     ):
         refused = ran(workplace, *sweep, *mistake)
         assert refused.returncode == 2
-        assert told in refused.stderr
-    told = ran(
-        workplace, *sweep, "upsampler=deconv", "testset.folder.path=val", "loss=l1,mse",
-        "sweep_dir=told",
-    )  # fmt: skip
-    assert "1 of the 1 pictures of val/ chose what tuned found" in told.stderr
-    assert "tuned was tuned with other settings (loss=l1,mse)" in told.stderr
+        assert all(sentence in refused.stderr for sentence in told), refused.stderr
     # A run that paused and went on is what it would have been without.
-    alone = ["train", *SETTINGS, "upsampler=deconv", "optim.lr=0.00025", "run_dir=alone"]
-    assert ran(workplace, *alone).returncode == 0
     one, other = (
         torch.load(workplace / run / "last.pt", weights_only=True)
-        for run in ("alone", "tuned/seed0-deconv-lr0.00025")
+        for run in ("swept/seed0-boxed", "tuned/seed0-boxed-lr0.001")
     )
     assert all(torch.equal(w, other["weights"][k]) for k, w in one["weights"].items())
     assert one["training"]["history"] == other["training"]["history"]
 
 
+def test_without_rates_those_around_the_one_of_the_optimizer_are_tried(workplace, monkeypatch):
+    def tell(_, fixed, axes, *__):
+        raise UserError(f"{axes}")
+
+    monkeypatch.setattr(command, "make_plan", tell)
+    said = tune(workplace, "optim.lr=0.1", code=2)
+    assert "'optim.lr': ['0.025', '0.05', '0.1', '0.2', '0.4']" in said
+
+
 def test_a_rate_that_diverges_loses_and_ends_nothing(workplace):
-    said = tune(
-        workplace, "optim=sgd", "optim.lr=1e-3,1e30", "extend=0", "stops=[]", "sweep_dir=diverging"
-    )
+    search = ["optim=sgd", "optim.lr=1e-3,1e30", "extend=0", "stops=[]", "sweep_dir=diverging"]
+    said = tune(workplace, *search)
     assert "1e+30: failed" in said
     assert "upsampler=deconv: optim.lr=0.001 is at an end of what was tried" in said
     assert found(workplace / "diverging")["upsampler=boxed"]["overrides"] == ["optim.lr=0.001"]
     # What another search finds joins it.
-    more = ["optim=sgd", "optim.lr=1e-3,2e-3", "extend=0", "stops=[]", "sweep_dir=diverging"]
-    done = ran(workplace, "tune", "upsampler=boxed,resize_conv", *SETTINGS, *more)
+    search[1] = "optim.lr=1e-3,2e-3"
+    done = ran(workplace, "tune", "upsampler=boxed,resize_conv", *SETTINGS, *search)
     assert done.returncode == 0, done.stderr
     assert found(workplace / "diverging").keys() == {
         "upsampler=deconv", "upsampler=boxed", "upsampler=resize_conv"
     }  # fmt: skip
-    done = ran(workplace, "tune", "upsampler=resize_conv", *SETTINGS, *more)
+    done = ran(workplace, "tune", "upsampler=resize_conv", *SETTINGS, *search)
     assert "diverging holds what another tuning found" in done.stderr
 
 

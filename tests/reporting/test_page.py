@@ -125,21 +125,32 @@ def wait(page, condition):
     )
 
 
-@pytest.fixture
-def page(browser, tmp_path):
-    """Open the page from disk; at the end nothing was complained of, and nothing else asked for."""
-    file = tmp_path / "index.html"
+@pytest.fixture(scope="module")
+def tab(browser, tmp_path_factory):
+    """A tab, the page's file, and what the tab has complained of and asked for."""
+    file = tmp_path_factory.mktemp("page") / "index.html"
     file.write_text(render(context()))
-    tab = browser.new_page(viewport={"width": 1280, "height": 900})
-    said, asked = [], []
+    tab, said, asked = browser.new_page(), [], []
     tab.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
     tab.on("pageerror", lambda error: said.append(str(error)))
     tab.on("request", lambda request: asked.append(request.url))
-    tab.goto(f"file://{file}")
-    wait(tab, "srlabViewer.ready()")
-    settle(tab)  # decoded is not drawn yet
-    yield tab
+    yield tab, file, said, asked
     tab.close()
+
+
+@pytest.fixture
+def page(tab):
+    """Open the page from disk; at the end nothing was complained of, and nothing else asked for."""
+    page, file, said, asked = tab
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(media="screen", color_scheme="light")
+    page.mouse.move(0, 0)
+    said.clear()
+    asked.clear()
+    page.goto(f"file://{file}")
+    wait(page, "srlabViewer.ready()")
+    settle(page)  # decoded is not drawn yet
+    yield page
     assert said == []
     assert [url for url in asked if not url.startswith("data:")] == [f"file://{file}"]
 
