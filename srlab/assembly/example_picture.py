@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from srlab.data.images import ImageSet
 from srlab.degradations.degradation import Degradation, picture_key
 from srlab.evaluation.comparison import comparison
-from srlab.imaging.colour import quantise
+from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, enlarge, shrink
 from srlab.inference.colour import upscale_colour
@@ -51,11 +51,19 @@ class ExamplePicture:
 
 
 def open_example(
-    path: Path, scale: int, colour: Colour, degradation: Degradation | None = None
+    images: ImageSet,
+    number: int,
+    scale: int,
+    colour: Colour,
+    degradation: Degradation | None = None,
 ) -> ExamplePicture:
-    """Read a test image and degrade it; without a degradation by MATLAB's bicubic."""
+    """Read an image of a test set with the LR that it is judged by."""
+    path = images.paths[number]
     hr = crop_to_multiple(to_tensor(read_pixels(path)), scale)
-    if degradation is not None:
+    if images.low:
+        lr = to_tensor(read_pixels(images.low[number]))
+        lr = lr if lr.shape[1] == hr.shape[1] else to_channels(lr, Colour.rgb)[:, : hr.shape[1]]
+    elif degradation is not None:
         lr = degradation(hr, scale, picture_key(path.stem))
     else:
         lr = quantise(shrink(hr, scale))

@@ -18,7 +18,7 @@ from srlab.data.images import ImageSet
 from srlab.data.pairs import Pair, read_pairs
 from srlab.degradations.degradation import Degradation
 from srlab.errors import UserError
-from srlab.evaluation.score import BICUBIC, Score, scores, smallest_side
+from srlab.evaluation.score import Score, scores, smallest_side
 from srlab.evaluation.tables import Result
 from srlab.inference.colour import upscale_colour
 from srlab.machine import ranks
@@ -119,7 +119,6 @@ def judge(
     method: str | None,
     protocol: Protocol = Protocol.matlab,
     keep: Callable[[str, str, Tensor], None] | None = None,
-    degradation: Degradation | None = None,
 ) -> list[Result]:
     """Score an upscaler on every test set; several threads call it at a time.
 
@@ -134,7 +133,6 @@ def judge(
         method: Its name in a paper, or None.
         protocol: How it is judged.
         keep: Gets test set, image and the SR that is judged.
-        degradation: What made LR of the pairs; None: MATLAB's bicubic.
     """
     if protocol == Protocol.basicsr:
         upscale = partial(upscale_colour, upscale=upscale, colour=colour, scale=scale)
@@ -148,11 +146,13 @@ def judge(
 
     judged = scores(upscale, share, scale, protocol != Protocol.basicsr, keep_named)
     done = iter(ranks.gather(list(_counted(sets, judged)), len(images)))
-    seen, lr_by = (scale, colour), BICUBIC if degradation is None else degradation.name
     return [
-        Result(label, method, name, *seen, list(islice(done, len(testset))), protocol, lr_by)
+        Result(
+            label, method, name, scale, colour, list(islice(done, len(testset))), protocol,
+            testset[0].made_by,
+        )
         for name, testset in pairs.items()
-    ]
+    ]  # fmt: skip
 
 
 def _counted(names: list[str], judged: Iterator[Score]) -> Iterator[Score]:

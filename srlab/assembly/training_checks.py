@@ -9,8 +9,10 @@ import torch
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.ranges import check_rates, check_training_numbers
 from srlab.config.schema import TrainConfig
+from srlab.data.given import misfit
 from srlab.data.images import ImageSet
 from srlab.data.pack import Pack
+from srlab.degradations.degradation import Degradation
 from srlab.errors import ConfigError, UserError
 from srlab.machine import ranks
 from srlab.machine.device import check_precision, choose_device
@@ -19,6 +21,7 @@ from srlab.machine.device import check_precision, choose_device
 TRAINING_PARTS = (
     "srlab.losses",
     "srlab.training.schedule",
+    "srlab.data.given",
     "srlab.data.images",
     "srlab.data.named",
     "srlab.data.photos",
@@ -101,6 +104,24 @@ def tell_left_out(images: ImageSet, pack: Pack) -> None:
     if pack.left_out and ranks.rank() == 0:
         count = f"{len(pack.left_out)} of the {len(images.paths)} pictures of {images.name}"
         print("\n".join([f"left out {count}:", *pack.left_out]))
+
+
+def check_degradable(images: ImageSet, degradation: Degradation | None) -> None:
+    """Check that low resolution is not both brought along and made.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if images.low and degradation is not None:
+        raise ConfigError(f"{images.name} brings low resolution along: leave degradation=bicubic")
+
+
+def tell_misfit(images: ImageSet, scale: int) -> None:
+    """Say where low resolution that is brought along does not lie where a bicubic one would."""
+    found = misfit(images, scale).told if images.low else None
+    if found and ranks.rank() == 0:
+        so = "it is moved back" if images.aligned else "data.align=true moves it back"
+        print(f"LR of {images.name} {found}, beside a bicubic one of its HR: {so}")
 
 
 def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> None:

@@ -19,14 +19,18 @@ from srlab.assembly.testsets import (
     read_testsets,
     warn_of_overlap,
 )
-from srlab.assembly.training_checks import check_everything, tell_left_out
+from srlab.assembly.training_checks import (
+    check_degradable,
+    check_everything,
+    tell_left_out,
+    tell_misfit,
+)
 from srlab.config.build import build, without_warning
 from srlab.config.plain import plain_config
 from srlab.config.schema import TrainConfig
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
 from srlab.data.patches import PatchBatches
-from srlab.degradations.degradation import Degradation
 from srlab.evaluation.methods import method_of
 from srlab.evaluation.network import ripple_on_flats
 from srlab.evaluation.score import Score, mean_score
@@ -65,7 +69,6 @@ class TrainingRun:
     validation: list[Pair]
     chooser: str
     example: ExamplePicture
-    degradation: Degradation | None
     method: str | None
     seconds: float = 0.0  # of training so far, without the evaluations
 
@@ -132,7 +135,7 @@ class TrainingRun:
         self, upscale: Upscale, pairs: dict[str, list[Pair]], label: str, method: str | None
     ) -> list[Result]:
         seen = self.config.scale, self.config.colour
-        return judge(upscale, pairs, *seen, label, method, degradation=self.degradation)
+        return judge(upscale, pairs, *seen, label, method)
 
     def chosen_by(self, record: dict[str, Any]) -> float:
         """Return the score of a record of the history by which is chosen."""
@@ -194,20 +197,22 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     if ranks.rank() > 0:  # or all ranks would decode all images at once
         ranks.wait_for_first()
     degradation = build_degradation(config.degradation)
+    check_degradable(images, degradation)
     seen = config.scale, config.colour
     pack = open_pack(images, *seen, trainer.patch_size, degradation)
     if ranks.rank() == 0:
         ranks.wait_for_first()
     tell_left_out(images, pack)
+    tell_misfit(images, config.scale)
     pairs = read_testsets(testsets, *seen, degradation=degradation)
     chooser = (valset or testsets[0]).name
     validating = read_testsets([valset] if valset else [], *seen, degradation=degradation)
     validation = validating.get(chooser, [])
     warn_of_overlap(images, valset, testsets)
-    example = open_example(testsets[0].paths[0], *seen, degradation)
+    example = open_example(testsets[0], 0, *seen, degradation)
     method = method_of(config.model)
     parts = config, device, state, objective, schedule, pack, pairs, validation, chooser
-    return TrainingRun(*parts, example, degradation, method)
+    return TrainingRun(*parts, example, method)
 
 
 def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None:
@@ -224,7 +229,6 @@ def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None
     with without_warning():
         build_state(config, torch.device("cpu"))
     build(config.schedule, "schedule")
-    build(config.data, "data")
+    check_degradable(build(config.data, "data"), build_degradation(config.degradation))
     build_testsets(config.testset)
     build_valset(config)
-    build_degradation(config.degradation)

@@ -20,16 +20,28 @@ class ImageSet:
         shrink: Factors in (0, 1] by which each training image is shrunk before patches are drawn
             from it; 1 is the image itself.
         crop: Side in HR pixels of the middle of each image that is judged; 0: all of it.
+        low: The low-resolution image of each, where they are brought along; else they are made.
+        aligned: Whether those are moved to where low resolution lies that is made, before a
+            training sees them.
     """
 
     name: str
     paths: tuple[Path, ...]
     shrink: tuple[float, ...] = (1.0,)
     crop: int = 0
+    low: tuple[Path, ...] = ()
+    aligned: bool = False
 
     def __post_init__(self):
         if not self.shrink or not all(0 < f <= 1 for f in self.shrink):
             raise ValueError(f"shrink takes factors above 0 and up to 1, got {list(self.shrink)}")
+        if self.low and (len(self.low) != len(self.paths) or self.shrink != (1.0,) or self.crop):
+            raise ValueError("low wants an image for each of paths, and neither shrink nor crop")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files: high resolution, then low."""
+        return (*self.paths, *self.low)
 
     @property
     def named(self) -> dict[str, Path]:

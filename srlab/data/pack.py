@@ -194,7 +194,8 @@ def _key(
 ) -> str:
     digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, str(colour), min_patch)).encode())
     digest.update(described.encode())
-    for path in images.paths:
+    digest.update(f"aligned={images.aligned}".encode() if images.low else b"")
+    for path in images.files:
         status = path.stat()
         facts = [str(path.resolve()), status.st_size, status.st_mtime_ns]
         facts += [] if earlier else [status.st_ctime_ns]

@@ -8,8 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from srlab.console.progress import show_progress
+from srlab.data.given import given_low
 from srlab.data.images import ImageSet
-from srlab.degradations.degradation import Degradation, picture_key
+from srlab.degradations.degradation import BICUBIC, Degradation, picture_key
 from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
@@ -17,6 +18,7 @@ from srlab.imaging.resample import crop_to_multiple, resize, shrink
 from srlab.imaging.threads import map_in_threads
 from srlab.words import Colour, Protocol
 
+AS_GIVEN = "as given"  # what made LR that a set brings along
 _MOST_TOLD = 20  # images that cannot be used
 _ONE_IN = 10  # images may be left out of a training: one in so many, or one
 
@@ -26,12 +28,14 @@ class Pair:
     """One test image: levels of 0 to 255, ``lr (H, W, C)`` and uint8 ``hr (sH, sW, C)``.
 
     ``lr`` is uint8 too, or float32 where it is not rounded. A greyscale picture keeps the one
-    channel of its ``hr`` also where the network sees RGB, unless it is judged as RGB.
+    channel of its ``hr`` also where the network sees RGB, unless it is judged as RGB. ``made_by``
+    says what made ``lr``.
     """
 
     name: str
     lr: np.ndarray
     hr: np.ndarray
+    made_by: str = BICUBIC
 
 
 def read_pairs(
@@ -47,8 +51,9 @@ def read_pairs(
     HR is converted to Y where ``colour`` is ``y``, rounded, cropped to a multiple of the scale; LR
     is MATLAB's bicubic of it, rounded to 8 bits. By ``vdsr`` LR is neither rounded nor clamped; by
     ``basicsr`` both are RGB whatever the network sees, and a greyscale picture is, too. A
-    degradation sees the picture as it is, rounds, and is converted then. Of a set with a ``crop``
-    the middle is read; it is never too small to be judged by the crop.
+    degradation sees the picture as it is, rounds, and is converted then. LR that a set brings along
+    is taken as it is. Of a set with a ``crop`` the middle is read; it is never too small to be
+    judged by the crop.
 
     Raises:
         UserError: A file is unreadable, or a side is under ``min_side`` HR pixels.
@@ -57,21 +62,24 @@ def read_pairs(
     if protocol == Protocol.basicsr:
         colour = Colour.rgb
 
+    low = dict(zip(images.paths, images.low, strict=False))  # of sets that bring it along
+    made_by = AS_GIVEN if low else degradation.name if degradation else BICUBIC
+
     def read(name: str, path: Path) -> Pair:
         whole = crop_to_multiple(_middle(to_tensor(read_pixels(path)), side), scale)
         hr = to_channels(whole, colour)
         if min(hr.shape[-2:]) < min_side:
-            raise UserError(
-                f"{path} is too small to be judged at scale {scale}: it needs {min_side} pixels "
-                f"a side"
-            )
+            needs = f"it needs {min_side} pixels a side"
+            raise UserError(f"{path} is too small to be judged at scale {scale}: {needs}")
         grey = whole.shape[1] == 1 and protocol != Protocol.basicsr
-        if degradation is not None:
+        if low:
+            lr = to_channels(to_tensor(read_pixels(low[path])), colour)
+        elif degradation is not None:
             lr = to_channels(degradation(whole, scale, picture_key(name)), colour)
         else:
             lr = shrink(hr, scale)
         levels = _levels(lr) if protocol == Protocol.vdsr else to_pixels(quantise(lr))
-        return Pair(name, levels, to_pixels(whole if grey else hr))
+        return Pair(name, levels, to_pixels(whole if grey else hr), made_by)
 
     return list(map_in_threads(lambda item: read(*item), images.named.items()))
 
@@ -117,17 +125,17 @@ def training_pairs(
             whole = to_tensor(read_pixels(path))
             whole = whole if degradation else to_channels(whole, colour)
             _check_size(path, whole, scale, min_patch)
+            given = [given_low(images, number - 1, scale, colour)] if images.low else []
         except UserError as error:
             faults.append(str(error))
             passing |= _may_pass(error)
             continue
-        if passing or len(faults) > most:  # nothing is written: the others are only looked at
-            continue
-        for factor in images.shrink:
+        refused = passing or len(faults) > most  # nothing is written: the others are looked at
+        for factor in images.shrink if not refused else ():
             hr = crop_to_multiple(_shrunk(whole, factor), scale)
             if min(hr.shape[-2:]) < min_patch * scale:
                 continue
-            variants = _variants(hr, scale, colour, degradation, f"{path.name} {factor}")
+            variants = given or _variants(hr, scale, colour, degradation, f"{path.name} {factor}")
             yield [to_pixels(lr) for lr in variants], to_pixels(to_channels(hr, colour))
     show_progress("")
     if passing or len(faults) > most or len(faults) == count:

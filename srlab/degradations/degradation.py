@@ -10,6 +10,8 @@ from torch import Tensor
 from srlab.errors import UserError
 from srlab.imaging.colour import quantise
 
+BICUBIC = "MATLAB bicubic"  # what makes low resolution unless another degradation is chosen
+
 # From a picture ``(1, C, H, W)``, float64, C is 1 or 3, in ``[0, 1]`` or a little beyond, to
 # another; with what it draws from, and the height and width of low resolution.
 Step = Callable[[Tensor, np.random.Generator, tuple[int, int]], Tensor]

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from srlab.degradations.degradation import BICUBIC
 from srlab.imaging.colour import luma, quantise
 from srlab.imaging.files import to_tensor
 from srlab.imaging.resample import crop
@@ -29,7 +30,6 @@ from srlab.metrics.ssim import ssim
 from srlab.words import Protocol
 
 MOST_DB = 100.0  # what an image counts as that is met exactly, or nearly: its PSNR is infinite
-BICUBIC = "MATLAB bicubic"  # what makes LR unless another degradation is chosen
 
 
 @dataclass(frozen=True)

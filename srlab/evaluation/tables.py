@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from srlab.console.tables import aligned
+from srlab.degradations.degradation import BICUBIC
 from srlab.evaluation.published import Published, published, published_for_other_data
-from srlab.evaluation.score import BICUBIC, Score, mean_score, protocol
+from srlab.evaluation.score import Score, mean_score, protocol
 from srlab.words import Protocol
 
 _COLUMNS = (

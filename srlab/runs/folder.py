@@ -25,7 +25,7 @@ _FILES = (
 )  # fmt: skip
 
 # Where pictures lie: they may have moved; that they are the same is checked.
-_PLACE = re.compile(r"(data|valset|testset\.\w+)\.(path|root)")
+_PLACE = re.compile(r"(data|valset|testset\.\w+)\.(path|root|lr|hr)")
 
 # What may change when a run is resumed: where it is computed and who loads, not what.
 RESUMABLE = (
@@ -228,6 +228,6 @@ def make_paths_absolute(config: TrainConfig) -> None:
     if config.start and (config.start not in shipped() or Path(config.start).exists()):
         config.start = str(Path(config.start).expanduser().absolute())
     for node in (config.data, config.valset, *config.testset.values()):
-        for key in ("path", "root"):
+        for key in ("path", "root", "lr", "hr"):
             if isinstance(node, dict) and isinstance(node.get(key), str) and node[key]:
                 node[key] = str(Path(node[key]).expanduser().absolute())

@@ -21,7 +21,7 @@ def test_the_sheet_has_the_patches_of_the_first_batch(tmp_path):
     ]  # fmt: skip
     done = ran(tmp_path, "data", "show", *arguments)
     assert done.returncode == 0, done.stderr
-    assert "3 patches of train/ by noise (DN)" in done.stdout
+    assert "3 patches of train/, LR by noise (DN)" in done.stdout
     sheet = np.asarray(Image.open(tmp_path / "shown.png"))
     degrade = Degradation("noise (DN)", {"shrink": Shrink(), "noise": GaussianNoise(30)})
     pack = open_pack(folder(str(tmp_path / "train")), 2, Colour.rgb, 8, degrade)

@@ -7,14 +7,16 @@ import torch
 from torch import Tensor
 
 from srlab.assembly.testsets import build_degradation
-from srlab.assembly.training_checks import tell_left_out
+from srlab.assembly.training_checks import check_degradable, tell_left_out, tell_misfit
 from srlab.command_line.invocation import Invocation
 from srlab.config.build import build
 from srlab.config.check import check
 from srlab.config.ranges import SEED_RANGE, check_scale
 from srlab.config.schema import DataShowConfig
 from srlab.data.pack import open_pack
+from srlab.data.pairs import AS_GIVEN
 from srlab.data.patches import PatchBatches
+from srlab.degradations.degradation import BICUBIC
 from srlab.errors import OutputExists, UserError
 from srlab.imaging.files import png_of, to_pixels
 from srlab.imaging.resample import enlarge
@@ -34,13 +36,15 @@ def run(call: Invocation[DataShowConfig]) -> Path:
     output = Path(config.output).expanduser()
     _check(config, output)
     images, degradation = build(config.data, "data"), build_degradation(config.degradation)
+    check_degradable(images, degradation)
     pack = open_pack(images, config.scale, config.colour, config.patch_size, degradation)
     tell_left_out(images, pack)
+    tell_misfit(images, config.scale)
     batches = PatchBatches(pack, config.patches, config.patch_size, 0, config.seed)
     lr, hr = (patches.double() / 255 for patches in batches[0])
     write_atomically(output, png_of(_sheet(lr, hr, config.scale)))
-    by = "MATLAB's bicubic" if degradation is None else degradation.name
-    print(f"{config.patches} patches of {images.name} by {by}: LR, bicubic, HR in {output}")
+    by = AS_GIVEN if images.low else f"by {degradation.name if degradation else BICUBIC}"
+    print(f"{config.patches} patches of {images.name}, LR {by}: LR, bicubic, HR in {output}")
     return output
 
 

@@ -84,7 +84,6 @@ def _judge_all(
                     method,
                     config.protocol,
                     keep[k],
-                    degradation,
                 )
     assert folder is not None
     return folder, [judged[k] for k in range(len(rows))]

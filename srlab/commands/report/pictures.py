@@ -20,7 +20,7 @@ def make_pictures(compared: Compared) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the crops for the viewer, and the drawings of kernels and checkerboards by choice."""
     results, networks = compared.results, compared.networks
     wanted = _wanted(results)
-    paths = {(t.name, name): path for t in compared.testsets for name, path in t.named.items()}
+    places = {(t.name, name): (t, k) for t in compared.testsets for k, name in enumerate(t.named)}
     network = networks[results.runs[0].name]
     firsts = [choice.runs[0].name for choice in results.choices]
     images: list[dict[str, Any]] = []
@@ -28,7 +28,7 @@ def make_pictures(compared: Compared) -> tuple[dict[str, Any], dict[str, str]]:
     for number, why in wanted.items():
         testset, name = results.images[number]
         example = open_example(
-            paths[testset, name], network.scale, network.colour, compared.degradation
+            *places[testset, name], network.scale, network.colour, compared.degradation
         )
         whole = {run: upscaled(example, networks[run]) for run in firsts}
         if not drawings:

@@ -1,0 +1,101 @@
+"""Guards: pairs that are brought along are matched, measured, and seen as they are."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from common import ran
+from PIL import Image
+from scipy.ndimage import shift
+from skimage import data
+
+from srlab.data.given import misfit, pairs
+from srlab.data.pack import open_pack
+from srlab.data.pairs import read_pairs
+from srlab.errors import UserError
+from srlab.imaging.resample import shrink
+from srlab.words import Colour
+
+
+def save(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Two pairs at x2, whose LR sits half a pixel to the right with 0.97 of the levels."""
+    for name, picture in (("cat", data.chelsea()), ("cup", data.coffee())):
+        hr = picture[:160, :200].astype(float) / 255
+        moved = torch.from_numpy(shift(hr, (0, 1, 0), order=1, mode="nearest"))
+        lr = shrink(moved.permute(2, 0, 1)[None], 2)[0].permute(1, 2, 0).clamp(0, 1) * 0.97
+        save(tmp_path / f"HR/{name}.png", (hr * 255).astype(np.uint8))
+        save(tmp_path / f"LR/{name}x2.png", (lr.numpy() * 255).round().astype(np.uint8))
+    return tmp_path
+
+
+def given(place, scale=2, **more):
+    return pairs(str(place / "LR"), str(place / "HR"), scale, **more)
+
+
+def test_shift_and_gain_are_found_and_taken_back_when_asked(place):
+    found = misfit(given(place), 2)
+    assert found.right == pytest.approx(0.5, abs=0.06)
+    assert found.down == pytest.approx(0, abs=0.06)
+    assert found.gain == pytest.approx(0.97, abs=0.005)
+    assert found.told == "sits 0.5 px to the right and has 0.97 of the contrast"
+    apart = []
+    for align in (False, True):
+        pack = open_pack(given(place, align=align), 2, Colour.y, 16)
+        height, width = pack.size[0]
+        lr, hr = (
+            pack.pixels[start : start + length].reshape(h, w) / 255.0
+            for start, length, h, w in (
+                (pack.lr_offset[0], height * width, height, width),
+                (pack.hr_offset[0], 4 * height * width, 2 * height, 2 * width),
+            )
+        )
+        made = shrink(torch.from_numpy(hr)[None, None], 2)[0, 0].numpy()
+        apart.append(np.abs(lr - made)[8:-8, 8:-8].mean() * 255)
+    assert apart[1] < 1 < 2 < apart[0]
+    level = given(place)
+    assert misfit(level, 2)._replace(right=0.04, gain=1.004).told is None
+
+
+def test_low_resolution_is_seen_as_it_is_and_scores_say_so(place):
+    [cat, _] = read_pairs(given(place), 2, Colour.rgb, 11)
+    assert cat.made_by == "as given"
+    np.testing.assert_array_equal(cat.lr, np.asarray(Image.open(place / "LR/catx2.png")))
+    of = ["testset=pairs", "testset.pairs.lr=LR", "testset.pairs.hr=HR"]
+    done = ran(
+        place, "train", "scale=2", "data=pairs", "data.lr=LR", "data.hr=HR", *of,
+        "valset=first_testset", "trainer.steps=2", "trainer.patch_size=8", "run_dir=run",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "LR of HR/ sits 0.5 px to the right" in done.stdout
+    assert "LR = as given / 2" in done.stdout
+    (place / "LR").rename(place / "elsewhere")
+    resumed = ran(place, "train", "resume=run", "data.lr=elsewhere", "testset.pairs.lr=elsewhere")
+    assert resumed.returncode == 0, resumed.stderr
+    refused = ran(
+        place, "train", "scale=2", "data=pairs", "data.lr=elsewhere", "data.hr=HR",
+        "degradation=photo",
+    )  # fmt: skip
+    assert "HR/ brings low resolution along: leave degradation=bicubic" in refused.stderr
+
+
+def test_all_that_does_not_fit_is_told_at_once(place):
+    for name in ("LR/cat-LR", "LR/alone", "HR/lonely", "HR/odd_HR", "LR/LR_odd"):
+        save(place / f"{name}.png", np.zeros((40, 50, 3), np.uint8))
+    with pytest.raises(UserError) as told:
+        given(place)
+    for said in (
+        r"cat-LR.png and .*catx2.png have one name between them", r"alone.png has no HR",
+        r"lonely.png has no LR", r"odd_HR.png is 50x40, not 2 times", r"so .* are no pairs",
+    ):  # fmt: skip
+        assert re.search(said, str(told.value)), said
+    with pytest.raises(UserError, match=r"cup.png is 200x160, not 3 times .*, but 2 times"):
+        given(place, scale=3)
+    with pytest.raises(UserError, match="two folders"):
+        pairs("", str(place / "HR"), 2)
