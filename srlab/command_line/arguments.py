@@ -8,7 +8,7 @@ from pathlib import Path
 from srlab.command_line.several import one_by_one, parts_of, with_lists
 from srlab.errors import ConfigError, UserError
 
-_COMPONENT_PATH = re.compile(r"(\w+\.)+(path|root|lr|hr)")
+_COMPONENT_PATH = re.compile(r"(\w+\.)+(path|root)|(data|valset|testset\.\w+)\.(lr|hr)")
 _KEY = re.compile(r"[~+]{0,2}[A-Za-z_][\w.@/-]*")  # what stands before an =; others are file names
 _OF_A_SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(")
 

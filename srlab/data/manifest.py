@@ -30,6 +30,8 @@ class Manifest:
         about: How many images, and whose.
         base_url: What stands before the names of its files.
         files: Its files.
+        terms: What they may be used for: ``free`` for anything, ``research`` where photographers or
+            the publisher allow no more, ``unknown`` where nobody says.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Manifest:
     about: str
     base_url: str
     files: tuple[PublishedFile, ...]
+    terms: str = "unknown"
 
     @property
     def bytes(self) -> int:

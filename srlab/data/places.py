@@ -8,6 +8,7 @@ SETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "General-100": (100, ("General100",)),
     "BSDS200": (200, ("BSD200",)),
     "BSDS500-test": (200, ("BSDS500test",)),
+    "Free9": (9, ()),
     "Set5": (5, ()),
     "Set14": (14, ()),
     "Kodak24": (24, ("Kodak",)),

@@ -18,7 +18,7 @@ from srlab.config.schema import TrainConfig
 from srlab.errors import ConfigError, UserError
 
 PARTS = ("model", "upsampler", "loss", "optim", "schedule", "data", "valset", "testset")
-BESIDE = ("loss", "optim", "schedule", "data", "valset")
+BESIDE = ("loss", "optim", "schedule", "data", "degradation", "valset")
 EMPTY = ("upsampler", "valset")  # which may be left so
 
 
@@ -62,6 +62,10 @@ def test_every_option_fits_the_code_and_those_for_networks_can_be_built(tmp_path
         if given["data"] == "folder":
             chosen += [f"data.path={tmp_path}", f"testset=[{','.join(options('testset'))}]"]
             chosen.append(f"testset.folder.path={tmp_path}")
+            chosen += [f"testset.pairs.{key}={tmp_path}" for key in ("lr", "hr")]
+        for group in ("data", "valset"):
+            if given[group] == "pairs":
+                chosen += [f"{group}.{key}={tmp_path}" for key in ("lr", "hr")]
         if given["valset"] == "folder":
             chosen.append(f"valset.path={tmp_path}")
         try:

@@ -246,7 +246,7 @@ def test_two_processes_do_not_write_the_same_file(server, tmp_path):
 
 
 def test_sets_are_listed_fetched_and_checked(srlab, server, tmp_path):
-    assert re.search(r"set5 +test +5 +1\.5 +no +five", srlab("list")[1].out)
+    assert re.search(r"set5 +test +5 +1\.5 +no +unknown +five", srlab("list")[1].out)
     server.faults["3.png"] = [cuts_off]
     status, told = srlab("fetch", "Set5", "jobs=2")
     assert status == 0, told.err

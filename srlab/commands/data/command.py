@@ -113,16 +113,18 @@ def _known(name: str, sets: dict[str, Manifest]) -> Manifest:
 
 def _list(sets: dict[str, Manifest], root: Path) -> None:
     """Print the sets, and where they are."""
-    rows = [("set", "used to", "files", "MB", "here", "about")]
+    rows = [("set", "used to", "files", "MB", "here", "terms", "about")]
     for key, manifest in sets.items():
         folder = find_set(manifest.name, [root])
         here = sum((folder / file.name).is_file() for file in manifest.files) if folder else 0
         count = len(manifest.files)
         state = "no" if folder is None else "yes" if here == count else f"{here} files"
         size = f"{manifest.bytes / 1e6:.1f}"
-        rows.append((key, manifest.role, str(count), size, state, manifest.about))
+        facts = (key, manifest.role, str(count), size, state, manifest.terms, manifest.about)
+        rows.append(facts)
     print("\n".join(aligned(rows)))
     print(f"\nhere: under {root.resolve()}")
+    print("terms: free for any use; for research alone; unknown where nobody says")
 
 
 def _check(sets: dict[str, Manifest], root: Path, named: bool) -> None:
