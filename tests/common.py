@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from hydra._internal.hydra import Hydra
-from hydra.plugins.sweeper import Sweeper
 from PIL import Image
 from torch.nn.functional import conv2d
 
@@ -85,12 +84,10 @@ def command_line(monkeypatch, capsys):
 
 
 def compose_once(patch, arguments):
-    """Let Hydra compose once for a command line that says nothing of its mode, and for each run.
+    """Let Hydra compose once for a command line that says nothing of its mode.
 
-    It composes all of it a first time, which takes as long again, only to look for that; and each
-    run of a multirun a first time, to see that it can be: a sweep has seen that before.
+    It composes all of it a first time, which takes as long again, only to look for that.
     """
-    patch.setattr(Sweeper, "validate_batch_is_legal", lambda *_: None)
     if not any("hydra.mode" in argument for argument in arguments):
         patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
 

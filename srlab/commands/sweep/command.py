@@ -7,10 +7,13 @@ for each combination, by whichever launcher was chosen.
 import shlex
 import signal
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from shlex import quote
 from typing import Any
+
+from hydra.plugins.sweeper import Sweeper
 
 from srlab.command_line.application import run_application
 from srlab.command_line.verbs import Verb
@@ -103,13 +106,25 @@ def multirun(arguments: list[str], what: str) -> None:
     asked = [number for number in asking() if number != signal.SIGINT]
     before = {number: signal.signal(number, leave) for number in asked}
     try:
-        run_application(f"{what} run", _ONE_RUN.config, arguments, _ONE_RUN.function)
+        with _checked_before():
+            run_application(f"{what} run", _ONE_RUN.config, arguments, _ONE_RUN.function)
     except KeyboardInterrupt:
         said = f"srlab: stopped; the same command goes on with the {what}"
         raise Interrupted(said, 128 + numbers[-1]) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _checked_before() -> Iterator[None]:
+    """Keep Hydra from composing all runs once more to see that they can be: the plan has seen it."""
+    usual: Any = Sweeper.validate_batch_is_legal
+    Sweeper.validate_batch_is_legal = lambda *_: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Sweeper.validate_batch_is_legal = usual  # type: ignore[method-assign]
 
 
 def finish(plan: Plan) -> None:
