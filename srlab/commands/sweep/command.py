@@ -118,7 +118,7 @@ def multirun(arguments: list[str], what: str) -> None:
 
 @contextmanager
 def _checked_before() -> Iterator[None]:
-    """Keep Hydra from composing all runs once more to see that they can be: the plan has seen it."""
+    """Keep Hydra from composing all runs once more only to see that they can be."""
     usual: Any = Sweeper.validate_batch_is_legal
     Sweeper.validate_batch_is_legal = lambda *_: None  # type: ignore[method-assign]
     try:
