@@ -14,35 +14,11 @@ import torch
 from torch import Tensor
 
 from srlab.imaging.resample import REACH, Interpolation, fold, weights
+from srlab.imaging.threads import map_in_threads
 from srlab.inference.streams import Pixels
 
-_ROWS, _COLUMNS = 32, 64  # that a block makes: larger ones multiply more noughts
-
-
-def resize_rows(
-    picture: Pixels, height: int, width: int, mode: Interpolation = "bicubic"
-) -> Iterator[np.ndarray]:
-    """Resize a picture ``(H, W, C)``, uint8 or uint16, to ``(height, width, C)``; yield its rows.
-
-    As MATLAB's ``imresize`` does to such a size: where a side shrinks the kernel is stretched by as
-    much (antialiasing), what lies beyond the border is mirrored. Nearest takes the pixel whose area
-    holds the centre. Levels are rounded to the nearest one, halves upward.
-    """
-    down = _blocks(picture.shape[0], height, _ROWS, mode)
-    across = _blocks(picture.shape[1], width, _COLUMNS, mode)
-    top = np.iinfo(picture.dtype).max
-    # A block near the bottom may see, mirrored, what lies above all that the one before it sees.
-    firsts = down.seen.amin(dim=1).flip(0).cummin(0).values.flip(0).tolist()
-    for number, first in enumerate(firsts):
-        seen = down.seen[number]
-        rows = picture[first : int(seen.max()) + 1]
-        x = torch.from_numpy(rows.astype(np.float32)).index_select(0, seen - first)
-        rows_made = down.mixing[number, : height - number * _ROWS]
-        y = (rows_made @ x.flatten(1)).unflatten(1, x.shape[1:]).transpose(0, 1)  # (W, rows, C)
-        z = y.flatten(1).index_select(0, across.seen.flatten()).unflatten(0, across.seen.shape)
-        made = torch.bmm(across.mixing, z).flatten(0, 1)[:width].unflatten(1, y.shape[1:])
-        levels = made.transpose(0, 1).add(0.5).clamp_(0, top).to(torch.int32)  # which rounds down
-        yield np.ascontiguousarray(levels.numpy().astype(picture.dtype))
+_ROWS, _COLUMNS = 16, 32  # that a block makes: larger ones multiply more noughts
+_AT_ONCE = 16  # blocks of rows that are made and given away together, shared among threads
 
 
 @dataclass(frozen=True)
@@ -58,6 +34,42 @@ class _Blocks:
     mixing: Tensor
 
 
+def resize_rows(
+    picture: Pixels, height: int, width: int, mode: Interpolation = "bicubic"
+) -> Iterator[np.ndarray]:
+    """Resize a picture ``(H, W, C)``, uint8 or uint16, to ``(height, width, C)``; yield its rows.
+
+    As MATLAB's ``imresize`` does to such a size: where a side shrinks the kernel is stretched by as
+    much (antialiasing), what lies beyond the border is mirrored. Nearest takes the pixel whose area
+    holds the centre. Levels are rounded to the nearest one, halves upward.
+    """
+    down = _blocks(picture.shape[0], height, _ROWS, mode)
+    across = _blocks(picture.shape[1], width, _COLUMNS, mode)
+    # A block near the bottom may see, mirrored, what lies above all that the one before it sees.
+    firsts = down.seen.amin(dim=1).flip(0).cummin(0).values.flip(0).tolist()
+
+    def make(block: tuple[int, np.ndarray]) -> np.ndarray:
+        number, rows = block
+        x = torch.from_numpy(rows.astype(np.float32))
+        x = x.index_select(0, down.seen[number] - firsts[number])
+        mixing = down.mixing[number, : height - number * _ROWS]
+        return _levels(x, mixing, across, width, picture.dtype)
+
+    for start in range(0, len(firsts), _AT_ONCE):
+        numbers = range(start, min(start + _AT_ONCE, len(firsts)))
+        seen = [picture[firsts[n] : int(down.seen[n].max()) + 1] for n in numbers]
+        yield np.concatenate(list(map_in_threads(make, zip(numbers, seen, strict=True))))
+
+
+def _levels(x: Tensor, down: Tensor, across: _Blocks, width: int, dtype: np.dtype) -> np.ndarray:
+    """Return the levels ``(h, width, C)`` that rows of the old picture ``(k, W, C)`` become."""
+    rows = (down @ x.flatten(1)).unflatten(1, x.shape[1:]).transpose(0, 1)  # (W, h, C)
+    seen = rows.flatten(1).index_select(0, across.seen.flatten()).unflatten(0, across.seen.shape)
+    levels = torch.bmm(across.mixing, seen).flatten(0, 1)[:width]
+    levels = levels.add_(0.5).clamp_(0, np.iinfo(dtype).max)  # which is rounded down
+    return levels.unflatten(1, rows.shape[1:]).transpose(0, 1).numpy().astype(dtype, order="C")
+
+
 def _blocks(old: int, new: int, size: int, mode: Interpolation) -> _Blocks:
     """Return the blocks of ``size`` pixels by which ``old`` pixels become ``new``."""
     stretched = max(old / new, 1.0) if mode != "nearest" else 1.0
@@ -67,7 +79,7 @@ def _blocks(old: int, new: int, size: int, mode: Interpolation) -> _Blocks:
         place = (2 * index + 1) * old // (2 * new)
         first, last = place[:, :1], place[:, -1:]
     else:
-        place = (index + 0.5).double() * old / new - 0.5
+        place = (index.double() + 0.5) * old / new - 0.5
         reach = REACH[mode] * stretched
         first = (place[:, :1] - reach).floor().long()
         last = (place[:, -1:] + reach).ceil().long()
