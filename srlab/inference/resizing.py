@@ -18,7 +18,8 @@ from srlab.imaging.threads import map_in_threads
 from srlab.inference.streams import Pixels
 
 _ROWS, _COLUMNS = 16, 32  # that a block makes: larger ones multiply more noughts
-_AT_ONCE = 16  # blocks of rows that are made and given away together, shared among threads
+_NEAR = 64  # blocks of columns that are made together: what they see stays in the cache
+_AT_ONCE = 8  # blocks of rows that are made and given away together, shared among threads
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,15 @@ def resize_rows(
 def _levels(x: Tensor, down: Tensor, across: _Blocks, width: int, dtype: np.dtype) -> np.ndarray:
     """Return the levels ``(h, width, C)`` that rows of the old picture ``(k, W, C)`` become."""
     rows = (down @ x.flatten(1)).unflatten(1, x.shape[1:]).transpose(0, 1)  # (W, h, C)
-    seen = rows.flatten(1).index_select(0, across.seen.flatten()).unflatten(0, across.seen.shape)
-    levels = torch.bmm(across.mixing, seen).flatten(0, 1)[:width]
-    levels = levels.add_(0.5).clamp_(0, np.iinfo(dtype).max)  # which is rounded down
-    return levels.unflatten(1, rows.shape[1:]).transpose(0, 1).numpy().astype(dtype, order="C")
+    lines, top = rows.flatten(1), np.iinfo(dtype).max
+    levels = np.empty((len(down), width, x.shape[2]), dtype=dtype)
+    some = zip(across.seen.split(_NEAR), across.mixing.split(_NEAR), strict=True)
+    for first, (seen, mixing) in zip(range(0, width, _NEAR * _COLUMNS), some, strict=True):
+        made = torch.bmm(mixing, lines.index_select(0, seen.flatten()).unflatten(0, seen.shape))
+        made = made.flatten(0, 1).unflatten(1, rows.shape[1:]).transpose(0, 1)
+        part = levels[:, first : first + _NEAR * _COLUMNS]
+        part[...] = made.add_(0.5).clamp_(0, top).numpy()[:, : part.shape[1]]  # rounded down
+    return levels
 
 
 def _blocks(old: int, new: int, size: int, mode: Interpolation) -> _Blocks:
