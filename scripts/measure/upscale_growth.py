@@ -91,6 +91,7 @@ def upscale(height: int, width: int, scale: int, folder: Path) -> None:
 
     from srlab.assembly.network import Network
     from srlab.commands.upscale.pictures import upscale_files
+    from srlab.imaging.sizes import by_factor
     from srlab.machine.memory import keep_freed_memory
     from srlab.models.espcn import ESPCN
     from srlab.upsamplers.pixel_shuffle import PixelShuffle
@@ -103,7 +104,7 @@ def upscale(height: int, width: int, scale: int, folder: Path) -> None:
     target = folder / "large.png"
     start = time.perf_counter()
     function = network.pixel_upscaler("auto", False, UpscalePrecision.auto)
-    failures = upscale_files([(folder / "small.png", target)], function, scale)
+    failures = upscale_files([(folder / "small.png", target)], function, by_factor(scale))
     seconds = time.perf_counter() - start
     assert not failures, failures
     target.unlink()

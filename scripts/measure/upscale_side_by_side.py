@@ -35,6 +35,7 @@ from torch import Tensor, nn
 import srlab
 from srlab.assembly.network import Network
 from srlab.commands.upscale.pictures import upscale_files
+from srlab.imaging.sizes import by_factor
 from srlab.inference.fast_copy import fast_copy
 from srlab.inference.sizing import automatic_number, automatic_tile
 from srlab.inference.tiles import upscale_tiled
@@ -191,7 +192,7 @@ def on_files(
     def ours() -> np.ndarray:
         target.unlink(missing_ok=True)
         with contextlib.redirect_stdout(io.StringIO()):
-            assert not upscale_files([(source, target)], upscale, SCALE)
+            assert not upscale_files([(source, target)], upscale, by_factor(SCALE))
         return np.empty(0)
 
     def theirs() -> np.ndarray:

@@ -28,6 +28,7 @@ import torch
 from srlab.assembly.network import Network
 from srlab.commands.bench.upscale import photograph
 from srlab.commands.upscale.video import upscale_video
+from srlab.imaging.sizes import by_factor
 from srlab.imaging.video.clip import Clip
 from srlab.imaging.video.frames import plane
 from srlab.imaging.video.writing import clip_writer
@@ -82,7 +83,7 @@ def whole_way(source: Path, target: Path, upscale: Callable[..., Any], scale: in
     """Upscale a clip from file to file, in silence."""
     target.unlink(missing_ok=True)
     with contextlib.redirect_stdout(io.StringIO()):
-        upscale_video(source, target, upscale, scale, rgb=False)
+        upscale_video(source, target, upscale, by_factor(scale), rgb=False)
 
 
 def decode(source: Path) -> None:

@@ -22,6 +22,7 @@ from srlab.inference.ensemble import SelfEnsemble, self_ensemble
 from srlab.inference.fast_copy import fast_copy
 from srlab.inference.pixels import OnPixels, upscale_pixels
 from srlab.inference.sizing import automatic_number, automatic_tile
+from srlab.inference.streams import Pixels
 from srlab.inference.tiles import device_of, upscale_tiled
 from srlab.machine.precision import layer_type
 from srlab.machine.shortage import enough_memory
@@ -64,7 +65,7 @@ class Network:
 
     def pixel_upscaler(
         self, tile: int | str, ensemble: bool, precision: UpscalePrecision
-    ) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
+    ) -> Callable[[Pixels], Iterator[np.ndarray]]:
         """Return the function that upscales pixels and yields their rows as they are done.
 
         It maps ``(H, W, 1 to 4)``, uint8 or uint16, to rows ``(h, s W, 1 to 4)`` of the same type,
@@ -83,7 +84,7 @@ class Network:
             once = copy.deepcopy(module)
             return OnPixels(SelfEnsemble(once, size) if ensemble else once, self.colour, kind)
 
-        def upscale(pixels: np.ndarray) -> Iterator[np.ndarray]:
+        def upscale(pixels: Pixels) -> Iterator[np.ndarray]:
             model = on_pixels(layers_for(precision, device, pixels.dtype))
             with enough_memory("tile, which is in low-resolution pixels: tile=128"):
                 yield from upscale_pixels(model, pixels, size, at_once)

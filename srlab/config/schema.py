@@ -226,6 +226,11 @@ class UpscaleConfig(UseConfig):
     """An upscaling of pictures and videos, single ones or folders.
 
     Args:
+        scale: How many times larger, as ``3`` or ``2.5``; by default what a checkpoint makes,
+            else 2.
+        size: Columns and rows, as ``3840x2160``, whatever the shape of the pictures.
+        width: Columns; the rows follow from the shape.
+        height: Rows; the columns follow from the shape.
         precision: Number type of the layers; ``auto`` is fp16 for 8-bit pictures on CUDA, else
             fp32. ``bf16`` costs up to 0.1 dB.
         input: A picture, a video, ``[several,of,them]`` or a folder of them.
@@ -239,6 +244,10 @@ class UpscaleConfig(UseConfig):
             ``photo_x3.png``, if null.
     """
 
+    scale: Any = None
+    size: str | None = None
+    width: int | None = None
+    height: int | None = None
     precision: UpscalePrecision = UpscalePrecision.auto
     input: Any = MISSING
     recursive: bool = False

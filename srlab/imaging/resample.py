@@ -200,6 +200,23 @@ def _stretching(
     return matrix.scatter_add_(1, fold(taps, size), weights(taps - place[:, None], mode))
 
 
+def sample(x: Tensor, down: Tensor, across: Tensor) -> Tensor:
+    """Interpolate ``(N, C, H, W)`` by bicubic where rows and columns lie: ``(N, C, n, m)``.
+
+    ``down`` and ``across``: the places ``(n,)`` and ``(m,)``, float64; 0 is the centre of the first
+    row or column, and what lies beyond the border is mirrored.
+    """
+    for axis, place in ((-2, down), (-1, across)):
+        taps = place.floor().long() + torch.arange(-1, 3)[:, None]
+        shares = weights(taps - place, "bicubic").to(x)
+        if axis == -2:
+            shares = shares.unsqueeze(-1)
+        indices = fold(taps, x.shape[axis])
+        parts = (x.index_select(axis, i).mul_(w) for i, w in zip(indices, shares, strict=True))
+        x = sum(parts, start=torch.zeros((), dtype=x.dtype))
+    return x
+
+
 def shrink(x: Tensor, scale: int) -> Tensor:
     """Shrink ``(N, C, sH, sW)`` to ``(N, C, H, W)`` as MATLAB's ``imresize(x, 1/s)`` does.
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from srlab.imaging.resample import REACH
 from srlab.inference.colour import enlarge_framed, upscale_colour
+from srlab.inference.streams import Pixels
 from srlab.inference.tiles import upscale_rows
 from srlab.machine.precision import autocast_to, cast_layers
 from srlab.models.base import Model
@@ -64,7 +65,7 @@ class OnPixels(Model):
 
 
 def upscale_pixels(
-    model: OnPixels, pixels: np.ndarray, tile: int, at_once: int = 1
+    model: OnPixels, pixels: Pixels, tile: int, at_once: int = 1
 ) -> Iterator[np.ndarray]:
     """Upscale pixels ``(H, W, 1 to 4)``, uint8 or uint16; yield the rows ``(h, s W, 1 to 4)``.
 

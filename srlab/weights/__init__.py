@@ -3,6 +3,7 @@
 Nothing here imports torch, so that the command line can name them.
 """
 
+import re
 from pathlib import Path
 
 DEFAULT = "compact"  # the family that upscales where no model is named
@@ -14,7 +15,7 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
-def default_for(scale: int) -> str | None:
-    """Return the name of the model that upscales by ``scale`` unless told otherwise, if any."""
-    name = f"{DEFAULT}_x{scale}"
-    return name if name in shipped() else None
+def scales_of(family: str) -> tuple[int, ...]:
+    """Return the scales of the models of a family, from small to large."""
+    found = (re.fullmatch(rf"{family}_x(\d+)", name) for name in shipped())
+    return tuple(sorted(int(name[1]) for name in found if name))

@@ -124,9 +124,7 @@ def test_the_list_names_them_all(srlab):
 
 
 REFUSED = [
-    (("upscale", "input=photo.png", "scale=5"), "no model for scale 5 comes with srlab"),
     (("upscale", "input=photo.png", "model=compact_x9"), "did you mean 'compact_x"),
-    (("upscale", "input=photo.png", "model=compact_x2", "scale=3"), "trained for scale 2"),
     (("upscale", "input=photo.png", "model=espcn", "scale=3"), "model=compact_x2|compact_x3"),
     (("evaluate", "model=espcn_x2", "checkpoint=a.pt"), "not both"),
     (("export", "model=bicubic", "scale=2", "format=onnx"), "model=compact_x2|compact_x3"),

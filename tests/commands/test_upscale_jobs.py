@@ -31,7 +31,7 @@ def made(jobs, folder):
 
 
 def test_every_picture_of_a_folder_is_taken_and_has_a_name_of_its_own(photos, tmp_path, capsys):
-    jobs = find_jobs([photos], None, 2, False)
+    jobs = find_jobs([photos], None, "x2", False)
     names = {"a_png_x2.png", "a_jpg_x2.png", "b_x2.png", "c_x2.png", "d_x2.png", "f_x2.png"}
     assert made(jobs, tmp_path / "photos_x2") == names
     said = capsys.readouterr().out
@@ -41,30 +41,30 @@ def test_every_picture_of_a_folder_is_taken_and_has_a_name_of_its_own(photos, tm
 
 
 def test_folders_in_a_folder_are_looked_into_when_asked(photos, tmp_path):
-    jobs = find_jobs([photos], str(tmp_path / "out"), 3, True)
+    jobs = find_jobs([photos], str(tmp_path / "out"), "x3", True)
     assert "sub/e_x3.png" in made(jobs, tmp_path / "out")
     assert (tmp_path / "out/sub").is_dir()
-    within = find_jobs([photos], str(photos / "out"), 3, True)
+    within = find_jobs([photos], str(photos / "out"), "x3", True)
     for _, out in within:
         Image.new("L", (8, 8)).save(out)
-    assert find_jobs([photos], str(photos / "out"), 3, True) == within
+    assert find_jobs([photos], str(photos / "out"), "x3", True) == within
 
 
 def test_several_pictures_go_beside_themselves_or_into_a_folder(photos, tmp_path):
     sources = [photos / "a.png", photos / "b.gif"]
-    assert made(find_jobs(sources, None, 2, False), photos) == {"a_x2.png", "b_x2.png"}
-    jobs = find_jobs(sources, f"{tmp_path}/new/", 2, False)
+    assert made(find_jobs(sources, None, "x2", False), photos) == {"a_x2.png", "b_x2.png"}
+    jobs = find_jobs(sources, f"{tmp_path}/new/", "x2", False)
     assert made(jobs, tmp_path / "new") == {"a_x2.png", "b_x2.png"}
 
 
 def test_what_an_earlier_run_made_is_not_enlarged_again(photos, capsys):
     sources = [photos / "a.png"]
-    ((_, out),) = find_jobs(sources, None, 2, False)
-    assert len(find_jobs([*sources, *sources], None, 2, False)) == 1
+    ((_, out),) = find_jobs(sources, None, "x2", False)
+    assert len(find_jobs([*sources, *sources], None, "x2", False)) == 1
     out.touch()
-    assert [source for source, _ in find_jobs([*sources, out], None, 2, False)] == sources
+    assert [source for source, _ in find_jobs([*sources, out], None, "x2", False)] == sources
     assert f"{out}: left out, it is what another one becomes" in capsys.readouterr().out
-    ours = find_jobs([*sources, out], str(photos / "sub"), 2, False)
+    ours = find_jobs([*sources, out], str(photos / "sub"), "x2", False)
     assert [source for source, _ in ours] == [*sources, out]
 
 
@@ -84,7 +84,7 @@ def test_what_an_earlier_run_made_is_not_enlarged_again(photos, capsys):
 def test_what_cannot_be_made_is_told_before_the_work(given, output, said, photos, tmp_path):
     sources = [tmp_path / name for name in given]
     with pytest.raises(UserError, match=said):
-        find_jobs(sources, output and str(tmp_path / output), 2, False)
+        find_jobs(sources, output and str(tmp_path / output), "x2", False)
 
 
 def test_a_folder_without_pictures_says_what_it_holds(tmp_path, monkeypatch):
@@ -105,7 +105,7 @@ def test_names_say_what_a_picture_becomes(tmp_path):
     several, still = "abcd", [f"still_{letter}" for letter in "abcd"]
 
     def becomes(**options):
-        jobs = find_jobs([tmp_path], str(tmp_path / "out"), 2, False, **options)
+        jobs = find_jobs([tmp_path], str(tmp_path / "out"), "x2", False, **options)
         return {out.name for _, out in jobs}
 
     kept = {"a_x2.gif", "b_x2.webp", "c_x2.tif", "d_x2.png"}
@@ -118,7 +118,7 @@ def test_names_say_what_a_picture_becomes(tmp_path):
 
 
 def test_a_name_and_a_format_that_differ_are_told(photos, tmp_path):
-    asked = {"scale": 2, "recursive": False, "kind": PictureFormat.jpeg}
+    asked = {"mark": "x2", "recursive": False, "kind": PictureFormat.jpeg}
     ((_, out),) = find_jobs([photos / "a.png"], str(tmp_path / "b.jpg"), **asked)
     assert out.name == "b.jpg"
     with pytest.raises(UserError, match=r"b\.png is PNG by its name, but format=jpeg is asked"):

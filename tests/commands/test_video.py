@@ -21,7 +21,8 @@ from srlab.commands.upscale import video as video_command
 from srlab.commands.upscale.video import upscale_video
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import UserError
-from srlab.imaging.video.chroma import enlarge_chroma
+from srlab.imaging.sizes import by_factor
+from srlab.imaging.video.chroma import enlarge_chroma, stretch_chroma
 from srlab.imaging.video.clip import Clip
 from srlab.imaging.video.frames import plane
 from srlab.models.espcn import ESPCN
@@ -52,7 +53,7 @@ def upscaled(monkeypatch, source, target, upscale, scale, rgb=False):
     """The frames that would be encoded."""
     frames = []
     monkeypatch.setattr(video_command, "clip_writer", lambda *_: _kept(frames))
-    upscale_video(source, target, upscale, scale, rgb)
+    upscale_video(source, target, upscale, by_factor(scale), rgb)
     return frames
 
 
@@ -65,7 +66,7 @@ def test_times_sound_and_tags_are_kept(tmp_path, kind):
     shape = {"sample_aspect_ratio": Fraction(4, 3)}
     source = make_clip(tmp_path / f"clip{kind}", rotation=90, **tags, **shape)
     target = tmp_path / f"large{kind}"
-    upscale_video(source, target, bicubic(3), 3, False)
+    upscale_video(source, target, bicubic(3), by_factor(3), False)
     assert times_of(target) == times_of(source) == [time * MS for time in UNEVEN]
     assert packets_of(target) == packets_of(source)
     frame = frames_of(target)[0]
@@ -91,20 +92,21 @@ def test_matroska_keeps_milliseconds_sound_subtitles_and_titles(tmp_path):
         packet.pts = packet.dts = packet.duration = 200
         file.mux(packet)
     target = tmp_path / "large.mkv"
-    upscale_video(source, target, nearest(2), 2, False)
+    upscale_video(source, target, nearest(2), by_factor(2), False)
     assert times_of(target) == times_of(source)
     assert packets_of(target) == packets_of(source)
     assert packets_of(target, "subtitles") == [(Fraction(1, 5), b"words")]
     with av.open(str(target)) as file:
         assert file.metadata["title"] == "A title"
-    upscale_video(source, tmp_path / "large.mp4", nearest(2), 2, False)  # takes no SubRip
-    with av.open(str(tmp_path / "large.mp4")) as file:
+    target = tmp_path / "large.mp4"  # takes no SubRip
+    upscale_video(source, target, nearest(2), by_factor(2), False)
+    with av.open(str(target)) as file:
         assert [s.type for s in file.streams] == ["video", "audio"]
 
 
 def test_a_file_without_times_of_frames_is_read_in_order(tmp_path):
     source = make_clip(tmp_path / "clip.avi", range(0, 800, 100), codec="mpeg4", sound="mp3")
-    upscale_video(source, tmp_path / "large.mp4", nearest(2), 2, False)
+    upscale_video(source, tmp_path / "large.mp4", nearest(2), by_factor(2), False)
     times = times_of(tmp_path / "large.mp4")
     assert times == sorted(set(times))
     assert len(times) == len(frames_of(source))
@@ -133,6 +135,37 @@ def test_luma_is_the_networks_and_chroma_bicubic(tmp_path, clip, monkeypatch):
             assert (torch.from_numpy(plane(large, number)) - wanted).abs().max() < 0.51
 
 
+def test_a_clip_becomes_any_size_with_its_chroma_where_it_lies(tmp_path, clip):
+    """Of 64x48: told where the shape changes, and where players turn it in pixels not at all."""
+    command = ["upscale", "model=espcn_x2", f"input={clip}"]
+    made = ran(tmp_path, *command, "size=110x90", "output=large.mp4")
+    assert made.returncode == 0, made.stderr
+    assert "as 110x90 it looks 8 % narrower than it was" in made.stdout
+    assert "large.mp4  110x90  8 frames" in made.stdout
+    size, new = (48, 64), (90, 110)
+    for small, large in zip(frames_of(clip), frames_of(tmp_path / "large.mp4"), strict=True):
+        for number in (1, 2):
+            chroma = torch.from_numpy(plane(small, number).astype(np.float64))[None, None]
+            wanted = stretch_chroma(chroma, size, new)[0, 0].numpy()
+            assert abs(plane(large, number) - wanted).mean() < 1.5  # what its codec does
+    turned = make_clip(tmp_path / "turned.mp4", rotation=90)
+    refusal = ran(tmp_path, *command[:2], f"input={turned}", "width=90", "output=b.mp4")
+    assert refusal.returncode == 2
+    assert "turned.mp4: it is stored as 64x48 and players turn it" in refusal.stderr
+    made = ran(tmp_path, *command[:2], f"input={turned}", "scale=1.5")
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "turned_x1.5.mp4").exists()
+
+
+def test_chroma_of_any_size_is_that_of_whole_scales_between_them():
+    planes = torch.rand(2, 1, 12, 16, dtype=torch.float64)
+    for scale in (2, 3):
+        ours = stretch_chroma(planes, (24, 32), (24 * scale, 32 * scale))
+        torch.testing.assert_close(ours, enlarge_chroma(planes, scale))
+    odd = stretch_chroma(planes, (23, 31), (35, 47))
+    assert odd.shape == (2, 1, 18, 24)
+
+
 def test_chroma_stays_where_it_lies():
     def ramp(height, width, scale):
         """Samples of a slope over the small picture's pixels, on even columns, between rows."""
@@ -147,7 +180,7 @@ def test_chroma_stays_where_it_lies():
 
 
 def test_the_file_holds_what_was_made_up_to_its_codec(tmp_path, clip, monkeypatch):
-    upscale_video(clip, tmp_path / "real.mp4", bicubic(2), 2, False)
+    upscale_video(clip, tmp_path / "real.mp4", bicubic(2), by_factor(2), False)
     made = upscaled(monkeypatch, clip, tmp_path / "large.mp4", bicubic(2), 2)
     for wanted, found in zip(made, frames_of(tmp_path / "real.mp4"), strict=True):
         for number in range(3):
@@ -164,7 +197,7 @@ def test_a_network_that_sees_rgb_gets_it_and_colours_return(tmp_path, matrix):
         seen.append(pixels.copy())
         yield from nearest(2)(pixels)
 
-    upscale_video(source, tmp_path / "large.mp4", upscale, 2, True)
+    upscale_video(source, tmp_path / "large.mp4", upscale, by_factor(2), True)
     small, large = frames_of(source)[0], frames_of(tmp_path / "large.mp4")[0]
     assert seen[0].shape == (48, 64, 3)
     assert large.colorspace == matrix
@@ -175,7 +208,7 @@ def test_a_network_that_sees_rgb_gets_it_and_colours_return(tmp_path, matrix):
 
 def test_full_range_becomes_studio_swing(tmp_path):
     source = make_clip(tmp_path / "clip.mp4", form="yuvj420p", color_range=2)
-    upscale_video(source, tmp_path / "large.mp4", nearest(2), 2, False)
+    upscale_video(source, tmp_path / "large.mp4", nearest(2), by_factor(2), False)
     small, large = frames_of(source)[0], frames_of(tmp_path / "large.mp4")[0]
     assert small.color_range == 2
     assert large.color_range != 2
@@ -185,7 +218,7 @@ def test_full_range_becomes_studio_swing(tmp_path):
 
 def test_of_ten_bits_eight_are_kept_and_told(tmp_path, capsys):
     source = make_clip(tmp_path / "clip.mkv", form="yuv420p10le")
-    upscale_video(source, tmp_path / "large.mkv", nearest(2), 2, False)
+    upscale_video(source, tmp_path / "large.mkv", nearest(2), by_factor(2), False)
     assert "10 bits a channel become 8" in capsys.readouterr().out
     assert frames_of(tmp_path / "large.mkv")[0].format.name == "yuv420p"
 
@@ -195,11 +228,11 @@ def test_of_ten_bits_eight_are_kept_and_told(tmp_path, capsys):
 
 def test_vp9_holds_odd_sizes(tmp_path):
     source = make_clip(tmp_path / "clip.webm", size=(47, 63), codec="libvpx-vp9", sound="libopus")
-    upscale_video(source, tmp_path / "large.webm", bicubic(3), 3, False)
+    upscale_video(source, tmp_path / "large.webm", bicubic(3), by_factor(3), False)
     large = frames_of(tmp_path / "large.webm")
     assert {(frame.width, frame.height) for frame in large} == {(189, 141)}
     assert packets_of(tmp_path / "large.webm") == packets_of(source)
-    upscale_video(source, tmp_path / "even.mkv", bicubic(2), 2, False)
+    upscale_video(source, tmp_path / "even.mkv", bicubic(2), by_factor(2), False)
     assert frames_of(tmp_path / "even.mkv")[0].height == 94
 
 
@@ -210,7 +243,7 @@ def test_h264_has_even_sizes_by_repeating_the_last_row_and_column(
     codec = {"codec": "libvpx-vp9", "sound": None, "times": (0, 100, 200)}
     source = make_clip(tmp_path / "clip.webm", size=(17, 31), **codec)
     target = tmp_path / "large.mp4"
-    upscale_video(source, target, nearest(3), 3, rgb)
+    upscale_video(source, target, nearest(3), by_factor(3), rgb)
     assert {(frame.width, frame.height) for frame in frames_of(target)} == {(94, 52)}
     said = capsys.readouterr().out
     assert "93x51 becomes 94x52, by repeating the last row or column" in said
@@ -242,7 +275,7 @@ def after_a_few(error):
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyboardInterrupt()])
 def test_an_error_or_ctrl_c_in_the_middle_leaves_nothing(tmp_path, clip, error):
     with pytest.raises(type(error)):
-        upscale_video(clip, tmp_path / "large.mp4", after_a_few(error), 2, False)
+        upscale_video(clip, tmp_path / "large.mp4", after_a_few(error), by_factor(2), False)
     assert list(tmp_path.iterdir()) == [clip]
 
 
@@ -255,7 +288,7 @@ def test_an_error_of_the_reader_leaves_nothing(tmp_path, clip, monkeypatch):
 
     monkeypatch.setattr(Clip, "items", items)
     with pytest.raises(UserError, match="damaged"):
-        upscale_video(clip, tmp_path / "large.mp4", nearest(2), 2, False)
+        upscale_video(clip, tmp_path / "large.mp4", nearest(2), by_factor(2), False)
     assert list(tmp_path.iterdir()) == [clip]
 
 
@@ -272,7 +305,7 @@ def test_an_error_of_the_writer_leaves_nothing(tmp_path, clip, monkeypatch):
 
     monkeypatch.setattr(video_command, "clip_writer", full)
     with pytest.raises(UserError, match=r"large\.mp4: No space left"):
-        upscale_video(clip, tmp_path / "large.mp4", nearest(2), 2, False)
+        upscale_video(clip, tmp_path / "large.mp4", nearest(2), by_factor(2), False)
     assert list(tmp_path.iterdir()) == [clip]
 
 
@@ -295,7 +328,7 @@ def test_only_a_few_items_wait():
 def refused(source, target, says):
     before = sorted(source.parent.iterdir())
     with pytest.raises(UserError, match=says) as error:
-        upscale_video(source, target, nearest(2), 2, False)
+        upscale_video(source, target, nearest(2), by_factor(2), False)
     assert "\n" not in str(error.value)
     assert sorted(source.parent.iterdir()) == before
 
@@ -368,7 +401,7 @@ def test_the_command_line_upscales_a_clip(tmp_path, clip):
 
 def test_a_terminal_sees_frames_their_rate_and_the_time_left(tmp_path, clip, monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    upscale_video(clip, tmp_path / "large.mp4", nearest(2), 2, False)
+    upscale_video(clip, tmp_path / "large.mp4", nearest(2), by_factor(2), False)
     shown = capsys.readouterr().err.split("\r\033[K")
     assert any(re.match(r"3 of 8 frames  [\d.]+ frames/s  0:00:00 left", text) for text in shown)
     assert shown[-1] == ""

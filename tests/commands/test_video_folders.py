@@ -53,31 +53,31 @@ def test_the_videos_of_a_folder_are_enlarged_and_counted(mixed, tmp_path):
 def test_several_videos_and_pictures_go_beside_themselves_or_into_a_folder(mixed, tmp_path, capsys):
     sources = [mixed / "a.mp4", mixed / "a.png", mixed / "sub/a.avi"]
     beside = [mixed / "a_x2.mp4", mixed / "a_x2.png", mixed / "sub/a_x2.mkv"]
-    assert [out for _, out in find_jobs(sources, None, 2, False)] == beside
-    within = [out.name for _, out in find_jobs(sources, f"{tmp_path}/new/", 2, False)]
+    assert [out for _, out in find_jobs(sources, None, "x2", False)] == beside
+    within = [out.name for _, out in find_jobs(sources, f"{tmp_path}/new/", "x2", False)]
     assert within == [out.name for out in beside]
     beside[0].touch()
-    found = find_jobs([*sources, beside[0]], None, 2, False)
+    found = find_jobs([*sources, beside[0]], None, "x2", False)
     assert [source for source, _ in found] == sources
     assert "a_x2.mp4: left out, it is what another one becomes" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"one video, but input has several: name a folder"):
-        find_jobs(sources, str(tmp_path / "all.mp4"), 2, False)
+        find_jobs(sources, str(tmp_path / "all.mp4"), "x2", False)
 
 
 def test_videos_that_become_files_of_one_name_keep_their_types_in_it(mixed):
     sources = [mixed / name for name in ("c.avi", "c.mkv", "c.mp4")]
     for source in sources:
         source.touch()
-    made = [out.name for _, out in find_jobs(sources, None, 2, False)]
+    made = [out.name for _, out in find_jobs(sources, None, "x2", False)]
     assert made == ["c_avi_x2.mkv", "c_mkv_x2.mkv", "c_x2.mp4"]
 
 
 def test_without_pyav_the_videos_of_a_folder_are_left_out_and_counted(mixed, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    ((source, _),) = find_jobs([mixed], None, 2, False)
+    ((source, _),) = find_jobs([mixed], None, "x2", False)
     assert source.name == "a.png"
     said = capsys.readouterr().out
     assert "2 videos are left out: video needs PyAV: pip install 'srlab[video]'" in said
     source.unlink()
     with pytest.raises(UserError, match="video needs PyAV"):
-        find_jobs([mixed], None, 2, False)
+        find_jobs([mixed], None, "x2", False)

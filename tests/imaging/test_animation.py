@@ -20,6 +20,10 @@ TIMES = [100, 50, 70, 130, 20]
 KINDS = ("gif", "webp", "png")
 
 
+def same_size(height, width):
+    return height, width
+
+
 def drawn(number, seen_through):
     """A disc that moves over what can be seen through, or over a pattern."""
     image = Image.new("RGBA", (40, 30), (0, 0, 0, 0))
@@ -45,7 +49,7 @@ def save(path, seen_through=False, plays=0, **options):
 def copied(source, target):
     """Write what a file holds at its own size, and return that as Pillow reads it: a list."""
     frames = read_frames(source)
-    with target.open("wb") as file, frames_writer(file, target.suffix, frames, 1) as add:
+    with target.open("wb") as file, frames_writer(file, target.suffix, frames, same_size) as add:
         for picture, milliseconds in frames:
             pixels = picture.pixels
             add(picture, (pixels[first : first + 7] for first in range(0, 30, 7)), milliseconds)
@@ -98,7 +102,8 @@ def test_pages_keep_size_depth_and_resolution_each(tmp_path):
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:], dpi=(300, 300))
     frames = read_frames(tmp_path / "a.tif")
     assert [can_hold(f".{kind}", frames) for kind in (*KINDS, "tif")] == [False] * 3 + [True]
-    with (tmp_path / "b.tif").open("wb") as file, frames_writer(file, ".tif", frames, 1) as add:
+    target = tmp_path / "b.tif"
+    with target.open("wb") as file, frames_writer(file, ".tif", frames, same_size) as add:
         for picture, milliseconds in frames:
             add(picture, [picture.pixels], milliseconds)
     first, second, third = (picture for picture, _ in read_frames(tmp_path / "b.tif"))

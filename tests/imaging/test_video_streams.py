@@ -10,6 +10,7 @@ from PIL import Image
 
 from srlab.commands.upscale.video import upscale_video
 from srlab.errors import UserError
+from srlab.imaging.sizes import by_factor
 from srlab.imaging.video.frames import plane, turn_of
 
 
@@ -57,7 +58,7 @@ def held(path):
 
 def test_matroska_takes_everything_along(rich, tmp_path, capsys):
     target = tmp_path / "large.mkv"
-    upscale_video(rich, target, nearest(2), 2, False)
+    upscale_video(rich, target, nearest(2), by_factor(2), False)
     assert held(target) == held(rich)
     assert ("attachment", "a.ttf") in held(rich)
     assert ("video", "cover.jpg") in held(rich)
@@ -73,7 +74,7 @@ def test_matroska_takes_everything_along(rich, tmp_path, capsys):
 
 def test_what_a_container_does_not_take_is_named(rich, tmp_path, capsys):
     target = tmp_path / "large.mp4"
-    upscale_video(rich, target, nearest(2), 2, False)
+    upscale_video(rich, target, nearest(2), by_factor(2), False)
     said = capsys.readouterr().out.splitlines()[0]
     assert said == (
         f"{rich}: left out, as .mp4 does not take it: 1 subtitle (srt), 1 attachment (font/ttf)"
@@ -82,7 +83,7 @@ def test_what_a_container_does_not_take_is_named(rich, tmp_path, capsys):
         ("audio", "aac"), ("audio", "aac"), ("video", "h264"), ("video", "mjpeg"),
     ]  # fmt: skip
     assert packets_of(target) == packets_of(rich)
-    upscale_video(target, tmp_path / "larger.mp4", nearest(2), 2, False)
+    upscale_video(target, tmp_path / "larger.mp4", nearest(2), by_factor(2), False)
     assert "left out" not in capsys.readouterr().out
     with av.open(str(tmp_path / "larger.mp4")) as file:
         assert [c["metadata"]["title"] for c in file.chapters()] == ["One"]
@@ -94,7 +95,7 @@ def test_turned_and_mirrored_clips_stay_so(tmp_path, kind, turn):
     shape = {"rotation": turn[0], "mirrored": turn[1], "sound": None, "times": (0, 40)}
     source = make_clip(tmp_path / f"clip.{kind}", **shape)
     target = tmp_path / f"large.{kind}"
-    upscale_video(source, target, nearest(2), 2, False)
+    upscale_video(source, target, nearest(2), by_factor(2), False)
     matrices = []
     for path in (source, target):
         with av.open(str(path)) as file:
@@ -126,7 +127,7 @@ def opacity_of(path):
 def test_transparency_is_kept_in_webm(tmp_path, capsys, name, codec, form, rgb):
     times = range(0, 240, 40)
     source = make_clip(tmp_path / name, times, codec=codec, form=form, sound=None, rate=25)
-    upscale_video(source, tmp_path / "large.webm", nearest(2), 2, rgb)
+    upscale_video(source, tmp_path / "large.webm", nearest(2), by_factor(2), rgb)
     assert opacity_of(tmp_path / "large.webm") == pytest.approx([30 * n for n in range(6)], abs=2)
     assert "its transparency is enlarged by bicubic" in capsys.readouterr().out
 
@@ -134,7 +135,7 @@ def test_transparency_is_kept_in_webm(tmp_path, capsys, name, codec, form, rgb):
 def test_transparency_that_is_left_out_is_named(tmp_path, capsys):
     given = {"codec": "libvpx-vp9", "form": "yuva420p", "sound": None}
     source = make_clip(tmp_path / "clip.webm", (0, 40, 80), **given)
-    upscale_video(source, tmp_path / "large.mkv", nearest(2), 2, False)
+    upscale_video(source, tmp_path / "large.mkv", nearest(2), by_factor(2), False)
     assert "its transparency is left out" in capsys.readouterr().out
     with av.open(str(tmp_path / "large.mkv")) as file:
         assert "alpha_mode" not in {key.lower() for key in file.streams.video[0].metadata}
@@ -153,7 +154,7 @@ def test_transparency_that_is_left_out_is_named(tmp_path, capsys):
 )
 def test_what_becomes_of_pixels_is_said(tmp_path, capsys, form, tags, said):
     source = make_clip(tmp_path / "clip.mkv", (0, 40), form=form, sound=None, **tags)
-    upscale_video(source, tmp_path / "large.mkv", nearest(2), 2, False)
+    upscale_video(source, tmp_path / "large.mkv", nearest(2), by_factor(2), False)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + bool(said)
     assert said in lines[0]
@@ -165,7 +166,7 @@ def test_frames_that_the_decoder_patched_up_are_counted(tmp_path, capsys):
     packet = packets_of(source, "video")[8][1]
     middle = data.index(packet) + len(packet) // 2
     source.write_bytes(data[:middle] + b"\x55" * 8 + data[middle + 8 :])
-    upscale_video(source, tmp_path / "large.mkv", nearest(2), 2, False)
+    upscale_video(source, tmp_path / "large.mkv", nearest(2), by_factor(2), False)
     said = capsys.readouterr().out
     assert re.search(r"clip\.mkv: [1-9]\d* of its 20 frames are damaged, and look so in", said)
 
@@ -177,8 +178,8 @@ def test_damaged_sound_is_named_and_an_empty_stream_of_it_left_out(tmp_path, cap
     last = whole.rindex(header)
     source.write_bytes(whole[:last] + bytes(2) + whole[last + 2 :])
     with pytest.raises(UserError, match=r"is damaged: its audio at \d\.\d s cannot be copied"):
-        upscale_video(source, target, nearest(2), 2, False)
+        upscale_video(source, target, nearest(2), by_factor(2), False)
     assert not target.exists()
     source.write_bytes(whole.replace(header, bytes(2)))
-    upscale_video(source, target, nearest(2), 2, False)
+    upscale_video(source, target, nearest(2), by_factor(2), False)
     assert "left out, as .mkv does not take it: 1 audio (aac)" in capsys.readouterr().out

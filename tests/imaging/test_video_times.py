@@ -8,6 +8,7 @@ import pytest
 from clips import MS, av, frames_of, make_clip, nearest, packets_of, times_of
 
 from srlab.commands.upscale.video import upscale_video
+from srlab.imaging.sizes import by_factor
 from srlab.imaging.video.times import Times, fine
 
 
@@ -55,7 +56,7 @@ def test_a_clip_that_starts_late_is_whole_and_stays_late(tmp_path, kind, codecs)
     times = [10_000 + time for time in (0, 40, 80, 130, 400)]
     source = make_clip(tmp_path / f"clip.{kind}", times, **codecs)
     target = tmp_path / f"large.{kind}"
-    upscale_video(source, target, nearest(2), 2, False)
+    upscale_video(source, target, nearest(2), by_factor(2), False)
     assert times_of(target) == times_of(source) == [time * MS for time in times]
     assert packets_of(target) == packets_of(source)
 
@@ -66,7 +67,7 @@ def test_repeated_times_do_not_drift_from_the_sound(tmp_path, kind):
     times = sorted([40 * n for n in range(20)] + [40 * n for n in range(3, 20, 4)])
     source = make_clip(tmp_path / "clip.mkv", times, **codecs)
     target = tmp_path / f"large.{kind}"
-    upscale_video(source, target, nearest(2), 2, False)
+    upscale_video(source, target, nearest(2), by_factor(2), False)
     found = times_of(target)
     assert len(found) == len(times)
     assert all(0 <= own - time * MS <= MS for own, time in zip(found, times, strict=True))
@@ -84,7 +85,7 @@ def test_where_the_clock_was_set_anew_the_clip_goes_on(tmp_path, second, kind):
     source = tmp_path / "joined.ts"
     source.write_bytes(b"".join(part.read_bytes() for part in parts))
     target = tmp_path / f"large.{kind}"
-    upscale_video(source, target, nearest(2), 2, False)
+    upscale_video(source, target, nearest(2), by_factor(2), False)
     times = times_of(target)
     assert len(times) == 60
     steps = [float(b - a) for a, b in pairwise(times)]
@@ -111,7 +112,7 @@ def test_packets_of_sound_at_one_time_are_taken(tmp_path):
                 file.mux(packet)
     for kind in ("mp4", "mkv"):
         target = tmp_path / f"large.{kind}"
-        upscale_video(source, target, nearest(2), 2, False)
+        upscale_video(source, target, nearest(2), by_factor(2), False)
         assert len(frames_of(target)) == len(frames_of(source))
         sound = zip(packets_of(target), packets_of(source), strict=True)
         assert all(abs(a - b) <= MS and one == two for (a, one), (b, two) in sound)

@@ -22,6 +22,7 @@ from srlab.data.photos import held_out
 from srlab.imaging.colour import CHANNELS
 from srlab.imaging.files import read_pixels
 from srlab.imaging.picture import read_picture
+from srlab.imaging.sizes import by_factor
 from srlab.inference.fast_copy import fast_copy
 from srlab.inference.sizing import automatic_number
 from srlab.inference.tiles import device_of
@@ -174,7 +175,7 @@ def _from_file_to_file(source: Path, upscale: PixelUpscaler, scale: int) -> Run:
 
     def run() -> None:
         with contextlib.redirect_stdout(io.StringIO()):
-            failures = upscale_files([(source, next(targets))], upscale, scale)
+            failures = upscale_files([(source, next(targets))], upscale, by_factor(scale))
         assert not failures, failures
 
     return run

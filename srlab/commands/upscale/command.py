@@ -7,19 +7,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from srlab.assembly.network import load_network
 from srlab.command_line.invocation import Invocation
+from srlab.commands.upscale.enlarging import enlarging_of
 from srlab.commands.upscale.jobs import find_jobs
 from srlab.commands.upscale.pictures import upscale_files
 from srlab.commands.upscale.video import upscale_video, upscale_videos
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import Interrupted, UserError
 from srlab.imaging.video.files import is_video
+from srlab.imaging.video.writing import kind_for
 from srlab.imaging.writing import output_format
 from srlab.machine.device import choose_device
 from srlab.machine.memory import keep_freed_memory
-from srlab.weights import default_for, shipped
-from srlab.words import Colour
 
 
 @contextmanager
@@ -49,13 +48,8 @@ def run(call: Invocation[UpscaleConfig]) -> None:
     """
     config = call.config
     keep_freed_memory()
-    if config.checkpoint is None and not config.model:
-        name = _default_model(config.scale or 2)
-        config.checkpoint = str(shipped()[name])
-        print(f"by {name}, which comes with srlab; model=list names the others")
-    network = load_network(config, choose_device(config.device))
-    upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
-    rgb = network.colour == Colour.rgb
+    enlarging = enlarging_of(config, choose_device(config.device))
+    upscale, size_of, mark = enlarging.upscale, enlarging.size_of, enlarging.mark
     sources = _sources(config.input)
     source = sources[0]
     if config.quality is not None and not 1 <= config.quality <= 100:
@@ -64,10 +58,12 @@ def run(call: Invocation[UpscaleConfig]) -> None:
         if config.format is not None or config.quality is not None:
             raise UserError("format and quality are of pictures; a video's type is its output's")
         place = Path(config.output).expanduser() if config.output else source.parent
-        upscale_video(source, place, upscale, network.scale, rgb)
+        if place.is_dir():
+            place = place / f"{source.stem}_{mark}{kind_for(source)}"
+        upscale_video(source, place, upscale, size_of, enlarging.rgb)
         return
     jobs = find_jobs(
-        sources, config.output, network.scale, config.recursive, config.format, config.first_frame
+        sources, config.output, mark, config.recursive, config.format, config.first_frame
     )
     if config.quality is not None:
         _check_quality([target for source, target in jobs if not is_video(source)])
@@ -77,27 +73,12 @@ def run(call: Invocation[UpscaleConfig]) -> None:
     kind = "files" if any(is_video(source) for source, _ in jobs) else "pictures"
     if len(waiting) < len(jobs):
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} {kind} are there already, left alone")
-    failures = upscale_files(pictures, upscale, network.scale, config.first_frame, config.quality)
-    failures += upscale_videos(videos, upscale, network.scale, rgb)
+    failures = upscale_files(pictures, upscale, size_of, config.first_frame, config.quality)
+    failures += upscale_videos(videos, upscale, size_of, enlarging.rgb)
     if failures and len(waiting) > 1:
         failures.insert(0, f"{len(failures)} of {len(waiting)} {kind} could not be upscaled:")
     if failures:
         raise UserError("\n  ".join(failures))
-
-
-def _default_model(scale: int) -> str:
-    """Return the name of the model that upscales where none is named.
-
-    Raises:
-        UserError: None that comes with srlab has the scale.
-    """
-    name = default_for(scale)
-    if name is None:
-        raise UserError(
-            f"no model for scale {scale} comes with srlab, which has {', '.join(shipped())}: give "
-            f"checkpoint=FILE or model=bicubic"
-        )
-    return name
 
 
 def _check_quality(targets: list[Path]) -> None:

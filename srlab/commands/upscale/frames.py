@@ -14,6 +14,7 @@ from srlab.imaging.formats.animation import can_hold, frames_writer
 from srlab.imaging.formats.metadata import left_out
 from srlab.imaging.frames import Frames
 from srlab.imaging.picture import Picture, fill_hidden
+from srlab.imaging.sizes import SizeOf
 from srlab.imaging.writing import output_format
 
 _EVERY = 0.2  # seconds between two words on how far it is
@@ -25,7 +26,7 @@ def upscale_frames(
     target: Path,
     frames: Frames,
     upscale: Callable[[np.ndarray], Iterator[np.ndarray]],
-    scale: int,
+    size_of: SizeOf,
     quality: int | None,
 ) -> None:
     """Upscale one frame or page after the other; the file is whole when the stack is closed.
@@ -33,7 +34,7 @@ def upscale_frames(
     Raises:
         UserError: The format does not hold any so large, or a frame is damaged.
     """
-    add = stack.enter_context(frames_writer(file, target.suffix, frames, scale, quality))
+    add = stack.enter_context(frames_writer(file, target.suffix, frames, size_of, quality))
     shown = time.perf_counter()
     for number, (picture, milliseconds) in enumerate(frames, 1):
         add(picture, upscale(fill_hidden(picture.pixels)), milliseconds)

@@ -24,7 +24,7 @@ _OF_FRAMES = {".gif": ".gif", ".webp": ".webp", ".tif": ".tif", ".tiff": ".tif"}
 def find_jobs(
     sources: Sequence[Path],
     output: str | None,
-    scale: int,
+    mark: str,
     recursive: bool,
     kind: PictureFormat | None = None,
     first_frame: bool = False,
@@ -35,7 +35,7 @@ def find_jobs(
         sources: A picture, several pictures and videos, or a folder of them.
         output: What was named as the output: a file, or a folder, which is there or whose name
             ends with a slash; beside the sources if None.
-        scale: The factor s.
+        mark: What names say of the size, as ``x2``.
         recursive: Whether to look into the folders in a folder, too.
         kind: What the pictures become; PNG if None, or for several frames what they are.
         first_frame: Whether the first of several frames only is taken.
@@ -52,12 +52,12 @@ def find_jobs(
     _check_sources(sources)
     suffix_of = partial(_suffix, kind=kind, first_frame=first_frame)
     if sources[0].is_dir():
-        jobs = _of_folder(sources[0], target, scale, recursive, suffix_of)
+        jobs = _of_folder(sources[0], target, mark, recursive, suffix_of)
     elif len(sources) > 1 or target is None or target.is_dir() or str(output)[-1:] in "/\\":
         if target is not None and target.is_file():
             raise UserError(f"output {target} is a file, but a folder is wanted")
         folders = [target or source.parent for source in sources]
-        jobs = _named(sources, folders, scale, suffix_of)
+        jobs = _named(sources, folders, mark, suffix_of)
         if len(sources) == 1:
             _check_free(jobs[0][1])
     else:
@@ -76,13 +76,13 @@ def _check_sources(sources: Sequence[Path]) -> None:
 
 
 def _of_folder(
-    source: Path, target: Path | None, scale: int, recursive: bool, suffix_of: Naming
+    source: Path, target: Path | None, mark: str, recursive: bool, suffix_of: Naming
 ) -> list[Job]:
     if target is None:
         folder = source.resolve()
         if not folder.name:
             raise UserError(f"there is nothing beside {source}: name an output")
-        target = folder.with_name(f"{folder.name}_x{scale}")
+        target = folder.with_name(f"{folder.name}_{mark}")
     if target.resolve() == source.resolve():
         raise UserError("input and output are the same folder: name another output")
     if target.exists() and not target.is_dir():
@@ -93,7 +93,7 @@ def _of_folder(
     if others := left_out(source, recursive, _is_taken):
         print(f"{source}: left out, as no pictures: {others}")
     folders = [target / path.parent.relative_to(source) for path in paths]
-    return _named(paths, folders, scale, suffix_of)
+    return _named(paths, folders, mark, suffix_of)
 
 
 def _is_taken(path: Path) -> bool:
@@ -120,7 +120,7 @@ def _found(source: Path, recursive: bool) -> list[Path]:
 
 
 def _named(
-    paths: Sequence[Path], folders: Sequence[Path], scale: int, suffix_of: Naming
+    paths: Sequence[Path], folders: Sequence[Path], mark: str, suffix_of: Naming
 ) -> list[Job]:
     """Name what is made of files; those that differ by their suffix only keep it in the name.
 
@@ -131,7 +131,7 @@ def _named(
     jobs = []
     for path, folder, name in zip(paths, folders, made, strict=True):
         kind = f"_{path.suffix[1:]}" if names[name] > 1 else ""
-        jobs.append((path, folder / f"{path.stem}{kind}_x{scale}{name[-1]}"))
+        jobs.append((path, folder / f"{path.stem}{kind}_{mark}{name[-1]}"))
     targets = {made for _, made in jobs}
     for path in [path for path, _ in jobs if path in targets]:
         print(f"{path}: left out, it is what another one becomes")

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from srlab.commands.upscale.asked import changed_shape
 from srlab.commands.upscale.frames import check_holds, counted, tell_left_out, upscale_frames
 from srlab.console.progress import show_progress
 from srlab.errors import UserError
 from srlab.imaging.frames import Frames, read_frames
 from srlab.imaging.picture import Picture, fill_hidden
+from srlab.imaging.sizes import SizeOf
 from srlab.imaging.writing import picture_writer
 from srlab.storage.atomic import atomic_file
 
@@ -21,7 +23,7 @@ from srlab.storage.atomic import atomic_file
 def upscale_files(
     jobs: list[tuple[Path, Path]],
     upscale: Callable[[np.ndarray], Iterator[np.ndarray]],
-    scale: int,
+    size_of: SizeOf,
     first_frame: bool = False,
     quality: int | None = None,
 ) -> list[str]:
@@ -29,8 +31,8 @@ def upscale_files(
 
     Args:
         jobs: Each picture and the file that is made of it.
-        upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
-        scale: The factor s.
+        upscale: Pixels ``(H, W, C)`` to the rows of the larger picture, from top to bottom.
+        size_of: How large each becomes.
         first_frame: Whether to take the first of several frames only.
         quality: 1 to 100, of JPEG and WebP; 95 if None.
 
@@ -48,11 +50,13 @@ def upscale_files(
                 picture = reading.result()
                 check_holds(target, picture)
                 tell_left_out(picture, target, told)
-                height, width = (size * scale for size in picture.size)
+                height, width = size_of(*picture.size)
+                if shape := changed_shape(picture.size, (height, width)):
+                    print(f"{source}: {shape}")
                 with ExitStack() as stack:
                     file = stack.enter_context(atomic_file(target))
                     if isinstance(picture, Frames):
-                        upscale_frames(stack, file, target, picture, upscale, scale, quality)
+                        upscale_frames(stack, file, target, picture, upscale, size_of, quality)
                     else:
                         kind = target.suffix
                         writer = picture_writer(file, kind, height, width, picture, quality)

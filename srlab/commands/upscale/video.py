@@ -12,15 +12,16 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from srlab.commands.upscale.asked import changed_shape
 from srlab.commands.upscale.canvas import Canvas
 from srlab.console.progress import clock, show_progress
 from srlab.errors import OutputExists, UserError
+from srlab.imaging.sizes import SizeOf
 from srlab.imaging.video.clip import Clip
 from srlab.imaging.video.writing import (
     check_kind,
     clip_writer,
     holds_alpha,
-    kind_for,
     written_size,
 )
 from srlab.storage.atomic import atomic_file
@@ -33,14 +34,14 @@ Item = TypeVar("Item")
 
 
 def upscale_videos(
-    jobs: list[tuple[Path, Path]], upscale: Upscale, scale: int, rgb: bool
+    jobs: list[tuple[Path, Path]], upscale: Upscale, size_of: SizeOf, rgb: bool
 ) -> list[str]:
     """Upscale video files one after the other, as ``upscale_video`` does.
 
     Args:
         jobs: Each video and the file that is made of it.
-        upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
-        scale: The factor s.
+        upscale: Pixels ``(H, W, C)`` to the rows of the larger frame, from top to bottom.
+        size_of: How large frames become.
         rgb: Whether it sees RGB, not luma.
 
     Returns:
@@ -50,7 +51,7 @@ def upscale_videos(
     for number, (source, target) in enumerate(jobs, 1):
         count = f"[{number}/{len(jobs)}] " if len(jobs) > 1 else ""
         try:
-            upscale_video(source, target, upscale, scale, rgb, count)
+            upscale_video(source, target, upscale, size_of, rgb, count)
         except UserError as error:
             show_progress("")
             failures.append(str(error))
@@ -58,7 +59,7 @@ def upscale_videos(
 
 
 def upscale_video(
-    source: Path, target: Path, upscale: Upscale, scale: int, rgb: bool, count: str = ""
+    source: Path, target: Path, upscale: Upscale, size_of: SizeOf, rgb: bool, count: str = ""
 ) -> None:
     """Upscale a video file, and say how fast on the console.
 
@@ -68,23 +69,23 @@ def upscale_video(
 
     Args:
         source: The video file.
-        target: The file that is made of it, or a folder for it.
-        upscale: Pixels ``(H, W, C)`` to rows ``(h, s W, C)``, from top to bottom.
-        scale: The factor s.
+        target: The file that is made of it.
+        upscale: Pixels ``(H, W, C)`` to the rows of the larger frame, from top to bottom.
+        size_of: How large frames become.
         rgb: Whether it sees RGB, not luma.
         count: What the line on the console begins with.
 
     Raises:
         UserError: A file cannot be used; there is no output then.
     """
-    target = _target(source, target, scale)
+    _check_target(target)
     start = time.perf_counter()
     with Clip(source, rgb, holds_alpha(target.suffix)) as clip:
-        height, width = scale * clip.first.height, scale * clip.first.width
-        size = written_size(target.suffix, height, width)
-        for remark in _remarks(clip, target.suffix, (height, width), size):
+        made = _size(clip, size_of)
+        size = written_size(target.suffix, *made)
+        for remark in _remarks(clip, target.suffix, made, size):
             _tell(source, remark)
-        prepare = partial(_prepared, scale=scale, height=size[0], width=size[1])
+        prepare = partial(_prepared, made=made, height=size[0], width=size[1])
         tell = partial(_tell, source)
         with (
             atomic_file(target) as file,
@@ -102,6 +103,25 @@ def upscale_video(
         f"{done / seconds:.1f} frames/s",
         flush=True,
     )
+
+
+def _size(clip: Clip, size_of: SizeOf) -> tuple[int, int]:
+    """Return the rows and columns that its frames become.
+
+    Raises:
+        UserError: They cannot.
+    """
+    height, width = clip.first.height, clip.first.width
+    try:
+        size = size_of(height, width)
+        if clip.turn[0] % 180 and size_of(width, height) != size[::-1]:
+            raise UserError(
+                f"it is stored as {width}x{height} and players turn it: give a factor, as in "
+                f"scale=2.5, not a size in pixels"
+            )
+    except UserError as error:
+        raise UserError(f"{clip.path}: {error}") from None
+    return size
 
 
 def _pass_on(
@@ -124,6 +144,8 @@ def _remarks(
     """Yield what becomes of a clip that one may not expect."""
     if clip.remark:
         yield clip.remark
+    if shape := changed_shape((clip.first.height, clip.first.width), size):
+        yield shape
     if clip.transparent and holds_alpha(kind):
         yield "its transparency is enlarged by bicubic"
     elif clip.transparent:
@@ -142,9 +164,9 @@ def _tell(source: Path, what: str) -> None:
     print(f"{source}: {what}", flush=True)
 
 
-def _prepared(item: Any, scale: int, height: int, width: int) -> Any:
+def _prepared(item: Any, made: tuple[int, int], height: int, width: int) -> Any:
     """Return a frame's canvas, or a packet as it is."""
-    return Canvas(item, scale, height, width) if hasattr(item, "planes") else item
+    return Canvas(item, made, height, width) if hasattr(item, "planes") else item
 
 
 @contextmanager
@@ -185,19 +207,16 @@ def _behind(work: Callable[[Item], None]) -> Iterator[Callable[[Item], None]]:
         pool.shutdown(cancel_futures=True)
 
 
-def _target(source: Path, target: Path, scale: int) -> Path:
-    """Return the file to write, in a folder that exists.
+def _check_target(target: Path) -> None:
+    """Check the file to write, and make its folder.
 
     Raises:
         UserError: It exists, or its suffix is no video's.
     """
-    if target.is_dir():
-        target = target / f"{source.stem}_x{scale}{kind_for(source)}"
     check_kind(target.suffix)
     if target.exists():
         raise OutputExists(f"{target} exists already: name another output, nothing is overwritten")
     ensure_folder(target.parent)
-    return target
 
 
 def _show(done: int, total: int, start: float) -> None:

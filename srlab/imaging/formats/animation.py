@@ -14,6 +14,7 @@ from srlab.imaging.formats.tiff import TiffWriter
 from srlab.imaging.formats.webp import WebpWriter
 from srlab.imaging.frames import Frames
 from srlab.imaging.picture import Picture
+from srlab.imaging.sizes import SizeOf
 from srlab.imaging.writing import check_fits, output_format
 
 # What is given of a frame: the picture that it is made of, its rows, its milliseconds.
@@ -27,7 +28,7 @@ def can_hold(kind: str, frames: Frames) -> bool:
 
 @contextmanager
 def frames_writer(
-    file: BinaryIO, kind: str, frames: Frames, scale: int, quality: int | None = None
+    file: BinaryIO, kind: str, frames: Frames, size_of: SizeOf, quality: int | None = None
 ) -> Iterator[Add]:
     """Write a file of the frames or pages that are given in the body.
 
@@ -35,26 +36,26 @@ def frames_writer(
         file: Where the bytes go, from its beginning; it can be sought in, and is whole at the end.
         kind: File suffix that names a format that can hold them.
         frames: What they are made of.
-        scale: How many times larger they are.
+        size_of: How large each becomes.
         quality: 1 to 100, of WebP; 95 if None.
 
     Yields:
-        A function of the picture that a frame is made of, its rows ``(h, s W, C)`` from top to
+        A function of the picture that a frame is made of, its rows ``(h, W, C)`` from top to
         bottom, and its milliseconds.
 
     Raises:
         UserError: The format is too small for them.
     """
     if output_format(kind) == "TIFF":
-        yield _pages(file, kind, scale)
+        yield _pages(file, kind, size_of)
         return
-    writer = _moving(file, kind, frames, scale, quality)
+    writer = _moving(file, kind, frames, size_of, quality)
     before: np.ndarray | None = None
 
     def add(picture: Picture, rows: Iterable[np.ndarray], milliseconds: float) -> None:
         nonlocal before
         height, width, channels = picture.pixels.shape
-        whole = np.empty((height * scale, width * scale, channels), dtype=np.uint8)
+        whole = np.empty((*size_of(height, width), channels), dtype=np.uint8)
         done = 0
         for some in rows:
             whole[done : done + len(some)] = some
@@ -66,12 +67,12 @@ def frames_writer(
     writer.end()
 
 
-def _pages(file: BinaryIO, kind: str, scale: int) -> Add:
+def _pages(file: BinaryIO, kind: str, size_of: SizeOf) -> Add:
     tiff = TiffWriter(file, paged=True)
 
     def add(picture: Picture, rows: Iterable[np.ndarray], _: float) -> None:
         height, width, channels = picture.pixels.shape
-        height, width = height * scale, width * scale
+        height, width = size_of(height, width)
         check_fits(kind, height, width, channels, picture.bits)
         said = resized(picture.said, height, width)
         with tiff.page(height, width, channels, picture.bits, said) as write:
@@ -82,10 +83,10 @@ def _pages(file: BinaryIO, kind: str, scale: int) -> Add:
 
 
 def _moving(
-    file: BinaryIO, kind: str, frames: Frames, scale: int, quality: int | None
+    file: BinaryIO, kind: str, frames: Frames, size_of: SizeOf, quality: int | None
 ) -> GifWriter | WebpWriter | ApngWriter:
     form = output_format(kind)
-    height, width = (side * scale for side in frames.size)
+    height, width = size_of(*frames.size)
     check_fits(kind, height, width, len(frames.mode))
     said = resized(frames.said, height, width)
     if form == "GIF":

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from srlab.imaging.resample import REACH, by_phases, mirror_pad, phase_taps, weights
+from srlab.imaging.resample import REACH, by_phases, mirror_pad, phase_taps, sample, weights
 
 
 def enlarge_chroma(planes: Tensor, scale: int) -> Tensor:
@@ -20,3 +20,17 @@ def enlarge_chroma(planes: Tensor, scale: int) -> Tensor:
     place = (torch.arange(scale, dtype=torch.float64) + 0.25) / scale - 0.25
     across = weights(torch.arange(-reach, reach + 1) - place[:, None], "bicubic").to(planes)
     return by_phases(mirror_pad(planes, reach), down, across).unsqueeze(1)
+
+
+def stretch_chroma(planes: Tensor, size: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """Enlarge chroma planes of a picture of any size to those of another, as ``enlarge_chroma``.
+
+    Args:
+        planes: The planes ``(N, 1, H, W)``, of half the picture's sides, rounded up.
+        size: Rows and columns of the picture.
+        new: Those of the larger one.
+    """
+    (height, width), (rows, columns) = size, new
+    down = (torch.arange(-(-rows // 2), dtype=torch.float64) + 0.5) * height / rows - 0.5
+    across = (torch.arange(-(-columns // 2), dtype=torch.float64) + 0.25) * width / columns - 0.25
+    return sample(planes, down, across)

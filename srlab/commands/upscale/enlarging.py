@@ -1,0 +1,156 @@
+"""What makes the larger pixels: one network or several in turn, then bicubic to the size."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+
+import numpy as np
+import torch
+
+from srlab.assembly.network import Network, load_network, tile_size
+from srlab.commands.upscale.asked import Asked, asked_size, by_scale
+from srlab.config.schema import UpscaleConfig
+from srlab.errors import UserError
+from srlab.imaging.sizes import SizeOf
+from srlab.inference.in_turn import PixelUpscaler, scales_in_turn, upscale_in_turn
+from srlab.models.plain import Plain
+from srlab.upsamplers.interpolation import Interpolate
+from srlab.weights import DEFAULT, scales_of, shipped
+from srlab.words import Colour
+
+_USUAL = 2  # the scale where none is asked for
+_TIMES = {
+    1: "",
+    2: " twice",
+    3: " three times",
+    4: " four times",
+    5: " five times",
+    6: " six times",
+}
+
+
+@dataclass(frozen=True)
+class Enlarging:
+    """How pictures are enlarged.
+
+    Args:
+        upscale: Pixels ``(H, W, C)`` to the rows of the larger picture, from top to bottom.
+        size_of: How large each becomes.
+        mark: What names of files say of it.
+        rgb: Whether the networks see RGB, not luma.
+    """
+
+    upscale: Callable[[np.ndarray], Iterator[np.ndarray]]
+    size_of: SizeOf
+    mark: str
+    rgb: bool
+
+
+def enlarging_of(config: UpscaleConfig, device: torch.device) -> Enlarging:
+    """Load what ``checkpoint``, ``model`` or neither of them names, for the size asked for.
+
+    Raises:
+        UserError: It cannot be used, or the size makes no sense.
+    """
+    asked = asked_size(config)
+    if config.checkpoint is not None:
+        network = load_network(replace(config, scale=None), device)
+        scale = network.scale
+        asked = asked or by_scale(scale)
+        say = partial(_say_own, network.label, scale, asked.goal)
+        return _by_networks(config, asked, (scale,), lambda _: network, say)
+    if config.model:
+        return _by_kernel(config, asked, device)
+    asked, files = asked or by_scale(_USUAL), shipped()
+
+    def load(scale: int) -> Network:
+        file = str(files[f"{DEFAULT}_x{scale}"])
+        return load_network(replace(config, scale=None, checkpoint=file), device)
+
+    say = partial(_say_shipped, asked.goal)
+    return _by_networks(config, asked, scales_of(DEFAULT), load, say)
+
+
+def _by_networks(
+    config: UpscaleConfig,
+    asked: Asked,
+    scales: tuple[int, ...],
+    load: Callable[[int], Network],
+    say: Callable[[tuple[int, ...], bool], None],
+) -> Enlarging:
+    """Enlarge by networks of some scales, each loaded when it is first wanted.
+
+    One is loaded here: by then it is known whether it can be used.
+    """
+    load, say = lru_cache(load), lru_cache(say)  # which says each thing once
+
+    @lru_cache
+    def upscaler(scale: int) -> PixelUpscaler:
+        return load(scale).pixel_upscaler(config.tile, config.ensemble, config.precision)
+
+    def upscale(pixels: np.ndarray) -> Iterator[np.ndarray]:
+        size = pixels.shape[0], pixels.shape[1]
+        new = asked.size_of(*size)
+        chosen, exact = scales_in_turn(size, new, scales)
+        say(chosen, exact)
+        return upscale_in_turn(pixels, [(scale, upscaler(scale)) for scale in chosen], new)
+
+    first = min(scales)
+    if asked.factor is not None:  # then it is known before any picture is, too, what is to be said
+        parts, whole = asked.factor.denominator, asked.factor.numerator
+        chosen, exact = scales_in_turn((parts, parts), (whole, whole), scales)
+        say(chosen, exact)
+        first = chosen[0]
+    upscaler(first)
+    return Enlarging(upscale, asked.size_of, asked.mark, load(first).colour == Colour.rgb)
+
+
+def _by_kernel(config: UpscaleConfig, asked: Asked | None, device: torch.device) -> Enlarging:
+    """Enlarge by a model without weights: to any size in one step, by its kernel.
+
+    Raises:
+        UserError: It has weights, or it is none that makes any size.
+    """
+    scale = asked.scale if asked is not None else None
+    if asked is None or scale is not None:
+        if config.model.get("scale") == config.scale:  # which may have been written as 2.0
+            config = replace(config, model={**config.model, "scale": scale})
+        network = load_network(replace(config, scale=scale), device)
+        asked = asked or by_scale(network.scale)
+        upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
+        return Enlarging(upscale, asked.size_of, asked.mark, network.colour == Colour.rgb)
+    model = {**config.model, "scale": _USUAL}
+    network = load_network(replace(config, scale=_USUAL, model=model), device)
+    kernel = network.module.upsampler
+    if not isinstance(network.module, Plain) or not isinstance(kernel, Interpolate) or kernel.whole:
+        raise UserError(
+            "of the models without weights bicubic, bilinear and nearest make any size, and others "
+            "whole scales only: add scale=2, 3 or 4"
+        )
+    tile_size(network.module, config.tile)  # which must be one, although none is needed
+    size_of, mode = asked.size_of, kernel.mode
+
+    def resize(pixels: np.ndarray) -> Iterator[np.ndarray]:
+        return upscale_in_turn(pixels, [], size_of(pixels.shape[0], pixels.shape[1]), mode)
+
+    return Enlarging(resize, size_of, asked.mark, network.colour == Colour.rgb)
+
+
+def _say_shipped(goal: str, scales: tuple[int, ...], exact: bool) -> None:
+    """Say which of the models that come with srlab are taken."""
+    names = [f"{DEFAULT}_x{scale}" for scale in dict.fromkeys(scales)]
+    if len(names) == 1:
+        by = f"{names[0]}{_TIMES[len(scales)]}, which comes with srlab"
+    else:
+        by = f"{' and '.join(names)} in turn, which come with srlab"
+    print(f"by {by}{_then(goal, exact)}; model=list names the others")
+
+
+def _say_own(label: str, scale: int, goal: str, scales: tuple[int, ...], exact: bool) -> None:
+    """Say how a network makes another size than its own."""
+    if not exact or len(scales) > 1:
+        print(f"by {label} of x{scale}{_TIMES[len(scales)]}{_then(goal, exact)}")
+
+
+def _then(goal: str, exact: bool) -> str:
+    return "" if exact else f", then bicubic down to {goal}"
