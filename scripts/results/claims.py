@@ -3,10 +3,10 @@
 usage: python scripts/results/claims.py FOLDER
 
 FOLDER is that of scripts/results/findings; sweeps that are not there are left out. Each claim is a
-comparison or two of one sweep, by the rules of the report: variances of all choices of the sweep
-together, the interval at 95 % by itself, for new seeds and new images. p is by Holm over all that
-this page compares, so that the chance of any wrong "better" on it is at most 5 %; so is that of any
-wrong "equal". What is undecided comes with what would decide it to 0.05 dB.
+comparison or two of one sweep, by the variances of the two choices alone, as few pairs of a sweep
+are looked at; the interval is at 95 % by itself, for new seeds and new images. p is by Holm over
+all claims, measured or not, so that the chance of any wrong "better" on the page is at most 5 %; so
+is that of any wrong "equal". What is undecided comes with what would decide it to 0.05 dB.
 """
 
 import sys
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srlab.commands.report.decided import with_sign
-from srlab.commands.report.results import Results, gather, ranked
+from srlab.commands.report.results import Results, gather
 from srlab.console.tables import aligned
 from srlab.errors import UserError
-from srlab.reporting.statistics import Comparison, holm, needed
+from srlab.reporting.statistics import Comparison, compare, holm, needed
 from srlab.runs.sweep_plan import read_sweep
 
 _EQUAL, _LEVEL = 0.05, 0.05  # dB; of p
@@ -66,7 +66,8 @@ def main() -> None:
         try:
             if sweep not in results:
                 results[sweep] = gather(folder / sweep, read_sweep(folder / sweep))
-            comparison = ranked(results[sweep], metric).comparisons[one, other]
+            choices = {choice.label: choice for choice in results[sweep].choices}
+            comparison = compare(choices[one].scores(metric), choices[other].scores(metric))
             claimed.append(Claimed(claim, one, other, metric, comparison))
         except (UserError, KeyError) as error:
             left_out.append(f"claim {claim}, {one} and {other}: {error}")
@@ -77,8 +78,10 @@ def main() -> None:
 
 def _rows(claimed: list[Claimed]) -> list[tuple[str, ...]]:
     rows = [("claim", "one", "other", "by", "difference", "95 %", "p", "decided")]
-    different = holm([c.found.p for c in claimed])
-    inside = holm([c.found.p_within(_EQUAL) if c.metric == "psnr" else None for c in claimed])
+    missing = [1.0] * (len(_CLAIMS) - len(claimed))  # what is not measured counts, too
+    different = holm([*(c.found.p for c in claimed), *missing])[: len(claimed)]
+    within = (c.found.p_within(_EQUAL) if c.metric == "psnr" else None for c in claimed)
+    inside = holm([*within, *missing])[: len(claimed)]
     for c, p, within in zip(claimed, different, inside, strict=True):
         found = c.found
         interval = "none"
@@ -86,12 +89,12 @@ def _rows(claimed: list[Claimed]) -> list[tuple[str, ...]]:
             interval = f"{with_sign(found.low, 3)} to {with_sign(found.high, 3)}"
         rows.append(
             (c.claim, c.one, c.other, c.metric, with_sign(found.difference, 3), interval,
-             "" if p is None else f"{p:.3f}", _decided(c, p, within, len(claimed)))
+             "" if p is None else f"{p:.3f}", _decided(c, p, within))
         )  # fmt: skip
     return rows
 
 
-def _decided(c: Claimed, p: float | None, within: float | None, number: int) -> str:
+def _decided(c: Claimed, p: float | None, within: float | None) -> str:
     if p is None:
         return "nothing, without two seeds"
     said = []
@@ -101,7 +104,7 @@ def _decided(c: Claimed, p: float | None, within: float | None, number: int) -> 
         said.append(f"equal within {_EQUAL} dB")
     if said or c.metric != "psnr":
         return ", but ".join(said) or "not told apart"
-    seeds, images, both = needed([c.found], _EQUAL, _LEVEL / number)
+    seeds, images, both = needed([c.found], _EQUAL, _LEVEL / len(_CLAIMS))
     ways = [f"{seeds} more seeds"] if seeds is not None else []
     ways += [f"{images} more images"] if images is not None else []
     ways += [f"{both[0]} more seeds and {both[1]} more images"] if both is not None else []

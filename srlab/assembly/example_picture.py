@@ -64,7 +64,7 @@ def open_example(
         lr = to_tensor(read_pixels(images.low[number]))
         lr = lr if lr.shape[1] == hr.shape[1] else to_channels(lr, Colour.rgb)[:, : hr.shape[1]]
     elif degradation is not None:
-        lr = degradation(hr, scale, picture_key(path.stem))
+        lr = degradation(hr, scale, picture_key(list(images.named)[number]))
     else:
         lr = quantise(shrink(hr, scale))
     return ExamplePicture(path.stem, lr.float(), hr.float(), scale, colour)

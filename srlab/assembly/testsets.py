@@ -8,11 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import yaml
 from torch import Tensor
 
 from srlab.assembly.training_checks import TRAINING_PARTS
 from srlab.config.build import build
 from srlab.config.check import check
+from srlab.config.paths import config_dir
 from srlab.config.schema import TrainConfig
 from srlab.console.progress import show_progress
 from srlab.data import validation
@@ -74,8 +76,22 @@ def build_valset(config: TrainConfig) -> ImageSet | None:
 
 
 def build_degradation(node: dict[str, Any]) -> Degradation | None:
-    """Build what a checked node of a config degrades by; None: MATLAB's bicubic."""
-    return build(node, "degradation") if node else None
+    """Build what a checked node of a config degrades by; None: MATLAB's bicubic.
+
+    What is not as its option has it is called otherwise, as scores say the name.
+    """
+    if not node:
+        return None
+    found: Degradation = build(node, "degradation")
+    if not _is_as_shipped(node):
+        found.name = f"{found.name}, changed ({found.mark})"
+    return found
+
+
+def _is_as_shipped(node: dict[str, Any]) -> bool:
+    files = (config_dir() / "degradation").glob("*.yaml")
+    shipped = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    return any(node == option | {"variants": node.get("variants")} for option in shipped if option)
 
 
 def read_testsets(

@@ -120,8 +120,8 @@ def tell_misfit(images: ImageSet, scale: int) -> None:
     """Say where low resolution that is brought along does not lie where a bicubic one would."""
     found = misfit(images, scale).told if images.low else None
     if found and ranks.rank() == 0:
-        so = "it is moved back" if images.aligned else "data.align=true moves it back"
-        print(f"LR of {images.name} {found}, beside a bicubic one of its HR: {so}")
+        so = ": it is moved back" if images.aligned else ""
+        print(f"LR of {images.name} {found}, beside a bicubic one of its HR{so}")
 
 
 def _check_components(config: TrainConfig, roots: tuple[str, ...] | None) -> None:

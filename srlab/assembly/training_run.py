@@ -203,7 +203,8 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     if ranks.rank() == 0:
         ranks.wait_for_first()
     tell_left_out(images, pack)
-    tell_misfit(images, config.scale)
+    for seen_by in (images, *testsets, *([valset] if valset else [])):
+        tell_misfit(seen_by, config.scale)
     pairs = read_testsets(testsets, *seen, degradation=degradation)
     chooser = (valset or testsets[0]).name
     validating = read_testsets([valset] if valset else [], *seen, degradation=degradation)

@@ -448,6 +448,7 @@ class ReportConfig:
         scale: The factor s, where no checkpoint says it.
         colour: What the networks see, where no checkpoint says it.
         testset: The sets to judge networks on; a sweep's are its own.
+        degradation: What makes low resolution of them; MATLAB's bicubic if empty.
         output: Folder for the page and its tables; ``report`` in the sweep's if null, or in
             ``runs``.
         baseline: A choice that all others are compared with, beside all pairs.
@@ -465,6 +466,7 @@ class ReportConfig:
     scale: int | None = None
     colour: Colour | None = None
     testset: dict[str, Any] = field(default_factory=dict)
+    degradation: dict[str, Any] = field(default_factory=dict)
     output: str | None = None
     baseline: str | None = None
     within: float = 0.05

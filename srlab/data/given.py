@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,11 +23,13 @@ from srlab.imaging.resample import crop_to_multiple, shrink
 from srlab.words import Colour
 
 # What tells LR from HR in a name, set off at its beginning or end.
-_MARK = re.compile(r"(?i)^(?:x[2-9]|lr|hr)[ _.-]|[ _.-](?:x[2-9]|lr|hr)(?=$|[ _.-])|(?<=.)x[2-9]$")
+_MARK = re.compile(r"(?i)^(?:x[2-9]|lr|hr)[ _.-]|(?:[ _.-](?:x[2-9]|lr|hr))+$|(?<=.)x[2-9]$")
 _MOST_TOLD = 20
 _MEASURED = 8  # pairs
+_LEAST_SIDE = 16  # LR pixels
 _SOFT = 2.0  # LR pixels
-_SHIFT, _GAIN = 0.1, 0.01  # what is beneath is not told
+_SHIFT, _GAIN, _LEVEL = 0.1, 0.01, 2  # what is beneath is not told
+_LEAST_DETAIL = 1e-3  # rms of fine structures, of 1: less tells of no place
 
 
 def pairs(lr: str, hr: str, scale: int, align: bool = False) -> ImageSet:
@@ -47,7 +50,9 @@ def pairs(lr: str, hr: str, scale: int, align: bool = False) -> ImageSet:
     """
     if not lr or not hr:
         raise UserError("pairs want two folders: lr=FOLDER and hr=FOLDER")
-    low, high = (_by_name(Path(place).expanduser()) for place in (lr, hr))
+    files = [list_images(Path(place).expanduser()) for place in (lr, hr)]
+    alike = {path.stem for path in files[0]} & {path.stem for path in files[1]}
+    low, high = (_by_name(paths, alike) for paths in files)
     faults = [
         f"{' and '.join(map(str, paths))} have one name between them"
         for paths in (*low.values(), *high.values())
@@ -66,10 +71,12 @@ def pairs(lr: str, hr: str, scale: int, align: bool = False) -> ImageSet:
     return ImageSet(name, paths, low=tuple(path for path, _ in both), aligned=align)
 
 
-def _by_name(place: Path) -> dict[str, list[Path]]:
+def _by_name(paths: list[Path], alike: set[str]) -> dict[str, list[Path]]:
+    """Return files by their names: as they are where both folders have them, else without marks."""
     found = defaultdict(list)
-    for path in list_images(place):
-        found[_MARK.sub("", path.stem) or path.stem].append(path)
+    for path in paths:
+        name = path.stem if path.stem in alike else _MARK.sub("", path.stem) or path.stem
+        found[name].append(path)
     return dict(found)
 
 
@@ -110,7 +117,10 @@ class Misfit(NamedTuple):
                 for by, less, more in ways if abs(by) >= _SHIFT]  # fmt: skip
         sits = f"sits {' and '.join(said)}" if said else ""
         gain = f"has {self.gain:.2f} of the contrast" if abs(self.gain - 1) >= _GAIN else ""
-        return " and ".join(filter(None, (sits, gain))) or None
+        at_grey = 255 * (self.offset + (self.gain - 1) / 2)  # what a middle grey is off by
+        level = f"is {abs(at_grey):.0f} levels {'brighter' if at_grey > 0 else 'darker'}"
+        said_level = level if abs(at_grey) >= _LEVEL and not gain else ""
+        return " and ".join(filter(None, (sits, gain, said_level))) or None
 
 
 @lru_cache
@@ -122,25 +132,31 @@ def misfit(images: ImageSet, scale: int) -> Misfit:
     ones a shift that is a little off takes contrast away.
     """
     step = max(1, len(images.paths) // _MEASURED)
-    some = list(zip(images.low, images.paths, strict=True))[::step][:_MEASURED]
-    found = np.array([_measured(low, high, scale) for low, high in some])
-    return Misfit(*np.median(found, axis=0).tolist())
+    found = []
+    for low, high in list(zip(images.low, images.paths, strict=True))[::step][:_MEASURED]:
+        with suppress(UserError):  # which is told where it is read
+            found.append(_measured(low, high, scale))
+    known = [one for one in found if one is not None]
+    return Misfit(*np.median(np.array(known), axis=0).tolist()) if known else Misfit(0, 0, 1, 0)
 
 
-def _measured(low: Path, high: Path, scale: int) -> Misfit:
+def _measured(low: Path, high: Path, scale: int) -> Misfit | None:
+    """Measure a pair; None where it is too small or too flat to tell."""
     hr = crop_to_multiple(luma(to_tensor(read_pixels(high))), scale)
     made, given = shrink(hr, scale)[0, 0].numpy(), luma(to_tensor(read_pixels(low)))[0, 0].numpy()
+    if min(made.shape) < _LEAST_SIDE:
+        return None
     window = np.outer(*(np.hanning(side) for side in made.shape))  # or the edges would match, too
     fine = [window * (picture - gaussian_filter(picture, _SOFT)) for picture in (made, given)]
+    if min(float(picture.std()) for picture in fine) < _LEAST_DETAIL:
+        return None
     back, _, _ = phase_cross_correlation(*fine, upsample_factor=20, normalization=None)
     up, left = map(float, back)
-    edge = 3 + int(max(abs(up), abs(left)))
     placed = moved_by(given, (up, left), order=3, mode="nearest")
-    made, placed = (gaussian_filter(picture, _SOFT) for picture in (made, placed))
-    x, y = (picture[edge:-edge, edge:-edge].ravel() for picture in (made, placed))
-    if x.size < 9 or not x.std():
-        return Misfit(-up, -left, 1.0, 0.0)
-    gain = float(np.cov(x, y)[0, 1] / x.var(ddof=1))
+    edge = min(3 + int(max(abs(up), abs(left))), min(made.shape) // 4)
+    inner = (slice(edge, -edge),) * 2
+    x, y = (gaussian_filter(picture, _SOFT)[inner].ravel() for picture in (made, placed))
+    gain = float(np.cov(x, y)[0, 1] / x.var(ddof=1)) if x.std() > _LEAST_DETAIL else 1.0
     return Misfit(-up, -left, gain, float(y.mean() - gain * x.mean()))
 
 

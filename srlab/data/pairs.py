@@ -166,7 +166,10 @@ def _variants(
         yield quantise(shrink(hr, scale))
         return
     for variant in range(degradation.variants):
-        yield to_channels(degradation(hr, scale, picture_key(name), variant), colour)
+        try:
+            yield to_channels(degradation(hr, scale, picture_key(name), variant), colour)
+        except UserError as error:
+            raise UserError(f"{name.rpartition(' ')[0]}: {error}") from None
 
 
 def _may_pass(error: UserError) -> bool:

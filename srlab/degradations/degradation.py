@@ -1,7 +1,8 @@
 """A degradation: steps that make a low-resolution picture of a high-resolution one."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,20 @@ class Degradation:
     """
 
     def __init__(self, name: str, steps: dict[str, Step], variants: int = 16, seed: int = 0):
-        if not steps:
-            raise ValueError("steps must name one at least")
+        check_steps(steps)
+        if name == BICUBIC:
+            raise ValueError(f"a degradation of steps cannot be called {BICUBIC}")
         if variants < 1:
             raise ValueError(f"variants must be at least 1, got {variants}")
         if seed < 0:
             raise ValueError(f"seed must not be negative, got {seed}")
         self.name, self.variants = name, variants
         self._steps, self._seed = dict(steps), seed
+
+    @property
+    def mark(self) -> str:
+        """A short sum of what it is described by, which tells it from others of its name."""
+        return f"{zlib.crc32(self.described.encode()):08x}"
 
     @property
     def described(self) -> str:
@@ -84,12 +91,34 @@ def _described(value: Any) -> str:
         return f"[{', '.join(map(_described, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{k}: {_described(v)}' for k, v in value.items())}}}"
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | Tensor):
         return _described(value.tolist())
+    if isinstance(value, partial):
+        return _described([value.func, value.args, value.keywords])
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "__dict__"):
         kind = type(value)
         return f"{kind.__module__}.{kind.__qualname__}{_described(vars(value))}"
+    if not isinstance(value, str | int | float | bool | None):
+        raise UserError(
+            f"a step of a degradation holds a {type(value).__name__}, which cannot be told from "
+            f"others: let it hold numbers, texts, arrays, and objects with these"
+        )
     return repr(value)
+
+
+def check_steps(steps: Mapping[str, Any]) -> None:
+    """Check that steps can be taken.
+
+    Raises:
+        ValueError: There is none, or one is no step.
+    """
+    if not steps:
+        raise ValueError("steps must name one at least")
+    wrong = [name for name, step in steps.items() if not callable(step)]
+    if wrong:
+        raise ValueError(f"step {wrong[0]} is no step: it needs a _target_, got {steps[wrong[0]]}")
 
 
 def picture_key(name: str) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from srlab.degradations.degradation import Step
+from srlab.degradations.degradation import Step, check_steps
 from srlab.degradations.ranges import ends_of
 
 
@@ -17,6 +17,7 @@ class Shuffled:
     """
 
     def __init__(self, steps: dict[str, Step]):
+        check_steps(steps)
         self._steps = list(steps.values())
 
     def __call__(self, image: Tensor, rng: np.random.Generator, size: tuple[int, int]) -> Tensor:
@@ -34,6 +35,7 @@ class InTurn:
     """
 
     def __init__(self, steps: dict[str, Step]):
+        check_steps(steps)
         self._steps = list(steps.values())
 
     def __call__(self, image: Tensor, rng: np.random.Generator, size: tuple[int, int]) -> Tensor:
@@ -55,9 +57,10 @@ class OneOf:
     """
 
     def __init__(self, steps: dict[str, Step], weights: Sequence[float] | None = None):
+        check_steps(steps)
         self._steps = list(steps.values())
         chances = np.ones(len(self._steps)) if weights is None else np.array(weights, float)
-        if not self._steps or chances.shape != (len(self._steps),) or not (chances > 0).all():
+        if chances.shape != (len(self._steps),) or not (chances > 0).all():
             raise ValueError(f"weights must have a number above 0 for each step, got {weights}")
         self._chances = chances / chances.sum()
 
@@ -78,6 +81,7 @@ class Sometimes:
     """
 
     def __init__(self, step: Step, chance: float = 0.5):
+        check_steps({"of it": step})
         self._step, (self._chance, _) = step, ends_of("chance", chance, 0, 1)
 
     def __call__(self, image: Tensor, rng: np.random.Generator, size: tuple[int, int]) -> Tensor:

@@ -20,8 +20,8 @@ def scales_in_turn(
     """Return the scales by which a picture is enlarged one after the other.
 
     As few as there need be, of these what is least larger than wanted; the smaller ones first: that
-    is less work, and x2 then x4 makes 25.47 dB of 8 pictures of Set14 and Kodak24 shrunk by 8, x4 then
-    x2 25.45.
+    is less work, and of 8 pictures of Set14 and Kodak24, shrunk by 8, x2 then x4 makes 25.47 dB, x4
+    then x2 25.45.
 
     Args:
         size: Rows and columns of the picture.

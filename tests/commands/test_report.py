@@ -232,6 +232,33 @@ def test_what_cannot_be_compared_is_refused(workplace, tmp_path):
             )
 
 
+def test_what_was_judged_on_other_low_resolution_is_refused(workplace, tmp_path):
+    def change(folder, plan):
+        rewrite(
+            folder / "seed0-deconv/config.yaml", "degradation: {}", "degradation:\n  name: noise"
+        )
+
+    with pytest.raises(UserError, match="judged on different low resolution"):
+        changed(workplace, tmp_path, change)
+
+
+def test_a_network_that_was_trained_on_other_low_resolution_is_told(workplace):
+    done = ran(
+        workplace, "train", "scale=2", "data=folder", "data.path=train", *ON_TEST, "device=cpu",
+        "trainer.patch_size=8", "trainer.steps=1", "degradation=noise", "degradation.variants=1",
+        "run_dir=noisy", "valset=first_testset",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report(workplace, "noisy", "noisy/last.pt", "model=bicubic", *ON_TEST, "output=clean")
+    content = json.loads((workplace / "clean/report.json").read_text())
+    assert content["subtitle"].startswith("2 networks")  # the folder stands for its last.pt
+    assert "trained on low resolution by noise (DN)" in content["warnings"][0]
+    report(workplace, "noisy", "model=bicubic", *ON_TEST, "degradation=noise", "output=alike")
+    content = json.loads((workplace / "alike/report.json").read_text())
+    assert not any("low resolution" in warning for warning in content["warnings"])
+    assert "LR = noise (DN) / 2" in (workplace / "alike/index.html").read_text()
+
+
 def test_damaged_results_are_told_in_a_sentence(workplace, tmp_path):
     def change(folder, plan):
         (folder / "seed0-deconv/results.json").write_text('[{"psnr": 1}, {"psnr": 2}]')

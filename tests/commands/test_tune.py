@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from srlab.assembly import training_run
+from srlab.commands.report.results import gather
 from srlab.commands.tune import command
 from srlab.commands.tune.search import Candidate, beside, best_of, halving, stops_of
 from srlab.errors import UserError
+from srlab.runs.sweep_plan import read_sweep
 from srlab.training import loop
 
 SETTINGS = [
@@ -128,6 +130,8 @@ def test_a_tuning_that_is_stopped_goes_on_and_sweeps_use_what_it_found(workplace
     assert done.returncode == 0, done.stderr
     rates = dict(steps(workplace / "swept").keys())
     assert rates == BEST
+    gathered = gather(workplace / "swept", read_sweep(workplace / "swept"))
+    assert [choice.label for choice in gathered.choices] == ["deconv", "boxed"]
     other = ["upsampler=deconv", "loss=l1,mse", "testset.folder.path=val", "sweep_dir=train"]
     for mistake, *told in (
         (["upsampler=deconv,resize_conv"], "tuned has nothing for upsampler=resize_conv"),

@@ -45,6 +45,8 @@ def test_shift_and_gain_are_found_and_taken_back_when_asked(place):
     assert found.down == pytest.approx(0, abs=0.06)
     assert found.gain == pytest.approx(0.97, abs=0.005)
     assert found.told == "sits 0.5 px to the right and has 0.97 of the contrast"
+    brighter = misfit(given(place), 2)._replace(right=0, gain=1.0, offset=0.08)
+    assert brighter.told == "is 20 levels brighter"
     apart = []
     for align in (False, True):
         pack = open_pack(given(place, align=align), 2, Colour.y, 16)
@@ -61,6 +63,18 @@ def test_shift_and_gain_are_found_and_taken_back_when_asked(place):
     assert apart[1] < 1 < 2 < apart[0]
     level = given(place)
     assert misfit(level, 2)._replace(right=0.04, gain=1.004).told is None
+
+
+def test_equal_names_are_pairs_whatever_they_end_in(tmp_path):
+    for name in ("box2", "box3", "a_x2_b", "img_x2_LR"):
+        save(tmp_path / f"LR/{name}.png", np.zeros((40, 50, 3), np.uint8))
+        of = "img" if name == "img_x2_LR" else name
+        save(tmp_path / f"HR/{of}.png", np.zeros((80, 100, 3), np.uint8))
+    found = given(tmp_path)
+    assert [(low.stem, high.stem) for low, high in zip(found.low, found.paths, strict=True)] == [
+        ("a_x2_b", "a_x2_b"), ("box2", "box2"), ("box3", "box3"), ("img_x2_LR", "img")
+    ]  # fmt: skip
+    assert misfit(found, 2).told is None  # flat pictures tell of no place
 
 
 def test_low_resolution_is_seen_as_it_is_and_scores_say_so(place):

@@ -1,5 +1,7 @@
 """Guards: a degradation is a function of seed, picture and variant; packs hold what it makes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from srlab.data.pairs import read_pairs
 from srlab.data.patches import PatchBatches
 from srlab.degradations.degradation import Degradation, picture_key
 from srlab.degradations.noise import GaussianNoise
+from srlab.degradations.order import Shuffled, Sometimes
 from srlab.degradations.shrink import Shrink
 from srlab.errors import UserError
 from srlab.imaging.colour import to_channels
@@ -62,6 +65,43 @@ def test_what_it_is_described_by_changes_with_all_that_it_depends_on():
     assert same[0] == same[1]
     assert len({same[0], *others}) == 5
     assert "0x" not in preset("realesrgan").described  # no address of this process
+
+
+class Holds:
+    """A step of others that holds something."""
+
+    def __init__(self, held):
+        self.held = held
+
+    def __call__(self, image, rng, size):
+        return image
+
+
+def test_what_steps_of_others_hold_tells_them_apart():
+    def described(held):
+        return Degradation("of others", {"step": Holds(held)}).described
+
+    held = [1, 2, "a", torch.ones(2), torch.zeros(2), np.zeros(2, int), partial(min, 1),
+            partial(min, 2), partial(max, 1), GaussianNoise(1), [1, 2], {"a": 1}]  # fmt: skip
+    assert len({described(one) for one in held}) == len(held)
+    with pytest.raises(UserError, match="a step of a degradation holds a object"):
+        described(object())
+
+
+@pytest.mark.parametrize("step", [5, None, {"chance": 1}])
+def test_what_is_no_step_is_refused(step):
+    for make in (lambda: Degradation("wrong", {"it": step}), lambda: Shuffled({"it": step}),
+                 lambda: Sometimes(step)):  # fmt: skip
+        with pytest.raises(ValueError, match="is no step: it needs a _target_"):
+            make()
+
+
+def test_a_preset_that_was_changed_is_called_otherwise():
+    assert [preset(name).name for name in ("photo", "realesrgan")] == ["photo", "realesrgan"]
+    assert preset("photo", variants=3).name == "photo"
+    names = {preset("noise", seed=seed).name for seed in (0, 1, 2)}
+    assert len(names) == 3
+    assert all(name.startswith("noise (DN)") for name in names)
 
 
 def test_steps_that_do_not_shrink_are_told():

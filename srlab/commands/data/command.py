@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> None:
         return
     allowed = {"list": ["root"], "fetch": ["root", "mirror", "jobs"], "check": ["root"]}
     if verb not in allowed:
-        raise UserError(f"srlab data wants list, fetch or check, got {verb!r}")
+        raise UserError(f"srlab data wants list, fetch, check or show, got {verb!r}")
     for key in keys:
         if key not in allowed[verb]:
             raise UserError(

@@ -1,10 +1,12 @@
 """``srlab evaluate``: judge networks and baselines on test sets."""
 
+import sys
 from pathlib import Path
 
 from srlab.assembly.testsets import build_degradation, build_testsets, judge, read_testsets
+from srlab.assembly.training_checks import tell_misfit
 from srlab.command_line.invocation import Invocation
-from srlab.commands.evaluate.networks import Row, asked_rows, is_several
+from srlab.commands.evaluate.networks import Row, asked_rows, is_several, other_degradations
 from srlab.commands.evaluate.paper_table import as_console, as_latex_table, as_markdown_page
 from srlab.commands.evaluate.pictures import Keep, keepers
 from srlab.config.check import check
@@ -61,6 +63,11 @@ def _judge_all(
     The largest scale comes first: what is too small to be judged is told before all work.
     """
     degradation = build_degradation(config.degradation)
+    for line in other_degradations((row.network for row in rows), degradation):
+        print(f"srlab: {line}", file=sys.stderr)
+    for testset in testsets:
+        for scale in {row.network.scale for row in rows}:
+            tell_misfit(testset, scale)
     upscalers = [row.network.upscaler(config.tile, row.ensemble) for row in rows]
     labels = [(row.network.label, row.network.scale) for row in rows]
     keep: list[Keep | None] = [None] * len(rows)

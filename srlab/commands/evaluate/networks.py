@@ -1,5 +1,6 @@
 """What is asked to be judged: one network, or several beside bicubic, scale by scale."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -10,6 +11,7 @@ from srlab.assembly.network import Network, load_network
 from srlab.config.compose import option_node
 from srlab.config.ranges import check_scale
 from srlab.config.schema import EvaluateConfig, NetworkConfig
+from srlab.degradations.degradation import BICUBIC, Degradation
 from srlab.errors import UserError
 from srlab.weights import shipped
 from srlab.words import Colour
@@ -139,6 +141,21 @@ def _labelled(rows: list[Row]) -> list[Row]:
             network = replace(network, label=label)
         done.append(replace(row, network=network))
     return done
+
+
+def other_degradations(networks: Iterable[Network], judged_by: Degradation | None) -> list[str]:
+    """Say which networks were trained on low resolution that was made otherwise than here."""
+    told = []
+    for network in networks:
+        node = network.made_with.get("degradation") or {}
+        trained = node.get("name", BICUBIC) if isinstance(node, dict) else BICUBIC
+        judged = judged_by.name.partition(", changed")[0] if judged_by else BICUBIC
+        if any(True for _ in network.module.parameters()) and trained != judged:
+            told.append(
+                f"{network.label} was trained on low resolution by {trained}, and is judged on "
+                f"that by {judged}"
+            )
+    return told
 
 
 def _scales(asked: Any) -> list[int]:

@@ -59,7 +59,7 @@ def run(call: Invocation[ReportConfig]) -> Path:
     _say("page")
     context: dict[str, Any] = {
         **head(compared),
-        "warnings": warnings_of(results),
+        "warnings": [*compared.warnings, *warnings_of(results)],
         "answer": answer(results, rankings["psnr"], costs, ripples, config.baseline),
         "rankings": [ranking_section(results, rankings[m], m) for m in METRICS],
         "costs": costs_section(results, rankings["psnr"], costs, config, device),

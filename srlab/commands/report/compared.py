@@ -1,7 +1,7 @@
 """What a report compares: the runs of a sweep, or networks that are judged for it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from srlab.assembly.testsets import (
 )
 from srlab.assembly.training_checks import TRAINING_PARTS
 from srlab.command_line.invocation import Invocation
-from srlab.commands.evaluate.networks import Row, asked_rows
+from srlab.commands.evaluate.networks import Row, asked_rows, other_degradations
+from srlab.commands.report.decided import listed
 from srlab.commands.report.networks import load_networks
 from srlab.commands.report.results import (
     METRICS,
@@ -37,6 +38,7 @@ from srlab.errors import UserError
 from srlab.evaluation.score import MOST_DB
 from srlab.evaluation.tables import Result
 from srlab.runs.folder import computed, read_run
+from srlab.runs.results import is_finished
 from srlab.runs.sweep_plan import read_sweep
 
 
@@ -52,6 +54,7 @@ class Compared:
         title: What the page is called.
         folder: Where reports go unless another folder is asked for.
         commands: Those that made what is compared.
+        warnings: What is to be said of networks, each a sentence.
     """
 
     results: Results
@@ -61,6 +64,7 @@ class Compared:
     title: str
     folder: Path
     commands: list[str]
+    warnings: list[str] = field(default_factory=list)
 
 
 def compared_in(call: Invocation[ReportConfig], device: torch.device) -> Compared:
@@ -79,8 +83,13 @@ def compared_in(call: Invocation[ReportConfig], device: torch.device) -> Compare
         raise UserError(
             "give sweep=FOLDER, or networks: checkpoint=[RUN,FILE] model=compact_x3,bicubic"
         )
-    if any(o.lstrip("+").startswith(("testset", "scale=", "colour=")) for o in call.overrides):
-        raise UserError("testset, scale and colour go with networks: a sweep was judged already")
+    if any(
+        o.lstrip("+").startswith(("testset", "degradation", "scale=", "colour="))
+        for o in call.overrides
+    ):
+        raise UserError(
+            "testset, degradation, scale and colour go with networks: a sweep was judged already"
+        )
     return _of_sweep(config, config.sweep, device)
 
 
@@ -104,13 +113,17 @@ def _of_networks(config: ReportConfig, device: torch.device) -> Compared:
         checkpoint=_listed(config.checkpoint), models=config.models, scale=config.scale,
         colour=config.colour, trust=config.trust,
     )  # fmt: skip
-    rows = asked_rows(asked, device)
+    rows = _once(asked_rows(asked, device))
     if len({row.place for row in rows}) > 1:
-        seen = ", ".join(f"{r.network.label} x{r.network.scale} {r.network.colour}" for r in rows)
+        named = (r.network for r in rows if r.asked)
+        seen = ", ".join(f"{n.label} x{n.scale} {n.colour}" for n in named)
         raise UserError(f"networks of several scales or colours: report on them apart ({seen})")
-    check({"testset": config.testset})
-    testsets = build_testsets(config.testset)
-    pairs = read_testsets(testsets, *rows[0].place)
+    check({"testset": config.testset, "degradation": config.degradation})
+    testsets, degradation = (
+        build_testsets(config.testset),
+        build_degradation(config.degradation),
+    )
+    pairs = read_testsets(testsets, *rows[0].place, degradation=degradation)
     of_rows = [
         judge(n.upscaler("auto", False), pairs, n.scale, n.colour, n.label, n.method)
         for n in (row.network for row in rows)
@@ -120,7 +133,22 @@ def _of_networks(config: ReportConfig, device: torch.device) -> Compared:
     networks = {row.network.label: row.network for row in rows if row.asked}
     results = _gathered(judged)
     title = f"{len(results.choices)} networks" if len(judged) > 1 else judged[0].name
-    return Compared(results, networks, testsets, None, title, Path("runs"), [])
+    warnings = [*_unfinished(judged), *other_degradations(networks.values(), degradation)]
+    return Compared(results, networks, testsets, degradation, title, Path("runs"), [], warnings)
+
+
+def _once(rows: list[Row]) -> list[Row]:
+    """Leave out what was asked for twice: a run folder and its last.pt."""
+    seen: dict[object, Row] = {}
+    for row in rows:
+        file = row.network.checkpoint
+        seen.setdefault(file.resolve() if file else row.network.label, row)
+    return list(seen.values())
+
+
+def _unfinished(judged: Sequence[Judged]) -> list[str]:
+    names = [one.name for one in judged if one.folder and not is_finished(one.folder)]
+    return [f"Not trained to the end: {listed(names)}."] if names else []
 
 
 def _listed(asked: object) -> list[object]:
@@ -148,6 +176,8 @@ def _scores(results: list[Result]) -> dict[str, np.ndarray]:
     """Return the scores of each image, by metric."""
     scores = [score for result in results for score in result.scores]
     values = {m: np.array([getattr(score, m) for score in scores], float) for m in METRICS}
+    if any(np.isnan(v).any() for v in values.values()):
+        raise UserError(f"{results[0].label} makes no numbers of some pictures: it is damaged")
     return {m: np.nan_to_num(v, posinf=MOST_DB) for m, v in values.items()}
 
 

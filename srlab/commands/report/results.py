@@ -13,7 +13,7 @@ from srlab.reporting.statistics import Ranking, rank, rank_networks
 from srlab.runs.folder import RESUMABLE, computed, stored_config
 from srlab.runs.names import group_word
 from srlab.runs.results import is_finished, read_json, read_results
-from srlab.runs.sweep_plan import Sweep
+from srlab.runs.sweep_plan import Planned, Sweep
 
 METRICS = ("psnr", "ssim", "ripple")
 
@@ -121,18 +121,25 @@ def gather(folder: Path, sweep: Sweep) -> Results:
             ("on different images", run.images, runs[0].images),
             ("at different scales", run.config["scale"], runs[0].config["scale"]),
             ("in different colours", run.config["colour"], runs[0].config["colour"]),
+            ("on different low resolution", _low(run), _low(runs[0])),
         ):
             if one != other:
                 raise UserError(
                     f"{run.name} and {runs[0].name} were judged {what}: report on them apart"
                 )
-    labels = _labels([sweep.runs[name].overrides for name in finished])
+    labels = _labels([sweep.runs[name] for name in finished])
     choices = by_choice(runs, labels)
     shared = _shared_seeds(choices)
     kept = [Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in choices]
     left_out = [run.name for c in choices for run in c.runs if run.seed not in shared]
     missing = [name for name in sweep.runs if name not in finished]
     return Results(kept, runs[0].images, runs[0].bicubic, missing, left_out)
+
+
+def _low(run: Judged) -> dict[str, Any]:
+    """Return what says where the low resolution of the test sets came from."""
+    keys = (k for k in run.config if k.startswith("degradation.") or k.endswith(".lr"))
+    return {k: run.config[k] for k in keys if not k.startswith(("data.", "optim.", "valset."))}
 
 
 def by_choice(runs: Sequence[Judged], labels: Sequence[str]) -> list[Choice]:
@@ -207,12 +214,17 @@ def _by_seed(run: Judged) -> int:
     return run.seed
 
 
-def _labels(runs: Sequence[Sequence[str]]) -> list[str]:
-    """Name runs by those of their overrides in which they differ, and that change what they are."""
-    given = [dict(o.lstrip("+").split("=", 1) for o in run if "=" in o) for run in runs]
+def _labels(runs: Sequence[Planned]) -> list[str]:
+    """Name runs by those of their overrides in which they differ, and that change what they are.
+
+    By the axes, if they differ in these: a rate that was tuned for a choice is not its name.
+    """
+    given = [dict(o.lstrip("+").split("=", 1) for o in run.overrides if "=" in o) for run in runs]
     known = dict.fromkeys(k for g in given for k in g)
     keys = [k for k in known if k not in ("seed", *RESUMABLE)]
     differ = [k for k in keys if any(g.get(k) != given[0].get(k) for g in given)]
+    axes = {key for run in runs for key in run.axes}
+    differ = [k for k in differ if k in axes] or differ
     return [" ".join(group_word(k, g[k], "=") for k in differ if k in g) or "all" for g in given]
 
 

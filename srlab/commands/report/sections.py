@@ -21,6 +21,8 @@ from srlab.commands.report.tables import (
     text_cell,
 )
 from srlab.config.schema import ReportConfig
+from srlab.data.pairs import AS_GIVEN
+from srlab.degradations.degradation import BICUBIC
 from srlab.evaluation.score import protocol
 from srlab.machine.facts import describe_device, machine
 from srlab.reporting.cost_plot import CostPoint, decided_front, draw_cost
@@ -195,16 +197,19 @@ def repeat_section(
             ],
         },
         "environment": [
-            ["protocol", _protocol(compared)],
+            *(["protocol", line] for line in _protocols(compared)),
             *_environment(results), *ours,
         ],
         "config": OmegaConf.to_yaml(OmegaConf.create(common)),
     }  # fmt: skip
 
 
-def _protocol(compared: Compared) -> str:
-    seen, by = (compared.results.scale, compared.results.colour), compared.degradation
-    return protocol(*seen) if by is None else protocol(*seen, degradation=by.name)
+def _protocols(compared: Compared) -> list[str]:
+    """Return how scores were computed, a line for each way in which low resolution was made."""
+    by = compared.degradation
+    made = [AS_GIVEN if t.low else by.name if by else BICUBIC for t in compared.testsets]
+    seen = compared.results.scale, compared.results.colour
+    return [protocol(*seen, degradation=name) for name in dict.fromkeys(made)]
 
 
 def _environment(results: Results) -> list[list[str]]:
