@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import gc
+import os
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from remembered import remember
 
 remember()
 torch.set_num_threads(1)  # of convolutions this small, more take far longer
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # so do those of other processes
 settings.register_profile("srlab", deadline=None, max_examples=30)
 settings.load_profile("srlab")
 
