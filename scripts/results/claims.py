@@ -13,11 +13,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from srlab.commands.report.decided import with_sign
+from srlab.commands.report.decided import verdict, what_it_takes, with_sign
 from srlab.commands.report.results import Results, gather
 from srlab.console.tables import aligned
 from srlab.errors import UserError
-from srlab.reporting.statistics import Comparison, compare, holm, needed
+from srlab.reporting.statistics import Comparison, Family, Needs, compare, holm, needed
 from srlab.runs.sweep_plan import read_sweep
 
 _EQUAL, _LEVEL = 0.05, 0.05  # dB; of p
@@ -95,20 +95,15 @@ def _rows(claimed: list[Claimed]) -> list[tuple[str, ...]]:
 
 
 def _decided(c: Claimed, p: float | None, within: float | None) -> str:
-    if p is None:
+    pair = c.one, c.other
+    family = Family({pair: p}, {pair: within}, 1 - _LEVEL)
+    said = verdict(family, *pair, c.found.difference, _EQUAL, c.metric != "ripple")
+    if not said:
         return "nothing, without two seeds"
-    said = []
-    if p <= _LEVEL:
-        said.append("better" if (c.found.difference > 0) == (c.metric != "ripple") else "worse")
-    if within is not None and within <= _LEVEL:
-        said.append(f"equal within {_EQUAL} dB")
-    if said or c.metric != "psnr":
-        return ", but ".join(said) or "not told apart"
-    seeds, images, both = needed([c.found], _EQUAL, _LEVEL / len(_CLAIMS))
-    ways = [f"{seeds} more seeds"] if seeds is not None else []
-    ways += [f"{images} more images"] if images is not None else []
-    ways += [f"{both[0]} more seeds and {both[1]} more images"] if both is not None else []
-    return f"undecided; to 0.05 dB: {' or '.join(ways) or 'out of reach'}"
+    if c.metric != "psnr" or family.told_apart(*pair) or family.equal(*pair):
+        return said
+    found = Needs(_EQUAL, [pair], *needed([c.found], _EQUAL, _LEVEL / len(_CLAIMS)))
+    return f"{said}; to {_EQUAL} dB: {what_it_takes(found, of_networks=False)}"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from functools import partial
+from filecmp import cmp
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from srlab.evaluation.tables import Result
 from srlab.inference.colour import upscale_colour
 from srlab.machine import ranks
 from srlab.words import Colour, Protocol
+
+_SOME = 4096  # bytes
 
 
 def build_testsets(config: dict[str, Any]) -> list[ImageSet]:
@@ -89,9 +92,14 @@ def build_degradation(node: dict[str, Any]) -> Degradation | None:
 
 
 def _is_as_shipped(node: dict[str, Any]) -> bool:
+    return any(node == option | {"variants": node.get("variants")} for option in _presets())
+
+
+@lru_cache
+def _presets() -> list[dict[str, Any]]:
     files = (config_dir() / "degradation").glob("*.yaml")
-    shipped = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
-    return any(node == option | {"variants": node.get("variants")} for option in shipped if option)
+    contents = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in files)
+    return [content for content in contents if content]
 
 
 def read_testsets(
@@ -131,16 +139,25 @@ def tell_shared(one: ImageSet, other: ImageSet, consequence: str) -> None:
 
 
 def _shared(one: ImageSet, other: ImageSet) -> int:
-    """Count the files of a set whose content another set has; only equal sizes are read."""
-    sizes = defaultdict(list)
+    """Count the files of a set whose content another set has.
+
+    Few are read whole: those of one size that are alike in their middle, too.
+    """
+    known = defaultdict(list)
     for path in one.paths:
-        sizes[path.stat().st_size].append(path)
-    alike = [(path, sizes[path.stat().st_size]) for path in other.paths]
-    return sum(any(_equal(path, twin) for twin in twins) for path, twins in alike)
+        known[_middle_of(path)].append(path)
+    return sum(
+        any(cmp(path, twin, shallow=False) for twin in known.get(_middle_of(path), ()))
+        for path in other.paths
+    )
 
 
-def _equal(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve() or one.read_bytes() == other.read_bytes()
+def _middle_of(path: Path) -> tuple[int, bytes]:
+    """Return the size of a file, and some bytes of its middle."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(size // 2)
+        return size, file.read(_SOME)
 
 
 def judge(

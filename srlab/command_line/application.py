@@ -5,7 +5,7 @@ Nothing is imported here that loads torch: completion is answered by the same ap
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -78,15 +78,21 @@ def run_application(
 
 
 @contextmanager
-def _composed_once(arguments: Iterable[str]) -> Iterator[None]:
-    """Keep Hydra from composing everything once more, only to see whether hydra.mode is given."""
-    usual: Any = Hydra.get_mode
-    if not any("hydra" in argument and "mode" in argument for argument in arguments):
-        Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]
+def idle(owner: type, method: str) -> Iterator[None]:
+    """Let a method of Hydra's do nothing while the body runs: what it finds out is known."""
+    usual = getattr(owner, method)
+    setattr(owner, method, lambda *_, **__: None)
     try:
         yield
     finally:
-        Hydra.get_mode = usual  # type: ignore[method-assign]
+        setattr(owner, method, usual)
+
+
+def _composed_once(arguments: Iterable[str]) -> AbstractContextManager[None]:
+    """Keep Hydra from composing everything once more, only to see whether hydra.mode is given."""
+    if any("hydra" in argument and "mode" in argument for argument in arguments):
+        return nullcontext()
+    return idle(Hydra, "get_mode")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from scipy.ndimage import shift as moved_by
 from skimage.registration import phase_cross_correlation
 from torch import Tensor
 
-from srlab.data.images import ImageSet
+from srlab.data.images import ImageSet, refusal
 from srlab.errors import UserError
 from srlab.imaging.colour import luma, quantise, to_channels
 from srlab.imaging.files import list_images, read_pixels, to_tensor
@@ -24,7 +24,6 @@ from srlab.words import Colour
 
 # What tells LR from HR in a name, set off at its beginning or end.
 _MARK = re.compile(r"(?i)^(?:x[2-9]|lr|hr)[ _.-]|(?:[ _.-](?:x[2-9]|lr|hr))+$|(?<=.)x[2-9]$")
-_MOST_TOLD = 20
 _MEASURED = 8  # pairs
 _LEAST_SIDE = 16  # LR pixels
 _SOFT = 2.0  # LR pixels
@@ -63,9 +62,7 @@ def pairs(lr: str, hr: str, scale: int, align: bool = False) -> ImageSet:
     both = [(low[name][0], high[name][0]) for name in high if name in low]
     faults += [fault for one in both if (fault := _wrong_size(*one, scale))]
     if faults:
-        more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
-        so = f"so {lr} and {hr} are no pairs"
-        raise UserError("\n".join([*faults[:_MOST_TOLD], *more, so]))
+        raise refusal(faults, f"so {lr} and {hr} are no pairs")
     name = f"{Path(hr).expanduser().resolve().name}/"
     paths = tuple(path for _, path in both)
     return ImageSet(name, paths, low=tuple(path for path, _ in both), aligned=align)

@@ -9,6 +9,8 @@ from pathlib import Path
 from srlab.errors import UserError
 from srlab.imaging.files import list_images
 
+_MOST_TOLD = 20  # files that cannot be used
+
 
 @dataclass(frozen=True)
 class ImageSet:
@@ -55,6 +57,12 @@ class ImageSet:
             return path.absolute().relative_to(top).as_posix()
 
         return {name(path): path for path in self.paths}
+
+
+def refusal(faults: Sequence[str], so: str) -> UserError:
+    """Return the error of many files: the first faults, how many more there are, what follows."""
+    more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
+    return UserError("\n".join([*faults[:_MOST_TOLD], *more, so]))
 
 
 def folder(path: str, shrink: Sequence[float] = (1.0,), recursive: bool = False) -> ImageSet:

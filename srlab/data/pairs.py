@@ -9,7 +9,7 @@ from torch import Tensor
 
 from srlab.console.progress import show_progress
 from srlab.data.given import given_low
-from srlab.data.images import ImageSet
+from srlab.data.images import ImageSet, refusal
 from srlab.degradations.degradation import BICUBIC, Degradation, picture_key
 from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.colour import quantise, to_channels
@@ -19,7 +19,6 @@ from srlab.imaging.threads import map_in_threads
 from srlab.words import Colour, Protocol
 
 AS_GIVEN = "as given"  # what made LR that a set brings along
-_MOST_TOLD = 20  # images that cannot be used
 _ONE_IN = 10  # images may be left out of a training: one in so many, or one
 
 
@@ -139,16 +138,14 @@ def training_pairs(
             yield [to_pixels(lr) for lr in variants], to_pixels(to_channels(hr, colour))
     show_progress("")
     if passing or len(faults) > most or len(faults) == count:
-        raise _refusal(faults, count)
+        raise refusal(faults, _what_to_do(len(faults), count))
 
 
-def _refusal(faults: list[str], count: int) -> UserError:
-    more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
-    so = (
-        f"so {len(faults)} of the {count} pictures cannot be trained on: leave them out or, "
-        f"where they are too small, lower trainer.patch_size"
+def _what_to_do(lost: int, count: int) -> str:
+    return (
+        f"so {lost} of the {count} pictures cannot be trained on: leave them out or, where they "
+        f"are too small, lower trainer.patch_size"
     )
-    return UserError("\n".join([*faults[:_MOST_TOLD], *more, so]))
 
 
 def _shrunk(whole: Tensor, factor: float) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from srlab.degradations.ranges import Range, drawn_whole, ends_of
 from srlab.imaging.colour import quantise
 from srlab.imaging.files import to_pixels, to_tensor
+from srlab.imaging.formats.whole import as_image
 
 _BLOCK = 8  # pixels a side of what JPEG transforms
 
@@ -69,7 +70,7 @@ class WebP:
 
 def through(image: Tensor, codec: str, **options: int) -> Tensor:
     """Write ``(1, C, H, W)`` by a codec and read it again."""
-    pixels, file = to_pixels(image), io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, codec, **options)
+    file = io.BytesIO()
+    as_image(to_pixels(image)).save(file, codec, **options)
     read = np.array(Image.open(file))
     return to_tensor(read.reshape(*read.shape[:2], -1)).to(image)

@@ -44,6 +44,7 @@ class Degradation:
         if seed < 0:
             raise ValueError(f"seed must not be negative, got {seed}")
         self.name, self.variants = name, variants
+        self.preset = name  # as its config says it, where scores call it otherwise
         self._steps, self._seed = dict(steps), seed
 
     @property

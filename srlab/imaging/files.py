@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from srlab.errors import DepthWarning, UserError
 from srlab.imaging.formats.deep import deep_pixels, is_deep_png, to_8_bits
 from srlab.imaging.formats.opening import HAS_HEIF, decoding, open_first
+from srlab.imaging.formats.whole import as_image
 
 SUFFIXES = frozenset(
     f".{kind}" for kind in (
@@ -135,5 +135,5 @@ def to_pixels(image: Tensor) -> np.ndarray:
 def png_of(pixels: np.ndarray) -> bytes:
     """Return uint8 pixels ``(H, W, C)``, C is 1 or 3, as a PNG file."""
     file = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, format="PNG")
+    as_image(pixels).save(file, format="PNG")
     return file.getvalue()

@@ -76,7 +76,7 @@ def _several(config: EvaluateConfig, scales: list[int], device: torch.device) ->
     """
     if config.upsampler:
         raise UserError("a checkpoint has its upsampler; srlab convert gives it another")
-    names = dict.fromkeys([*config.models, *_listed(config.checkpoint)])
+    names = dict.fromkeys([*config.models, *as_list(config.checkpoint)])
     plain = [n for n in config.models if n not in shipped()]
     trained = {n: _trained(config, n, scales, device) for n in names if n not in plain}
     colours = {config.colour} if config.colour else {r.network.colour for r in trained.values()}
@@ -149,7 +149,7 @@ def other_degradations(networks: Iterable[Network], judged_by: Degradation | Non
     for network in networks:
         node = network.made_with.get("degradation") or {}
         trained = node.get("name", BICUBIC) if isinstance(node, dict) else BICUBIC
-        judged = judged_by.name.partition(", changed")[0] if judged_by else BICUBIC
+        judged = judged_by.preset if judged_by else BICUBIC
         if any(True for _ in network.module.parameters()) and trained != judged:
             told.append(
                 f"{network.label} was trained on low resolution by {trained}, and is judged on "
@@ -164,7 +164,7 @@ def _scales(asked: Any) -> list[int]:
     Raises:
         UserError: One is no whole number, or out of range.
     """
-    scales = _listed(asked)
+    scales = as_list(asked)
     for scale in scales:
         if type(scale) is not int:
             raise UserError(f"scale takes a whole number, or several as [2,3,4], got {scale}")
@@ -172,7 +172,8 @@ def _scales(asked: Any) -> list[int]:
     return list(dict.fromkeys(scales))
 
 
-def _listed(asked: Any) -> list[Any]:
+def as_list(asked: Any) -> list[Any]:
+    """Return what was asked for, one or several, as a list; of nothing an empty one."""
     if asked is None:
         return []
     return asked if isinstance(asked, list) else [asked]

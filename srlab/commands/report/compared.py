@@ -18,7 +18,7 @@ from srlab.assembly.testsets import (
 )
 from srlab.assembly.training_checks import TRAINING_PARTS
 from srlab.command_line.invocation import Invocation
-from srlab.commands.evaluate.networks import Row, asked_rows, other_degradations
+from srlab.commands.evaluate.networks import Row, as_list, asked_rows, other_degradations
 from srlab.commands.report.decided import listed
 from srlab.commands.report.networks import load_networks
 from srlab.commands.report.results import (
@@ -110,7 +110,7 @@ def _of_sweep(config: ReportConfig, path: str, device: torch.device) -> Compared
 
 def _of_networks(config: ReportConfig, device: torch.device) -> Compared:
     asked = EvaluateConfig(
-        checkpoint=_listed(config.checkpoint), models=config.models, scale=config.scale,
+        checkpoint=as_list(config.checkpoint), models=config.models, scale=config.scale,
         colour=config.colour, trust=config.trust,
     )  # fmt: skip
     rows = _once(asked_rows(asked, device))
@@ -119,10 +119,8 @@ def _of_networks(config: ReportConfig, device: torch.device) -> Compared:
         seen = ", ".join(f"{n.label} x{n.scale} {n.colour}" for n in named)
         raise UserError(f"networks of several scales or colours: report on them apart ({seen})")
     check({"testset": config.testset, "degradation": config.degradation})
-    testsets, degradation = (
-        build_testsets(config.testset),
-        build_degradation(config.degradation),
-    )
+    testsets = build_testsets(config.testset)
+    degradation = build_degradation(config.degradation)
     pairs = read_testsets(testsets, *rows[0].place, degradation=degradation)
     of_rows = [
         judge(n.upscaler("auto", False), pairs, n.scale, n.colour, n.label, n.method)
@@ -149,12 +147,6 @@ def _once(rows: list[Row]) -> list[Row]:
 def _unfinished(judged: Sequence[Judged]) -> list[str]:
     names = [one.name for one in judged if one.folder and not is_finished(one.folder)]
     return [f"Not trained to the end: {listed(names)}."] if names else []
-
-
-def _listed(asked: object) -> list[object]:
-    if asked is None:
-        return []
-    return asked if isinstance(asked, list) else [asked]
 
 
 def _judged(row: Row, results: list[Result], bicubic: dict[str, np.ndarray]) -> Judged:

@@ -89,7 +89,7 @@ def what_is_needed(ranking: Ranking) -> list[str]:
     without = [pair for pair in ranking.pairs.undecided() if ranking.adjusted[pair] is None]
     if found is not None:
         all_ = "all others" if without else "all"
-        said = f"{is_open}. To tell {width} apart in {all_}: {_means(found, of_networks)}."
+        said = f"{is_open}. To tell {width} apart in {all_}: {what_it_takes(found, of_networks)}."
     elif len(without) < count:
         every = "every other" if without else "every"
         said = f"{is_open}, but {every} difference is known to {width} either way."
@@ -106,8 +106,8 @@ def _without_interval(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return [f"No interval, as they have no two seeds in common: {named}."]
 
 
-def _means(found: Needs, of_networks: bool) -> str:
-    """Say what is needed, where seeds and images may not be enough alone."""
+def what_it_takes(found: Needs, of_networks: bool) -> str:
+    """Say what would decide it, where seeds and images may not be enough alone."""
     ways = []
     if found.seeds is not None:
         ways.append(_more(found.seeds, "seed"))

@@ -7,15 +7,14 @@ for each combination, by whichever launcher was chosen.
 import shlex
 import signal
 import statistics
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from shlex import quote
 from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
 
-from srlab.command_line.application import run_application
+from srlab.command_line.application import idle, run_application
 from srlab.command_line.verbs import Verb
 from srlab.commands.sweep.axes import split_axes
 from srlab.commands.sweep.launchers import check_launcher
@@ -106,7 +105,8 @@ def multirun(arguments: list[str], what: str) -> None:
     asked = [number for number in asking() if number != signal.SIGINT]
     before = {number: signal.signal(number, leave) for number in asked}
     try:
-        with _checked_before():
+        # Which would compose all runs once more, only to see that they can be.
+        with idle(Sweeper, "validate_batch_is_legal"):
             run_application(f"{what} run", _ONE_RUN.config, arguments, _ONE_RUN.function)
     except KeyboardInterrupt:
         said = f"srlab: stopped; the same command goes on with the {what}"
@@ -114,17 +114,6 @@ def multirun(arguments: list[str], what: str) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _checked_before() -> Iterator[None]:
-    """Keep Hydra from composing all runs once more only to see that they can be."""
-    usual: Any = Sweeper.validate_batch_is_legal
-    Sweeper.validate_batch_is_legal = lambda *_: None  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        Sweeper.validate_batch_is_legal = usual  # type: ignore[method-assign]
 
 
 def finish(plan: Plan) -> None:

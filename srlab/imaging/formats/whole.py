@@ -12,6 +12,11 @@ _QUALITY = 95
 _ALL_COLOUR = 90  # the quality from which on JPEG holds every pixel's colour
 
 
+def as_image(pixels: np.ndarray) -> Image.Image:
+    """Return uint8 pixels ``(H, W, C)``, C is 1 to 4, as Pillow holds them."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
 def save_whole(
     file: BinaryIO,
     form: str,
@@ -37,8 +42,7 @@ def save_whole(
     if form == "JPEG" and options["quality"] >= _ALL_COLOUR:
         options["subsampling"] = 0
     try:
-        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-        image.save(file, format=form, **options)
+        as_image(pixels).save(file, format=form, **options)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the format's
             raise
