@@ -9,6 +9,7 @@ from srlab.config.build import build
 from srlab.config.schema import TrainConfig
 from srlab.errors import ConfigError
 from srlab.training.average import average_of
+from srlab.training.optimizer import leave_compiler_out
 from srlab.training.parameters import parameter_groups
 from srlab.training.state import TrainingState
 from srlab.words import Precision
@@ -30,6 +31,7 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     check_learning(model, trainer.devices)
     objective = build(config.loss, "loss").to(device)
     groups = parameter_groups(model, trainer.lr_factors)
+    leave_compiler_out()
     try:
         optimizer = build(config.optim, "optim")(groups)
     except (ValueError, TypeError, RuntimeError) as error:

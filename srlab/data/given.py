@@ -10,9 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image
-from scipy.ndimage import gaussian_filter
-from scipy.ndimage import shift as moved_by
-from skimage.registration import phase_cross_correlation
 from torch import Tensor
 
 from srlab.data.images import ImageSet, refusal
@@ -139,6 +136,9 @@ def misfit(images: ImageSet, scale: int) -> Misfit:
 
 def _measured(low: Path, high: Path, scale: int) -> Misfit | None:
     """Measure a pair; None where it is too small or too flat to tell."""
+    from scipy.ndimage import gaussian_filter, shift  # which take as long to import as Hydra
+    from skimage.registration import phase_cross_correlation
+
     hr = crop_to_multiple(luma(to_tensor(read_pixels(high))), scale)
     made, given = shrink(hr, scale)[0, 0].numpy(), luma(to_tensor(read_pixels(low)))[0, 0].numpy()
     if min(made.shape) < _LEAST_SIDE:
@@ -149,7 +149,7 @@ def _measured(low: Path, high: Path, scale: int) -> Misfit | None:
         return None
     back, _, _ = phase_cross_correlation(*fine, upsample_factor=20, normalization=None)
     up, left = map(float, back)
-    placed = moved_by(given, (up, left), order=3, mode="nearest")
+    placed = shift(given, (up, left), order=3, mode="nearest")
     edge = min(3 + int(max(abs(up), abs(left))), min(made.shape) // 4)
     inner = (slice(edge, -edge),) * 2
     x, y = (gaussian_filter(picture, _SOFT)[inner].ravel() for picture in (made, placed))
@@ -162,6 +162,8 @@ def given_low(images: ImageSet, number: int, scale: int, colour: Colour) -> Tens
     lr = to_channels(to_tensor(read_pixels(images.low[number])), colour)
     if not images.aligned:
         return lr
+    from scipy.ndimage import shift
+
     moved = misfit(images, scale)
-    back = moved_by(lr.numpy(), (0, 0, -moved.down, -moved.right), order=3, mode="nearest")
+    back = shift(lr.numpy(), (0, 0, -moved.down, -moved.right), order=3, mode="nearest")
     return quantise((torch.from_numpy(back) - moved.offset) / moved.gain)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import distance_transform_edt
 
 from srlab.errors import UserError
 from srlab.imaging.formats.deep import deep_pixels
@@ -87,6 +86,8 @@ def fill_hidden(pixels: np.ndarray) -> np.ndarray:
     hidden = pixels[..., -1] == 0
     if not hidden.any() or hidden.all():
         return pixels
+    from scipy.ndimage import distance_transform_edt  # 0.2 s, and few pictures need it
+
     rows, columns = distance_transform_edt(hidden, return_distances=False, return_indices=True)
     filled = pixels[rows, columns]
     filled[..., -1] = pixels[..., -1]

@@ -5,7 +5,9 @@ from itertools import pairwise
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.backends.cpu import get_cpu_capability
 
 from srlab.machine.precision import ExactEnds
 
@@ -15,10 +17,10 @@ Network = TypeVar("Network", bound=nn.Module)
 def fast_copy(network: Network) -> Network:
     """Return a copy for use that computes the same up to rounding, in less time.
 
-    Its convolutions take the channels last, which saves rearranging on every layer, and on the CPU
-    ``nn.Tanh`` is made of the sigmoid. It stands on the device of the network, in evaluation mode,
-    and cannot be trained. Tiles save as much again: a picture's features leave the cache
-    (``inference.tiles``).
+    Its convolutions take the channels last, which saves rearranging on every layer. On the CPU
+    ``nn.Tanh`` is made of the sigmoid, and convolutions have spare channels where that is quicker.
+    It stands on the device of the network, in evaluation mode, and cannot be trained.
+    Tiles save as much again: a picture's features leave the cache (``inference.tiles``).
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     if all(p.device.type == "cpu" for p in network.parameters()):
@@ -29,6 +31,8 @@ def fast_copy(network: Network) -> Network:
             if type(module) is nn.Tanh and name:
                 parent, _, own = name.rpartition(".")
                 setattr(network.get_submodule(parent), own, SigmoidTanh())
+            if SpareChannels.pays(module):
+                module.__class__ = SpareChannels
     return network.to(memory_format=torch.channels_last)
 
 
@@ -55,6 +59,29 @@ class ConvTanh(nn.Conv2d):
         features = super().forward(x)
         sigmoid = _single(features).sigmoid_()
         return torch.add(sigmoid.new_tensor(-1), sigmoid, alpha=2, out=sigmoid).to(features)
+
+
+class SpareChannels(nn.Conv2d):
+    """A convolution that computes more channels than it has, and leaves them out.
+
+    oneDNN makes two blocks of 8 channels at a time by AVX2. Where the second is not full it makes
+    each by itself, which takes a quarter longer than both together: 32 to 9 channels, 3x3, 10.0 ms,
+    32 to 16 7.6 ms. Shapes: those of the convolution.
+    """
+
+    @staticmethod
+    def pays(conv: nn.Module) -> bool:
+        """Tell whether a module is a convolution that is quicker so."""
+        if not isinstance(conv, nn.Conv2d) or type(conv) is not nn.Conv2d or conv.groups > 1:
+            return False
+        return conv.out_channels % 16 > 8 and get_cpu_capability() == "AVX2"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve."""
+        spare = -self.out_channels % 16
+        weight = F.pad(self.weight, [0, 0, 0, 0, 0, 0, 0, spare])
+        bias = None if self.bias is None else F.pad(self.bias, [0, spare])
+        return self._conv_forward(x, weight, bias)[:, : self.out_channels]
 
 
 def _single(x: Tensor) -> Tensor:

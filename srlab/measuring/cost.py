@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
 
 def multiply_adds(
@@ -84,6 +83,8 @@ def tensor_memory(run: Callable[[], object]) -> int:
 def _count(
     module: nn.Module, run: Callable[[nn.Module, int, int], Tensor], rows: int, columns: int
 ) -> dict[str, float]:
+    from torch.utils.flop_counter import FlopCounterMode  # brings Triton along
+
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         run(module, rows, columns)

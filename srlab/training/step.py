@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from srlab.machine.precision import autocast_to, layer_type
 from srlab.machine.ranks import parallel
 from srlab.models.base import Model
+from srlab.training.optimizer import take_step
 from srlab.training.parameters import begin_momentum, set_learning_rate
 from srlab.training.parts import Parts, Terms, alone
 from srlab.training.state import TrainingState
@@ -61,8 +62,7 @@ def make_advance(
         if clip > 0:
             state.scaler.unscale_(state.optimizer)
             nn.utils.clip_grad_norm_(state.model.parameters(), clip)
-        state.scaler.step(state.optimizer)
-        state.scaler.update()
+        take_step(state.optimizer, state.scaler)
         return terms
 
     return advance if parts == 1 else alone()(advance)

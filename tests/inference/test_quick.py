@@ -7,7 +7,7 @@ from common import largest, picture
 from models.variants import VARIANTS, variant
 from torch import nn
 
-from srlab.inference.fast_copy import fast_copy
+from srlab.inference.fast_copy import SpareChannels, fast_copy
 
 
 @torch.inference_mode()
@@ -33,3 +33,14 @@ def test_a_quick_copy_computes_the_same_and_leaves_the_network_alone():
 def test_the_quick_tanh_is_tanh():
     x = torch.linspace(-30, 30, 100_001)
     assert largest(fast_copy(nn.Sequential(nn.Tanh()))(x) - x.tanh()) < 3e-7
+
+
+def test_spare_channels_are_left_out(monkeypatch):
+    monkeypatch.setattr("srlab.inference.fast_copy.get_cpu_capability", lambda: "AVX2")
+    x = picture(2, 3, 9, 7).float()
+    for channels, spare in ((4, 0), (8, 0), (9, 1), (12, 1), (16, 0), (20, 0), (27, 1)):
+        conv = nn.Conv2d(3, channels, 3, padding=1, bias=channels != 12)
+        fast = fast_copy(nn.Sequential(conv))
+        assert isinstance(fast[0], SpareChannels) == bool(spare), channels
+        assert fast(x).shape == conv(x).shape
+        assert largest(fast(x) - conv(x)) < 1e-6, channels
