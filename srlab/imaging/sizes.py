@@ -6,7 +6,7 @@ from math import floor
 
 from srlab.errors import UserError
 
-# From the rows and columns of a picture to those of the larger one; raises what follows.
+# From the rows and columns of a picture to those that it is to have; raises what follows.
 SizeOf = Callable[[int, int], tuple[int, int]]
 LARGEST = 64  # times as many rows or columns
 _NOTICED = Fraction(1, 100)
@@ -14,28 +14,33 @@ _NOTICED = Fraction(1, 100)
 
 def by_factor(factor: int | Fraction) -> SizeOf:
     """Return what makes both sides ``factor`` times as long, rounded to whole pixels."""
-    return lambda height, width: _larger(
+    return lambda height, width: _possible(
         height, width, _rounded(factor * height), _rounded(factor * width)
     )
 
 
 def of_width(wanted: int) -> SizeOf:
     """Return what makes pictures so many columns wide, and as high as keeps their shape."""
-    return lambda height, width: _larger(
+    return lambda height, width: _possible(
         height, width, _rounded(Fraction(height * wanted, width)), wanted
     )
 
 
 def of_height(wanted: int) -> SizeOf:
     """Return what makes pictures so many rows high, and as wide as keeps their shape."""
-    return lambda height, width: _larger(
+    return lambda height, width: _possible(
         height, width, wanted, _rounded(Fraction(width * wanted, height))
     )
 
 
 def exactly(rows: int, columns: int) -> SizeOf:
     """Return what makes all pictures so large, whatever their shape."""
-    return lambda height, width: _larger(height, width, rows, columns)
+    return lambda height, width: _possible(height, width, rows, columns)
+
+
+def is_smaller(size: tuple[int, int], new: tuple[int, int]) -> bool:
+    """Tell whether a picture gets no more rows and no more columns than it has."""
+    return new[0] <= size[0] and new[1] <= size[1]
 
 
 def widening(size: tuple[int, int], new: tuple[int, int]) -> Fraction:
@@ -55,17 +60,13 @@ def _rounded(side: int | Fraction) -> int:
     return floor(side + Fraction(1, 2))
 
 
-def _larger(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
-    """Return the new rows and columns.
+def _possible(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
+    """Return the new rows and columns, one at least.
 
     Raises:
-        UserError: They are fewer than there are, no more, or far too many.
+        UserError: They are those that there are, or far too many.
     """
-    if rows < height or columns < width:
-        raise UserError(
-            f"{width}x{height} cannot become {columns}x{rows}, which is smaller: pictures are "
-            f"enlarged only"
-        )
+    rows, columns = max(rows, 1), max(columns, 1)
     if (rows, columns) == (height, width):
         raise UserError(f"it has {width}x{height} pixels already")
     if rows > LARGEST * height or columns > LARGEST * width:

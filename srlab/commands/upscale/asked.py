@@ -75,7 +75,9 @@ def _scale(scale: Any) -> Asked:
     if isinstance(scale, bool) or not isinstance(scale, int | float):
         raise UserError(f"scale is a number above 1, as in scale=3 or scale=2.5, got {scale!r}")
     if not scale > 1:
-        raise UserError(f"scale must be above 1, as pictures are enlarged only, got {scale}")
+        raise UserError(
+            f"scale must be above 1, got {scale}; size, width and height make pictures smaller, too"
+        )
     if scale > LARGEST:
         raise UserError(f"scale must be at most {LARGEST}, got {scale}")
     factor = Fraction(str(scale))

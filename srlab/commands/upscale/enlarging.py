@@ -138,6 +138,9 @@ def _by_kernel(config: UpscaleConfig, asked: Asked | None, device: torch.device)
 
 def _say_shipped(goal: str, scales: tuple[int, ...], exact: bool) -> None:
     """Say which of the models that come with srlab are taken."""
+    if not scales:
+        _say_shrunk(goal)
+        return
     names = [f"{DEFAULT}_x{scale}" for scale in dict.fromkeys(scales)]
     if len(names) == 1:
         by = f"{names[0]}{_TIMES[len(scales)]}, which comes with srlab"
@@ -148,8 +151,14 @@ def _say_shipped(goal: str, scales: tuple[int, ...], exact: bool) -> None:
 
 def _say_own(label: str, scale: int, goal: str, scales: tuple[int, ...], exact: bool) -> None:
     """Say how a network makes another size than its own."""
-    if not exact or len(scales) > 1:
+    if not scales:
+        _say_shrunk(goal)
+    elif not exact or len(scales) > 1:
         print(f"by {label} of x{scale}{_TIMES[len(scales)]}{_then(goal, exact)}")
+
+
+def _say_shrunk(goal: str) -> None:
+    print(f"by bicubic down to {goal} where a picture is larger")
 
 
 def _then(goal: str, exact: bool) -> str:
