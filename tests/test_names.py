@@ -13,8 +13,8 @@ from srlab.storage.folders import make_folder
 
 # What checkpoints, configs of runs and YAML files of others name by ``_target_``.
 TARGETS = """
-data.given.pairs data.images.folder data.named.named data.named.several data.photos.held_out
-data.photos.training
+data.given.pairs data.images.folder data.named.mixed data.named.named data.named.several
+data.photos.held_out data.photos.training
 data.validation.folder data.validation.named data.validation.photos data.validation.standard
 degradations.blur.Blur degradations.blur.Sharpen degradations.blur.Sinc
 degradations.compression.Jpeg degradations.compression.WebP

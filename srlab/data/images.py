@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from srlab.errors import UserError
@@ -25,6 +26,9 @@ class ImageSet:
         low: The low-resolution image of each, where they are brought along; else they are made.
         aligned: Whether those are moved to where low resolution lies that is made, before a
             training sees them.
+        parts: Of a mixture of sets: how many of the images, from the first on, belong to each.
+        weights: Of how many patches each of these parts gives how many; none: every position of
+            every image is equally likely.
     """
 
     name: str
@@ -33,17 +37,31 @@ class ImageSet:
     crop: int = 0
     low: tuple[Path, ...] = ()
     aligned: bool = False
+    parts: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self):
         if not self.shrink or not all(0 < f <= 1 for f in self.shrink):
             raise ValueError(f"shrink takes factors above 0 and up to 1, got {list(self.shrink)}")
         if self.low and (len(self.low) != len(self.paths) or self.shrink != (1.0,) or self.crop):
             raise ValueError("low wants an image for each of paths, and neither shrink nor crop")
+        if self.weights and len(self.weights) != len(self.parts):
+            raise ValueError(
+                f"weights wants one for each of the {len(self.parts)} sets, got "
+                f"{list(self.weights)}"
+            )
+        if not all(0 < weight < float("inf") for weight in self.weights):
+            raise ValueError(f"weights are numbers above 0, got {list(self.weights)}")
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All files: high resolution, then low."""
         return (*self.paths, *self.low)
+
+    def part_of(self, number: int) -> int:
+        """Return to which set of a mixture an image belongs; 0 where it is none."""
+        ends = accumulate(self.parts)
+        return next((part for part, end in enumerate(ends) if number < end), 0)
 
     @property
     def named(self) -> dict[str, Path]:

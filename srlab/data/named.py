@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from srlab.data.images import ImageSet
+from srlab.data.images import ImageSet, folder
 from srlab.data.manifest import read_manifests
 from srlab.data.places import SETS, find_set
 from srlab.errors import DataMissing, UserError
@@ -21,16 +21,16 @@ def named(name: str, root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
     if name not in SETS:
         raise UserError(f"no data set is called {name!r}; there are {', '.join(SETS)}")
     roots = list(dict.fromkeys([Path(root).expanduser(), Path("data")]))
-    folder = find_set(name, roots)
-    if folder is None:
-        looked = " and ".join(str(place.resolve()) for place in roots)
+    place = find_set(name, roots)
+    if place is None:
+        looked = " and ".join(str(root.resolve()) for root in roots)
         raise DataMissing(
             f"data set {name} is not under {looked}: {_remedy(name)}, or set SRLAB_DATA to the "
             f"folder that holds {name}"
         )
-    paths, count = list_images(folder), SETS[name][0]
+    paths, count = list_images(place), SETS[name][0]
     if len(paths) != count:
-        raise DataMissing(f"{folder} holds {len(paths)} images, but {name} has {count}")
+        raise DataMissing(f"{place} holds {len(paths)} images, but {name} has {count}")
     return ImageSet(name, tuple(paths), tuple(shrink))
 
 
@@ -44,6 +44,39 @@ def several(names: Sequence[str], root: str, shrink: Sequence[float] = (1.0,)) -
         raise UserError("data.names is empty: name a data set, as in data.names=[T91]")
     paths = [path for name in names for path in named(name, root).paths]
     return ImageSet("+".join(names), tuple(paths), tuple(shrink))
+
+
+def mixed(
+    names: Sequence[str],
+    root: str,
+    path: str | None = None,
+    weights: Sequence[float] = (),
+    shrink: Sequence[float] = (1.0,),
+) -> ImageSet:
+    """Return a mixture of data sets of the literature and a folder of one's own.
+
+    Args:
+        names: The data sets; see ``named``.
+        root: Where their folders lie.
+        path: The folder, the last of the sets.
+        weights: How the patches are shared among the sets: ``[1, 3]`` draws one of four from the
+            first. None: every position of every image is equally likely.
+        shrink: Factors by which copies of all images are shrunk.
+
+    Raises:
+        UserError: There are not two sets, or one of them is unknown, not there or incomplete.
+        ValueError: The weights are not one for each, or not above 0.
+    """
+    sets = [named(name, root) for name in names] + ([folder(path)] if path else [])
+    if len(sets) < 2:
+        raise UserError(
+            "data=mixed wants two sets or more, as in data.names=[T91] data.path=FOLDER, or "
+            "data.names=[T91,General-100]"
+        )
+    paths = tuple(path for one in sets for path in one.paths)
+    parts = tuple(len(one.paths) for one in sets)
+    name = "+".join(one.name.rstrip("/") for one in sets)
+    return ImageSet(name, paths, tuple(shrink), parts=parts, weights=tuple(weights))
 
 
 def _remedy(name: str) -> str:

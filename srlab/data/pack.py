@@ -10,8 +10,9 @@ import os
 import shutil
 import warnings
 import zipfile
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from srlab.degradations.degradation import Degradation
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
 from srlab.storage.atomic import atomic_folder, remove_abandoned, write_atomically
+from srlab.storage.cache import cache_folder
 from srlab.words import Colour
 
 _LAYOUT = 1  # raise it when the same source would give other pixels
@@ -43,6 +45,8 @@ class Pack:
         scale: The factor s.
         channels: 1 for Y, 3 for RGB.
         fingerprint: SHA-256 of the pixels: what a resumed run compares.
+        part: Which set of a mixture each image belongs to, ``(n,)``; None in packs of old.
+        weights: How patches are shared among these sets; none: by their positions.
         left_out: Why images of the set are not in it, a sentence for each.
     """
 
@@ -54,24 +58,14 @@ class Pack:
     channels: int
     fingerprint: str
     left_out: tuple[str, ...] = ()
+    part: np.ndarray | None = None
+    weights: tuple[float, ...] = ()
 
     def as_tensor(self) -> Tensor:
         """Return the pixels as a tensor on the CPU, mapped as they are; it must not be written."""
         with warnings.catch_warnings():  # torch cannot say that a tensor is for reading alone
             warnings.simplefilter("ignore")
             return torch.from_numpy(self.pixels)
-
-
-def cache_folder() -> Path:
-    """Return where packs are kept: ``$SRLAB_CACHE``, else ``srlab`` in the user's cache folder."""
-    if os.environ.get("SRLAB_CACHE"):
-        return Path(os.environ["SRLAB_CACHE"]).expanduser()
-    if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"]) / "srlab"
-    try:
-        return Path.home() / ".cache" / "srlab"
-    except RuntimeError:  # no HOME, and no such user
-        raise UserError("there is no home folder for the cache: set SRLAB_CACHE") from None
 
 
 def open_pack(
@@ -113,7 +107,7 @@ def open_pack(
         pack = _load(place, scale, colour)
     if pack is None:
         raise UserError(f"cannot read back {place}: set SRLAB_CACHE to another folder")
-    return pack
+    return replace(pack, weights=images.weights)
 
 
 def _earlier_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> Pack | None:
@@ -140,6 +134,7 @@ def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
                 channels=CHANNELS[colour],
                 fingerprint=str(index["fingerprint"]),
                 left_out=tuple(map(str, index.get("left_out", ()))),
+                part=index.get("part"),
             )
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
@@ -185,16 +180,12 @@ def _is_as_written(place: Path, pack: Pack) -> bool:
 
 
 def _key(
-    images: ImageSet,
-    scale: int,
-    colour: Colour,
-    min_patch: int,
-    described: str,
-    earlier: bool = False,
+    images: ImageSet, scale: int, colour: Colour, patch: int, described: str, earlier: bool = False
 ) -> str:
-    digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, str(colour), min_patch)).encode())
+    digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, str(colour), patch)).encode())
     digest.update(described.encode())
     digest.update(f"aligned={images.aligned}".encode() if images.low else b"")
+    digest.update(f"parts={images.parts}".encode() if images.parts else b"")
     for path in images.files:
         status = path.stat()
         facts = [str(path.resolve()), status.st_size, status.st_mtime_ns]
@@ -213,38 +204,45 @@ def _build(
 ) -> None:
     try:
         with atomic_folder(place) as work:  # shared: several users may have one cache
-            offsets, sizes, total = [], [], 0
             faults: list[str] = []
-            digest = hashlib.sha256()
-            with (work / "pixels.bin").open("wb") as file:
-                pairs = training_pairs(images, scale, colour, min_patch, faults, degradation)
-                for variants, hr in pairs:
-                    end = total + sum(lr.size for lr in variants)
-                    for lr in variants:
-                        offsets.append((total, end))
-                        sizes.append(lr.shape[:2])
-                        total += lr.size
-                    total += hr.size
-                    for pixels in (*variants, hr):
-                        data = pixels.tobytes()
-                        file.write(data)
-                        digest.update(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if not sizes:
+            pairs = training_pairs(images, scale, colour, min_patch, faults, degradation)
+            found, fingerprint = _write_pixels(work / "pixels.bin", pairs)
+            if len(set(found[:, 2])) < max(1, len(images.parts)):
+                which = "one of the sets of " if found.size else ""
                 raise UserError(
-                    f"no image of {images.name} is left: shrunk by {list(images.shrink)}, all are "
-                    f"too small for patches of {min_patch}x{min_patch} at scale {scale}"
+                    f"no image of {which}{images.name} is left: shrunk by {list(images.shrink)}, "
+                    f"all are too small for patches of {min_patch}x{min_patch} at scale {scale}"
                 )
-            lr_offset, hr_offset = np.array(offsets, dtype=np.int64).T
             np.savez(
                 work / "index.npz",
-                lr_offset=lr_offset,
-                hr_offset=hr_offset,
-                size=np.array(sizes, dtype=np.int64),
-                fingerprint=np.array(digest.hexdigest()),
+                lr_offset=found[:, 0],
+                hr_offset=found[:, 1],
+                part=found[:, 2],
+                size=found[:, 3:],
+                fingerprint=np.array(fingerprint),
                 left_out=np.array(faults, dtype=np.str_),
             )
     except OSError:
         if not place.is_dir():  # else another process was faster with the same pack
             raise
+
+
+def _write_pixels(
+    place: Path, pairs: Iterable[tuple[list[np.ndarray], np.ndarray, int]]
+) -> tuple[np.ndarray, str]:
+    """Write them; return where LR and HR start, part and LR's size, ``(n, 5)``, and the SHA-256."""
+    found, total, digest = [], 0, hashlib.sha256()
+    with place.open("wb") as file:
+        for variants, hr, part in pairs:
+            end = total + sum(lr.size for lr in variants)
+            for lr in variants:
+                found.append((total, end, part, *lr.shape[:2]))
+                total += lr.size
+            total += hr.size
+            for pixels in (*variants, hr):
+                data = pixels.tobytes()
+                file.write(data)
+                digest.update(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return np.array(found, dtype=np.int64).reshape(-1, 5), digest.hexdigest()

@@ -102,8 +102,8 @@ def training_pairs(
     min_patch: int,
     faults: list[str],
     degradation: Degradation | None = None,
-) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
-    """Yield the LR variants and the HR pixels of every image at every shrink factor.
+) -> Iterator[tuple[list[np.ndarray], np.ndarray, int]]:
+    """Yield LR variants, HR pixels and part of a mixture of every image, at every shrink factor.
 
     Args:
         images: The data set.
@@ -118,13 +118,13 @@ def training_pairs(
     """
     count = len(images.paths)
     most, passing = max(1, count // _ONE_IN), False
-    for number, path in enumerate(images.paths, 1):
-        show_progress(f"decoding {images.name}: {number}/{count}")
+    for number, path in enumerate(images.paths):
+        show_progress(f"decoding {images.name}: {number + 1}/{count}")
         try:
             whole = to_tensor(read_pixels(path))
             whole = whole if degradation else to_channels(whole, colour)
             _check_size(path, whole, scale, min_patch)
-            given = [given_low(images, number - 1, scale, colour)] if images.low else []
+            given = [given_low(images, number, scale, colour)] if images.low else []
         except UserError as error:
             faults.append(str(error))
             passing |= _may_pass(error)
@@ -135,7 +135,8 @@ def training_pairs(
             if min(hr.shape[-2:]) < min_patch * scale:
                 continue
             variants = given or _variants(hr, scale, colour, degradation, f"{path.name} {factor}")
-            yield [to_pixels(lr) for lr in variants], to_pixels(to_channels(hr, colour))
+            small = [to_pixels(lr) for lr in variants]
+            yield small, to_pixels(to_channels(hr, colour)), images.part_of(number)
     show_progress("")
     if passing or len(faults) > most or len(faults) == count:
         raise refusal(faults, _what_to_do(len(faults), count))

@@ -20,8 +20,8 @@ from srlab.imaging.resample import fold
 class PatchBatches:
     """The batches of a training run, indexed by step.
 
-    Every position of every image is equally likely, and so is each of the eight symmetries of the
-    square.
+    Every position of every image is equally likely, of a mixture with weights of every image of one
+    set; and so is each of the eight symmetries of the square.
 
     Args:
         pack: The images.
@@ -75,7 +75,7 @@ class PatchBatches:
         draws = []
         for step in steps:
             rng = np.random.default_rng((self.seed, step, 0))
-            spot = rng.integers(0, ends[-1], self.batch_size)
+            spot = self._spots(rng, spots, ends)
             draws.append((spot[mine], rng.integers(0, 8, self.batch_size)[mine]))
         spot, symmetry = (np.concatenate(parts) for parts in zip(*draws, strict=True))
         image = np.searchsorted(ends, spot, side="right")
@@ -84,6 +84,17 @@ class PatchBatches:
         rows = (pack.lr_offset[image], pack.hr_offset[image], height, width, top, left, symmetry)
         transposed, flipped = (torch.from_numpy(np.flatnonzero(symmetry >> k & 1)) for k in (0, 2))
         return torch.from_numpy(np.stack(rows)), transposed, flipped
+
+    def _spots(self, rng: np.random.Generator, spots: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Draw positions among those of all images, one image's after the other's."""
+        pack = self.pack
+        if pack.part is None or not pack.weights:
+            return rng.integers(0, ends[-1], self.batch_size)
+        shares = np.array(pack.weights) / np.bincount(pack.part, spots)
+        likely = np.cumsum(spots * shares[pack.part])
+        drawn = rng.random(self.batch_size) * likely[-1]
+        image = np.searchsorted(likely, drawn, side="right").clip(max=len(spots) - 1)
+        return ends[image] - spots[image] + rng.integers(0, spots[image])
 
     def cut(
         self, pixels: Tensor, places: Tensor, transposed: Tensor, flipped: Tensor

@@ -13,12 +13,16 @@ from PIL import Image
 
 from srlab.data import pairs as pairs_module
 from srlab.data.images import ImageSet
-from srlab.data.pack import cache_folder, open_pack
+from srlab.data.named import mixed
+from srlab.data.pack import open_pack
 from srlab.data.pairs import read_pairs
+from srlab.data.patches import PatchBatches
+from srlab.data.places import SETS
 from srlab.errors import UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, resize, shrink
+from srlab.storage.cache import cache_folder
 
 
 @pytest.fixture
@@ -244,3 +248,44 @@ def test_the_cache_folder_is_the_users_unless_another_is_named(monkeypatch, tmp_
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "c"))
     assert cache_folder() == tmp_path / "c" / ".cache" / "srlab"
+
+
+# --- mixtures
+
+
+def mixture(folder, monkeypatch, **options):
+    """Return a mixture of a data set of two images, and three of one's own."""
+    monkeypatch.setitem(SETS, "Set5", (2, ()))
+    (folder / "sets").mkdir(exist_ok=True)
+    image_set(folder / "sets" / "Set5", (20, 24), (22, 20))
+    image_set(folder / "mine", (30, 24), (22, 40), (24, 24))
+    return mixed(["Set5"], str(folder / "sets"), str(folder / "mine"), **options)
+
+
+def test_a_pack_of_a_mixture_knows_which_set_each_image_is_of(tmp_path, cache, monkeypatch):
+    images = mixture(tmp_path, monkeypatch, weights=[1, 3], shrink=[1.0, 0.9])
+    assert images.name == "Set5+mine"
+    pack = open_pack(images, 2, "y", 8)
+    assert pack.part.tolist() == [0] * 4 + [1] * 6  # each image twice
+    assert pack.weights == (1, 3)
+    PatchBatches(pack, 8, 8, 0, seed=0)[0]
+    other = open_pack(replace(images, weights=()), 2, "y", 8)  # the same pack, as it is
+    assert other.weights == ()
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_mixtures_that_make_no_sense_are_refused(tmp_path, cache, monkeypatch):
+    for weights, said in (
+        ([1], r"one for each of the 2 sets, got \[1\]"),
+        ([1, 0], r"numbers above 0, got \[1, 0\]"),
+        ([1, float("nan")], "numbers above 0"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            mixture(tmp_path, monkeypatch, weights=weights)
+    with pytest.raises(UserError, match=r"data=mixed wants two sets or more, as in"):
+        mixed(["Set5"], str(tmp_path / "sets"))
+    images = replace(mixture(tmp_path, monkeypatch), shrink=(0.75,))
+    for path in images.paths[2:]:
+        Image.new("L", (60, 60)).save(path)
+    with pytest.raises(UserError, match=r"no image of one of the sets of Set5\+mine is left"):
+        open_pack(images, 2, "y", 10)  # those of Set5 hold a patch, but shrunk they do not

@@ -1,6 +1,7 @@
 """Guards: batch t is aligned patches that depend on the seed and on t alone."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -95,6 +96,20 @@ def test_every_position_and_every_symmetry_is_drawn_and_equally_often():
         mean = count / len(counts)
         for kind in counts:  # five standard deviations of a binomial count
             assert abs(counts[kind] - mean) < 5 * mean**0.5, kind
+
+
+def test_a_mixture_shares_patches_by_weights_and_each_set_by_positions():
+    count, mixed = 20_000, telling_pack(2, (7, 6), (5, 9), (9, 9))
+    mixed = replace(mixed, part=np.array([0, 0, 1]), weights=(1.0, 3.0))
+    hr = PatchBatches(mixed, count, 5, 0, seed=1)[0][1]
+    found = Counter(hr[:, 2, 0, 0].tolist())
+    # 6 and 5 positions of the first set, which has a quarter; 25 of the second.
+    for number, likely in enumerate((6 / 11 / 4, 5 / 11 / 4, 3 / 4)):
+        assert abs(found[number] - count * likely) < 5 * (count * likely) ** 0.5
+    rows, columns = (hr[hr[:, 2, 0, 0] == 2][:, k].amin(dim=(1, 2)) for k in (0, 1))
+    places = Counter(zip(rows.tolist(), columns.tolist(), strict=True))
+    assert len(places) == 25
+    assert all(abs(n - count * 0.03) < 5 * (count * 0.03) ** 0.5 for n in places.values())
 
 
 @given(seed=seeds, step=steps)

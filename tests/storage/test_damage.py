@@ -11,8 +11,9 @@ from torch import nn
 import srlab
 from srlab.assembly.checkpoints import _check_finite
 from srlab.data.images import folder
-from srlab.data.pack import cache_folder, open_pack
+from srlab.data.pack import open_pack
 from srlab.errors import CheckpointError
+from srlab.storage.cache import cache_folder
 from srlab.storage.checkpoint import load, save
 from srlab.storage.model_file import as_model
 from srlab.weights import shipped
