@@ -106,14 +106,19 @@ def tell_left_out(images: ImageSet, pack: Pack) -> None:
         print("\n".join([f"left out {count}:", *pack.left_out]))
 
 
-def check_degradable(images: ImageSet, degradation: Degradation | None) -> None:
-    """Check that low resolution is not both brought along and made.
+def check_degradable(images: ImageSet, degradation: Degradation | None, scale: int) -> None:
+    """Check that low resolution is not both brought along and made, and is not the picture itself.
 
     Raises:
         ConfigError: It is.
     """
     if images.low and degradation is not None:
         raise ConfigError(f"{images.name} brings low resolution along: leave degradation=bicubic")
+    if scale == 1 and degradation is None and not images.low:
+        raise ConfigError(
+            "at scale=1 there is nothing to restore in a picture that is only shrunk: choose what "
+            "is lost, as in degradation=photo, or bring pairs along by data=pairs"
+        )
 
 
 def tell_misfit(images: ImageSet, scale: int) -> None:

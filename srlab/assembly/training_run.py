@@ -197,7 +197,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     if ranks.rank() > 0:  # or all ranks would decode all images at once
         ranks.wait_for_first()
     degradation = build_degradation(config.degradation)
-    check_degradable(images, degradation)
+    check_degradable(images, degradation, config.scale)
     seen = config.scale, config.colour
     pack = open_pack(images, *seen, trainer.patch_size, degradation)
     if ranks.rank() == 0:
@@ -230,6 +230,7 @@ def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None
     with without_warning():
         build_state(config, torch.device("cpu"))
     build(config.schedule, "schedule")
-    check_degradable(build(config.data, "data"), build_degradation(config.degradation))
+    images, degradation = build(config.data, "data"), build_degradation(config.degradation)
+    check_degradable(images, degradation, config.scale)
     build_testsets(config.testset)
     build_valset(config)

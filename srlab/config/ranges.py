@@ -109,12 +109,12 @@ def check_scale(scale: int | None) -> int:
     """Return the scale.
 
     Raises:
-        UserError: It is missing, under 2, or absurd: a file could fill the memory by it.
+        UserError: It is missing, under 1, or absurd: a file could fill the memory by it.
     """
     if scale is None:
         raise UserError("scale is missing: add scale=2, 3 or 4")
-    if scale < 2:
-        raise UserError(f"scale must be a whole number of at least 2, got {scale}")
+    if scale < 1:
+        raise UserError(f"scale must be a whole number of at least 1, got {scale}")
     if scale > LARGEST_SCALE:
         raise UserError(f"scale must be at most {LARGEST_SCALE}, got {scale}")
     return scale

@@ -70,7 +70,7 @@ class TrainConfig:
 
     Args:
         name: What tables call the run; made of what was chosen if null.
-        scale: The factor s, a whole number of at least 2.
+        scale: The factor s, a whole number; 1 restores a picture at its size.
         colour: What the network sees: luma, or all three channels.
         seed: What the start of the network and all batches depend on.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -343,7 +343,7 @@ class BenchTrainConfig:
     """A measurement of how fast training is.
 
     Args:
-        scale: The factor s, a whole number of at least 2.
+        scale: The factor s, a whole number; 1 restores a picture at its size.
         colour: What the network sees: luma, or all three channels.
         seed: What the start of the network and all batches depend on.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.

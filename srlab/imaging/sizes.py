@@ -13,7 +13,9 @@ _NOTICED = Fraction(1, 100)
 
 
 def by_factor(factor: int | Fraction) -> SizeOf:
-    """Return what makes both sides ``factor`` times as long, rounded to whole pixels."""
+    """Return what makes both sides ``factor`` times as long, in whole pixels; 1 keeps them."""
+    if factor == 1:
+        return lambda height, width: (height, width)
     return lambda height, width: _possible(
         height, width, _rounded(factor * height), _rounded(factor * width)
     )
@@ -39,8 +41,8 @@ def exactly(rows: int, columns: int) -> SizeOf:
 
 
 def is_smaller(size: tuple[int, int], new: tuple[int, int]) -> bool:
-    """Tell whether a picture gets no more rows and no more columns than it has."""
-    return new[0] <= size[0] and new[1] <= size[1]
+    """Tell whether a picture loses rows or columns, and gains none."""
+    return new != size and new[0] <= size[0] and new[1] <= size[1]
 
 
 def widening(size: tuple[int, int], new: tuple[int, int]) -> Fraction:

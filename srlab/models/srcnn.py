@@ -84,7 +84,9 @@ class SRCNN(Model):
         def with_residual(features: Tensor) -> Tensor:
             return add_residual(self.body[-1](features), picture, self.scale, self.residual)
 
-        features = self.body[:-1](in_single(enlarged, picture.pixels))
+        features = in_single(enlarged, picture.pixels)
+        for layer in list(self.body)[:-1]:
+            features = layer(features)
         return in_single(with_residual, features) + MID_GREY
 
     @property

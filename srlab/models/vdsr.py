@@ -71,8 +71,10 @@ class VDSR(Model):
             framed = Framed(lr, picture.frame)
             return upsample(self.upsampler, framed, framed, self.scale)
 
-        large = in_single(enlarged, picture.pixels)
-        return large + in_single(self.body[-1], self.body[:-1](large)) + MID_GREY
+        features = large = in_single(enlarged, picture.pixels)
+        for layer in list(self.body)[:-1]:
+            features = layer(features)
+        return large + in_single(self.body[-1], features) + MID_GREY
 
     @property
     def exact_layers(self) -> nn.Module:

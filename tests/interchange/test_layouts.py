@@ -426,7 +426,7 @@ def test_a_scale_that_does_not_show_is_asked_for(taken):
             f"they.pth looks like {named} of PyTorch ports, whose scale does not show in its "
             f"weights: add scale=2, 3 or 4"
         )
-        assert "at least 2, got 1" in refused(taken, "from=they.pth", "scale=1")
+        assert "at least 1, got 0" in refused(taken, "from=they.pth", "scale=0")
 
 
 def test_another_scale_than_that_of_the_weights_is_refused(taken):

@@ -11,6 +11,7 @@ from srlab.models.edsr import EDSR
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
 from srlab.models.srcnn import SRCNN
+from srlab.models.vdsr import VDSR
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
@@ -29,6 +30,14 @@ def cost(network, channels=1):
 def test_a_convolution_costs_its_weights_for_each_pixel_without_its_border(padding):
     conv = nn.Sequential(nn.Conv2d(3, 5, 3, padding=padding), nn.Conv2d(5, 2, 1))
     assert cost(conv, 3) == {"": 145.0, "0": 135.0, "1": 10.0}
+
+
+@pytest.mark.parametrize("kind", [SRCNN, partial(VDSR, depth=3, features=4)])
+def test_each_layer_is_counted_under_its_name(kind):
+    network = kind(partial(Interpolate, mode="bicubic"), 2)
+    found = cost(network)
+    layers = {n: m for n, m in network.named_modules() if type(m) is nn.Conv2d}
+    assert {n: found.get(n) for n in layers} == {n: 4 * m.weight.numel() for n, m in layers.items()}
 
 
 def test_a_pooled_convolution_costs_a_quarter():

@@ -36,7 +36,7 @@ def run(call: Invocation[DataShowConfig]) -> Path:
     output = Path(config.output).expanduser()
     _check(config, output)
     images, degradation = build(config.data, "data"), build_degradation(config.degradation)
-    check_degradable(images, degradation)
+    check_degradable(images, degradation, config.scale)
     pack = open_pack(images, config.scale, config.colour, config.patch_size, degradation)
     tell_left_out(images, pack)
     tell_misfit(images, config.scale)

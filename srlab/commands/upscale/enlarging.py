@@ -11,7 +11,7 @@ from srlab.assembly.network import Network, load_network, tile_size
 from srlab.commands.upscale.asked import Asked, asked_size, by_scale
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import UserError
-from srlab.imaging.sizes import SizeOf
+from srlab.imaging.sizes import SizeOf, by_factor
 from srlab.inference.in_turn import PixelUpscaler, scales_in_turn, upscale_in_turn
 from srlab.models.plain import Plain
 from srlab.upsamplers.interpolation import Interpolate
@@ -56,6 +56,8 @@ def enlarging_of(config: UpscaleConfig, device: torch.device) -> Enlarging:
     if config.checkpoint is not None:
         network = load_network(replace(config, scale=None), device)
         scale = network.scale
+        if scale == 1:
+            return _at_its_size(config, asked, network)
         asked = asked or by_scale(scale)
         say = partial(_say_own, network.label, scale, asked.goal)
         return _by_networks(config, asked, (scale,), lambda _: network, say)
@@ -103,6 +105,22 @@ def _by_networks(
         first = chosen[0]
     upscaler(first)
     return Enlarging(upscale, asked.size_of, asked.mark, load(first).colour == Colour.rgb)
+
+
+def _at_its_size(config: UpscaleConfig, asked: Asked | None, network: Network) -> Enlarging:
+    """Restore pictures by a network of scale 1.
+
+    Raises:
+        UserError: Another size is asked for.
+    """
+    if asked is not None and asked.factor != 1:
+        raise UserError(
+            f"{network.label} restores pictures at their size (scale 1): leave out scale, size, "
+            f"width and height"
+        )
+    upscale = network.pixel_upscaler(config.tile, config.ensemble, config.precision)
+    rgb = network.colour == Colour.rgb
+    return Enlarging(upscale, by_factor(1), "restored", rgb)
 
 
 def _by_kernel(config: UpscaleConfig, asked: Asked | None, device: torch.device) -> Enlarging:
