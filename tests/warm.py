@@ -14,7 +14,7 @@ from common import ran
 from remembered import remember
 
 remember()
-for name in ("torch._dynamo", "torch.onnx", "hydra_plugins.hydra_submitit_launcher.config"):
+for name in ("torch.onnx", "hydra_plugins.hydra_submitit_launcher.config"):
     with contextlib.suppress(ImportError):
         importlib.import_module(name)
 paths = [*sys.path]

@@ -187,5 +187,5 @@ def _describe(hint: Any) -> str:
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false",
              list: "a list"}  # fmt: skip
     if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
-        return "a list"
+        return "a list of numbers" if float in get_args(hint) else "a list"
     return words.get(hint) or str(getattr(hint, "__name__", hint))

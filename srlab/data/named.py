@@ -64,18 +64,17 @@ def mixed(
         shrink: Factors by which copies of all images are shrunk.
 
     Raises:
-        UserError: There are not two sets, or one of them is unknown, not there or incomplete.
+        UserError: There are not two sets, or one of them is unknown, missing, incomplete or twice.
         ValueError: The weights are not one for each, or not above 0.
     """
     sets = [named(name, root) for name in names] + ([folder(path)] if path else [])
     if len(sets) < 2:
-        raise UserError(
-            "data=mixed wants two sets or more, as in data.names=[T91] data.path=FOLDER, or "
-            "data.names=[T91,General-100]"
-        )
+        raise UserError("a mixture wants two sets or more: names of data sets, or one and a folder")
     paths = tuple(path for one in sets for path in one.paths)
     parts = tuple(len(one.paths) for one in sets)
-    name = "+".join(one.name.rstrip("/") for one in sets)
+    name = "+".join(one.name for one in sets)
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UserError(f"two of the sets of {name} hold the same files: name each once")
     return ImageSet(name, paths, tuple(shrink), parts=parts, weights=tuple(weights))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srlab.data.images import ImageSet
+from srlab.data.images import ImageSet, refusal
 from srlab.data.pairs import training_pairs
 from srlab.degradations.degradation import Degradation
 from srlab.errors import UserError
@@ -208,11 +208,13 @@ def _build(
             pairs = training_pairs(images, scale, colour, min_patch, faults, degradation)
             found, fingerprint = _write_pixels(work / "pixels.bin", pairs)
             if len(set(found[:, 2])) < max(1, len(images.parts)):
-                which = "one of the sets of " if found.size else ""
-                raise UserError(
-                    f"no image of {which}{images.name} is left: shrunk by {list(images.shrink)}, "
-                    f"all are too small for patches of {min_patch}x{min_patch} at scale {scale}"
-                )
+                missing = set(range(len(images.parts))) - set(found[:, 2].tolist())
+                which = f"set {min(missing) + 1} of " if missing else ""
+                so = f"no image of {which}{images.name} is left"
+                if faults:
+                    raise refusal(faults, f"so {so}")
+                by = f"shrunk by {list(images.shrink)}, all are too small for patches of"
+                raise UserError(f"{so}: {by} {min_patch}x{min_patch} at scale {scale}")
             np.savez(
                 work / "index.npz",
                 lr_offset=found[:, 0],

@@ -71,11 +71,16 @@ class PatchBatches:
         pack, patch = self.pack, self.patch_size
         spots = np.prod(pack.size - patch + 1, axis=1)
         ends = np.cumsum(spots)
+        likely = self._likely(spots)
         mine = slice(self.rank * self.count, (self.rank + 1) * self.count)
         draws = []
         for step in steps:
             rng = np.random.default_rng((self.seed, step, 0))
-            spot = self._spots(rng, spots, ends)
+            if likely is None:
+                spot = rng.integers(0, ends[-1], self.batch_size)
+            else:
+                image = np.searchsorted(likely, rng.random(self.batch_size), side="right")
+                spot = ends[image] - spots[image] + rng.integers(0, spots[image])
             draws.append((spot[mine], rng.integers(0, 8, self.batch_size)[mine]))
         spot, symmetry = (np.concatenate(parts) for parts in zip(*draws, strict=True))
         image = np.searchsorted(ends, spot, side="right")
@@ -85,16 +90,15 @@ class PatchBatches:
         transposed, flipped = (torch.from_numpy(np.flatnonzero(symmetry >> k & 1)) for k in (0, 2))
         return torch.from_numpy(np.stack(rows)), transposed, flipped
 
-    def _spots(self, rng: np.random.Generator, spots: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Draw positions among those of all images, one image's after the other's."""
-        pack = self.pack
-        if pack.part is None or not pack.weights:
-            return rng.integers(0, ends[-1], self.batch_size)
-        shares = np.array(pack.weights) / np.bincount(pack.part, spots)
-        likely = np.cumsum(spots * shares[pack.part])
-        drawn = rng.random(self.batch_size) * likely[-1]
-        image = np.searchsorted(likely, drawn, side="right").clip(max=len(spots) - 1)
-        return ends[image] - spots[image] + rng.integers(0, spots[image])
+    def _likely(self, spots: np.ndarray) -> np.ndarray | None:
+        """Return where each image ends in the shares of a mixture, of 1; None without weights."""
+        part, weights = self.pack.part, self.pack.weights
+        if part is None or not weights:
+            return None
+        shares = np.array(weights) / np.bincount(part, spots)
+        likely = np.cumsum(spots * shares[part])
+        likely[-1] = np.inf  # whatever the rounding of the sum
+        return likely / sum(weights)
 
     def cut(
         self, pixels: Tensor, places: Tensor, transposed: Tensor, flipped: Tensor

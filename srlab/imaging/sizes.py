@@ -40,9 +40,9 @@ def exactly(rows: int, columns: int) -> SizeOf:
     return lambda height, width: _possible(height, width, rows, columns)
 
 
-def is_smaller(size: tuple[int, int], new: tuple[int, int]) -> bool:
-    """Tell whether a picture loses rows or columns, and gains none."""
-    return new != size and new[0] <= size[0] and new[1] <= size[1]
+def is_no_larger(size: tuple[int, int], new: tuple[int, int]) -> bool:
+    """Tell whether a picture gets no more rows and no more columns than it has."""
+    return new[0] <= size[0] and new[1] <= size[1]
 
 
 def widening(size: tuple[int, int], new: tuple[int, int]) -> Fraction:
@@ -66,11 +66,9 @@ def _possible(height: int, width: int, rows: int, columns: int) -> tuple[int, in
     """Return the new rows and columns, one at least.
 
     Raises:
-        UserError: They are those that there are, or far too many.
+        UserError: They are far too many.
     """
     rows, columns = max(rows, 1), max(columns, 1)
-    if (rows, columns) == (height, width):
-        raise UserError(f"it has {width}x{height} pixels already")
     if rows > LARGEST * height or columns > LARGEST * width:
         raise UserError(
             f"{width}x{height} cannot become {columns}x{rows}: sides grow {LARGEST} times at most"

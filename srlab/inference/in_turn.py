@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from srlab.imaging.resample import Interpolation
-from srlab.imaging.sizes import is_smaller
+from srlab.imaging.sizes import is_no_larger
 from srlab.inference.resizing import resize_rows
 from srlab.inference.streams import Pixels, RowStream
 
@@ -20,7 +20,7 @@ def scales_in_turn(
 ) -> tuple[tuple[int, ...], bool]:
     """Return the scales by which a picture is enlarged one after the other.
 
-    None to make it smaller. Else as few as there need be, of these what is least larger than
+    None where it gets no larger. Else as few as there need be, of these what is least larger than
     wanted; the smaller ones first: that is less work, and of 8 pictures of Set14 and Kodak24,
     shrunk by 8, x2 then x4 makes 25.47 dB, x4 then x2 25.45.
 
@@ -32,7 +32,7 @@ def scales_in_turn(
     Returns:
         Them, and whether they make just what is wanted.
     """
-    if is_smaller(size, new):
+    if is_no_larger(size, new):
         return (), False
     enough = (
         chosen

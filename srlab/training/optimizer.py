@@ -20,9 +20,12 @@ _EVERYBODYS_HOOKS = ("_global_optimizer_pre_hooks", "_global_optimizer_post_hook
 def leave_compiler_out() -> None:
     """Let optimizers be built, saved and loaded without the import of torch's compiler.
 
-    Nothing that srlab compiles calls an optimizer, so its functions may stand for themselves. A
-    torch that keeps them elsewhere is left as it is.
+    It holds for all of the process: what is compiled later looks into these functions if it calls
+    them, which changes no result. Nothing that srlab compiles does. A torch that keeps them
+    elsewhere is left as it is, and so is one that has imported its compiler.
     """
+    if "torch._dynamo" in sys.modules:
+        return
     for method in _NOT_LOOKED_INTO:
         function = getattr(method, "__wrapped__", None)
         if function is not None and not hasattr(function, _KEPT):
@@ -46,11 +49,18 @@ def take_step(optimizer: Optimizer, scaler: torch.amp.GradScaler) -> None:
         optimizer.step()
         return
     with torch.set_grad_enabled(optimizer.defaults.get("differentiable", False)):
-        inspect.unwrap(kind.step)(optimizer)
+        inspect.unwrap(kind.step, stop=_is_of_others)(optimizer)
+
+
+def _is_of_others(function: Any) -> bool:
+    """Tell whether a function is none of those that torch puts around every step."""
+    return getattr(function, "__globals__", {}).get("__name__") != Optimizer.__module__
 
 
 def _is_watched(optimizer: Optimizer) -> bool:
-    """Tell whether functions are to be called before or after each step, or may be."""
+    """Tell whether functions are to be called before, after or instead of each step, or may be."""
+    if "step" in vars(optimizer):
+        return True
     everybodys = sys.modules[Optimizer.__module__]
     found = [getattr(optimizer, name, True) for name in _HOOKS]
     return any(found + [getattr(everybodys, name, True) for name in _EVERYBODYS_HOOKS])

@@ -71,7 +71,7 @@ def refused(outcome, *words):
         (["train", "seed=-1"], ["seed"]),
         (["train", "name=../evil"], ["name", "run_dir"]),
         (
-            ["train", "scale=1", "trainer.steps=0", "trainer.ema=2", "optim.lr=fast"],
+            ["train", "scale=0", "trainer.steps=0", "trainer.ema=2", "optim.lr=fast"],
             ["scale", "trainer.steps", "trainer.ema", "optim.lr"],
         ),
         (["train", "device=cuda:99"], ["cuda:99"]),

@@ -39,7 +39,8 @@ ASKED = [
     ("size=90x60", "photo_90x60.png", (90, 60), f"by compact_x3, {COMES};"),
     ("size=90X58", "photo_90x58.png", (90, 58), f"by compact_x3, {COMES}, then bicubic down to 90"),
     ("width=100", "photo_w100.png", (100, 67), f"by compact_x4, {COMES}, then bicubic down to a w"),
-    ("width=20", "photo_w20.png", (20, 13), "by bicubic down to a width of 20 where a picture is"),
+    ("width=20", "photo_w20.png", (20, 13), "by bicubic to a width of 20 where a picture has"),
+    ("size=30x20", "photo_30x20.png", (30, 20), "by bicubic to 30x20 where a picture has as many"),
     ("size=15x40", "photo_15x40.png", (15, 40), f"by compact_x2, {COMES}, then bicubic down to 15"),
     ("height=35", "photo_h35.png", (53, 35), f"by compact_x2, {COMES}, then bicubic down to a hei"),
 ]
@@ -68,9 +69,13 @@ def test_any_size_is_the_networks_picture_made_smaller_once(photo, tmp_path):
 
 
 def test_a_picture_becomes_smaller_by_bicubic_alone(photo, tmp_path):
-    upscaled(tmp_path, "photo.png", "size=13x9", "output=small.png")
-    direct = np.concatenate(list(resize_rows(np.asarray(photo), 9, 13)))
-    assert np.array_equal(pixels_of(tmp_path / "small.png"), direct)
+    for size in ("13x9", "30x20"):
+        upscaled(tmp_path, "photo.png", "model=espcn_x2", f"size={size}", "output=small.png")
+        columns, rows = map(int, size.split("x"))
+        direct = np.concatenate(list(resize_rows(np.asarray(photo), rows, columns)))
+        assert np.array_equal(pixels_of(tmp_path / "small.png"), direct)
+        (tmp_path / "small.png").unlink()
+    assert np.array_equal(direct, np.asarray(photo))  # of its own size it stays as it is
 
 
 def test_a_shape_that_changes_is_told(photo, tmp_path):
@@ -103,6 +108,13 @@ def test_alpha_grey_16_bits_frames_and_pages_become_any_size(photo, tmp_path):
     for name in ("a_w57.gif", "b_w57.webp", "c_w57.png"):
         assert [frame.size for frame, _ in read_frames(made / name)] == [(38, 57)] * 2
     assert [page.size for page, _ in read_frames(made / "d_w57.tif")] == [(38, 57), (29, 57)]
+    upscaled(tmp_path, "all", "model=espcn_x2", "width=30")  # smaller, as large and larger
+    made = tmp_path / "all_w30"
+    shapes = {name: pixels_of(made / f"{name}_w30.png").shape for name in ("grey", "deep")}
+    assert shapes == {"grey": (20, 30, 1), "deep": (20, 30, 3)}
+    assert np.array_equal(pixels_of(made / "deep_w30.png"), deep)
+    assert [frame.size for frame, _ in read_frames(made / "a_w30.gif")] == [(20, 30)] * 2
+    assert [page.size for page, _ in read_frames(made / "d_w30.tif")] == [(20, 30), (15, 30)]
 
 
 REFUSED = [
@@ -116,7 +128,6 @@ REFUSED = [
     (("width=60", "size=60x40"), "give one of scale, size, width and height, not size and width"),
     (("scale=2", "height=40"), "not scale and height"),
     (("width=60", "height=40"), "width and height together are size=60x40"),
-    (("size=30x20",), "photo.png: it has 30x20 pixels already"),
     (("height=1281",), "photo.png: 30x20 cannot become 1922x1281: sides grow 64 times at most"),
     (("size=60x40", "tile=-1"), "tile must be"),
     (("size=50x30", "model=bicubic", "tile=-1"), "tile must be"),

@@ -152,8 +152,9 @@ def test_a_clip_becomes_any_size_with_its_chroma_where_it_lies(tmp_path, clip):
     refusal = ran(tmp_path, *command[:2], f"input={turned}", "width=90", "output=b.mp4")
     assert refusal.returncode == 2
     assert "turned.mp4: it is stored as 64x48 and players turn it" in refusal.stderr
-    refusal = ran(tmp_path, *command, "width=40", "output=b.mp4")
-    assert "clip.mp4: it has 64x48 pixels, and videos are enlarged only" in refusal.stderr
+    for size in ("width=40", "size=40x100"):
+        refusal = ran(tmp_path, *command, size, "output=b.mp4")
+        assert "clip.mp4: it has 64x48 pixels, and videos are enlarged only" in refusal.stderr
     made = ran(tmp_path, *command[:2], f"input={turned}", "scale=1.5")
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "turned_x1.5.mp4").exists()

@@ -264,7 +264,7 @@ def mixture(folder, monkeypatch, **options):
 
 def test_a_pack_of_a_mixture_knows_which_set_each_image_is_of(tmp_path, cache, monkeypatch):
     images = mixture(tmp_path, monkeypatch, weights=[1, 3], shrink=[1.0, 0.9])
-    assert images.name == "Set5+mine"
+    assert images.name == "Set5+mine/"
     pack = open_pack(images, 2, "y", 8)
     assert pack.part.tolist() == [0] * 4 + [1] * 6  # each image twice
     assert pack.weights == (1, 3)
@@ -282,10 +282,20 @@ def test_mixtures_that_make_no_sense_are_refused(tmp_path, cache, monkeypatch):
     ):
         with pytest.raises(ValueError, match=said):
             mixture(tmp_path, monkeypatch, weights=weights)
-    with pytest.raises(UserError, match=r"data=mixed wants two sets or more, as in"):
+    with pytest.raises(UserError, match=r"a mixture wants two sets or more: names"):
         mixed(["Set5"], str(tmp_path / "sets"))
+    with pytest.raises(UserError, match=r"two of the sets of Set5\+Set5/ hold the same files"):
+        mixed(["Set5"], str(tmp_path / "sets"), str(tmp_path / "sets" / "Set5"))
     images = replace(mixture(tmp_path, monkeypatch), shrink=(0.75,))
     for path in images.paths[2:]:
         Image.new("L", (60, 60)).save(path)
-    with pytest.raises(UserError, match=r"no image of one of the sets of Set5\+mine is left"):
+    with pytest.raises(UserError, match=r"no image of set 1 of Set5\+mine/ is left: shrunk by"):
         open_pack(images, 2, "y", 10)  # those of Set5 hold a patch, but shrunk they do not
+    for path in images.paths[3:]:
+        path.unlink()
+    images.paths[2].write_bytes(b"no picture")
+    few = mixed(["Set5"], str(tmp_path / "sets"), str(tmp_path / "mine"))
+    with pytest.raises(
+        UserError, match=r"(?s)0.png.*\nso no image of set 2 of Set5\+mine/ is left"
+    ):
+        open_pack(few, 2, "y", 8)

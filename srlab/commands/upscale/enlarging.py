@@ -176,7 +176,7 @@ def _say_own(label: str, scale: int, goal: str, scales: tuple[int, ...], exact: 
 
 
 def _say_shrunk(goal: str) -> None:
-    print(f"by bicubic down to {goal} where a picture is larger")
+    print(f"by bicubic to {goal} where a picture has as many pixels, or more")
 
 
 def _then(goal: str, exact: bool) -> str:

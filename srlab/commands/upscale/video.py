@@ -16,7 +16,7 @@ from srlab.commands.upscale.asked import changed_shape
 from srlab.commands.upscale.canvas import Canvas
 from srlab.console.progress import clock, show_progress
 from srlab.errors import OutputExists, UserError
-from srlab.imaging.sizes import SizeOf, is_smaller
+from srlab.imaging.sizes import SizeOf
 from srlab.imaging.video.clip import Clip
 from srlab.imaging.video.writing import (
     check_kind,
@@ -114,7 +114,7 @@ def _size(clip: Clip, size_of: SizeOf) -> tuple[int, int]:
     height, width = clip.first.height, clip.first.width
     try:
         size = size_of(height, width)
-        if is_smaller((height, width), size):
+        if size[0] < height or size[1] < width:
             raise UserError(f"it has {width}x{height} pixels, and videos are enlarged only")
         if clip.turn[0] % 180 and size_of(width, height) != size[::-1]:
             raise UserError(
