@@ -30,7 +30,7 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
         raise ConfigError("this model has no weights to train; use it with srlab evaluate")
     check_learning(model, trainer.devices)
     objective = build(config.loss, "loss").to(device)
-    groups = parameter_groups(model, trainer.lr_factors)
+    groups = parameter_groups(model, trainer.lr_factors, trainer.even_steps)
     leave_compiler_out()
     try:
         optimizer = build(config.optim, "optim")(groups)

@@ -30,6 +30,8 @@ class TrainerConfig:
         batch_size: Patches in a batch.
         patch_size: Side of a patch in LR pixels, without the frame that the network adds.
         lr_factors: Factors on the learning rate: ``'+trainer.lr_factors={body.2: 0.1}'``.
+        even_steps: Whether weights that all pixels of a block share, those of resize-convolution,
+            learn at a rate that is lower by as many.
         clip: Largest norm of the gradient; 0 does not clip.
         ema: Decay of the average of the weights, which is what is judged and kept; 0: no average.
         patience: Evaluations without a better score after which training stops; 0: never.
@@ -50,6 +52,7 @@ class TrainerConfig:
     batch_size: int = 32
     patch_size: int = 16
     lr_factors: dict[str, float] = field(default_factory=dict)
+    even_steps: bool = True
     clip: float = 0.0
     ema: float = 0.999
     patience: int = 0

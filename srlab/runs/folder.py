@@ -32,7 +32,9 @@ RESUMABLE = (
     "resume", "device", "trust", "trainer.devices", "trainer.workers", "trainer.threads",
 )  # fmt: skip
 
-_ABSENT: tuple[tuple[str, Any], ...] = (("valset", {}), ("degradation", {}))
+_ABSENT: tuple[tuple[str, Any], ...] = (
+    ("valset", {}), ("degradation", {}), ("trainer.even_steps", False),
+)  # fmt: skip
 
 
 def create_run(folder: Path, config: dict[str, Any], device: torch.device) -> Path:
@@ -110,6 +112,7 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
                 f"only {', '.join(RESUMABLE[1:])} and where its pictures lie may change"
             )
     stored, schema = stored_config(folder), OmegaConf.structured(TrainConfig)
+    schema.trainer.even_steps = False  # of a run that was begun before there were such
     try:
         config: Any = OmegaConf.to_object(OmegaConf.merge(schema, stored))
     except (OmegaConfBaseException, ValueError) as error:

@@ -1,6 +1,7 @@
 """Parameter groups with learning-rate factors of their own."""
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import torch
@@ -10,16 +11,19 @@ from torch.optim import SGD, Optimizer
 from srlab.errors import UserError
 
 
-def parameter_groups(model: nn.Module, factors: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Split a model's parameters into groups by the longest prefix of their name in ``factors``.
+def parameter_groups(
+    model: nn.Module, factors: Mapping[str, float], even: bool = False
+) -> list[dict[str, Any]]:
+    """Split a model's parameters into groups that learn at rates of their own.
 
-    The papers' recipes need it: SRCNN's last layer learns at a tenth of the rate (``body.4: 0.1``).
-    Each group carries its ``lr_factor``.
+    Each group carries its ``lr_factor``: that of the longest prefix of the parameters' names in
+    ``factors``, as the papers' recipes need it (SRCNN's last layer learns at a tenth of the rate,
+    ``body.4: 0.1``), and with ``even`` one over the pixels that share a weight: Adam moves each
+    weight by the rate, and with it all these pixels at once.
 
     Raises:
         UserError: A prefix matches no parameter.
     """
-    groups: dict[str, list[nn.Parameter]] = {prefix: [] for prefix in ("", *factors)}
     names = [name for name, _ in model.named_parameters()]
     for prefix in factors:
         if not any(_matches(name, prefix) for name in names):
@@ -27,16 +31,29 @@ def parameter_groups(model: nn.Module, factors: Mapping[str, float]) -> list[dic
                 f"trainer.lr_factors: no parameter is called {prefix!r}; there are "
                 f"{', '.join(names)}"
             )
+    shared = _shared(model) if even else {}
+    kinds = product(("", *factors), (1, *sorted(set(shared.values()))))
+    groups: dict[tuple[str, int], list[nn.Parameter]] = {kind: [] for kind in kinds}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             prefix = max((p for p in factors if _matches(name, p)), key=len, default="")
-            groups[prefix].append(parameter)
+            groups[prefix, shared.get(name, 1)].append(parameter)
     rates = {"": 1.0} | dict(factors)
     return [
-        {"params": parameters, "lr_factor": rates[prefix]}
-        for prefix, parameters in groups.items()
+        {"params": parameters, "lr_factor": rates[prefix] / count}
+        for (prefix, count), parameters in groups.items()
         if parameters
     ]
+
+
+def _shared(model: nn.Module) -> dict[str, int]:
+    """Return by how many pixels of a block weights are shared, of modules that say ``sharing``."""
+    return {
+        f"{prefix}.{name}".lstrip("."): int(getattr(module, "sharing", 1))
+        for prefix, module in model.named_modules()
+        if getattr(module, "sharing", 1) != 1
+        for name, _ in module.named_parameters()
+    }
 
 
 def learning_rates(optimizer: Optimizer, factor: float) -> list[float]:

@@ -15,10 +15,13 @@ class Upsampler(nn.Module):
         out_channels: Channels of the output.
         scale: The factor s.
         halo: The frame, in low-resolution pixels, that it uses up on each side.
+
+    ``sharing``: by how many of the s^2 pixels of a block each of its weights is shared.
     """
 
     guided = False
     whole = False
+    sharing = 1
 
     def __init__(self, in_channels: int, out_channels: int, scale: int, halo: int):
         super().__init__()

@@ -59,6 +59,7 @@ class ResizeConv(Upsampler):
         halo = REACH[mode] + -(-(size // 2) // scale)
         super().__init__(in_channels, out_channels, scale, halo)
         self.mode: Interpolation = mode
+        self.sharing = scale**2
         self.conv = nn.Conv2d(in_channels, out_channels, size)
         if init not in ("default", "bilinear"):
             raise ValueError(f"init must be default or bilinear, got {init!r}")

@@ -1,6 +1,7 @@
 """Guards: each parameter learns at the rate that its name is given."""
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,11 @@ from common import for_all
 from torch import nn
 
 from srlab.errors import UserError
+from srlab.models.espcn import ESPCN
 from srlab.training.parameters import parameter_groups, set_learning_rate
+from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.resize_conv import ResizeConv
+from srlab.upsamplers.staged import Staged
 
 
 class Layers(nn.Module):
@@ -76,3 +81,19 @@ def test_the_rate_of_a_group_is_the_optimizers_times_both_factors():
         set_learning_rate(optimizer, factor)
         rates = {group["lr_factor"]: group["lr"] for group in optimizer.param_groups}
         assert rates == pytest.approx({1.0: 0.5 * factor, 0.1: 0.05 * factor, 0.0: 0.0})
+
+
+def test_weights_that_pixels_share_learn_at_a_rate_that_is_lower_by_as_many():
+    model = ESPCN(ResizeConv, 3)
+    even = named_factors(model, parameter_groups(model, {}, even=True))
+    assert {name: f for name, f in even.items() if f != 1} == {
+        "upsampler.conv.weight": 1 / 9,
+        "upsampler.conv.bias": 1 / 9,
+    }
+    slower = parameter_groups(model, {"upsampler.conv.weight": 0.5}, even=True)
+    assert named_factors(model, slower)["upsampler.conv.weight"] == 0.5 / 9
+    staged = ESPCN(partial(Staged, stage=ResizeConv), 4)
+    factors = named_factors(staged, parameter_groups(staged, {}, even=True))
+    assert {f for name, f in factors.items() if name.startswith("upsampler")} == {1 / 4}
+    other = ESPCN(PixelShuffle, 3)
+    assert len(parameter_groups(other, {}, even=True)) == 1
