@@ -1,5 +1,6 @@
 """The page of a report: one HTML document that needs nothing else, neither network nor files."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,25 @@ _PARTS = Path(__file__).parent / "document"
 _ANSWER = ("group", "all images", "from the first", "")  # and intervals: what a phone shows first
 
 
+def check_packages() -> None:
+    """Check that there is what draws and writes a page.
+
+    Raises:
+        UserError: Something is not installed.
+    """
+    if any(find_spec(name) is None for name in ("jinja2", "matplotlib")):
+        raise UserError("a report needs: pip install 'srlab[report]'")
+
+
 def render(context: dict[str, Any]) -> str:
     """Return the page as HTML, its style, script and pictures within it.
 
     Args:
         context: What ``document/page.html.j2`` shows; ``svg`` holds drawings, all else is text.
             Of ``rankings`` the columns of the answer come first.
-
-    Raises:
-        UserError: Jinja2 is not installed.
     """
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError:
-        raise UserError("a report needs: pip install 'srlab[report]'") from None
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(_PARTS), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from srlab.errors import UserError
 from srlab.reporting import sheet
 
 if TYPE_CHECKING:
@@ -44,16 +43,11 @@ def svg_figure(width: float, height: float, salt: str) -> Iterator[tuple[Figure,
         width: Inches.
         height: Inches.
         salt: Keeps its ids from those of others on the page.
-
-    Raises:
-        UserError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import style
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure as NewFigure
-    except ImportError:
-        raise UserError("a report needs: pip install 'srlab[report]'") from None
+    from matplotlib import style
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure as NewFigure
+
     own = {"svg.fonttype": "none", "svg.hashsalt": salt, "font.family": "sans-serif"}
     with style.context(["default", sheet.STYLE, own]):
         figure = NewFigure(figsize=(width, height), dpi=POINTS)

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -161,6 +162,13 @@ def test_networks_are_compared_as_they_are_over_the_images(workplace):
     assert pair["p"] == pytest.approx(expected.pvalue, rel=1e-3)
     ends = sorted(abs(end) for end in expected.confidence_interval())
     assert sorted([abs(pair["low"]), abs(pair["high"])]) == pytest.approx(ends, abs=1e-5)
+
+
+def test_a_missing_package_is_told_before_anything_is_computed(workplace, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    done = ran(workplace, "report", "sweep=sweep")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "srlab: a report needs: pip install 'srlab[report]'\n"
 
 
 def test_mistakes_are_told_in_a_sentence(workplace):

@@ -26,7 +26,7 @@ from srlab.errors import OutputExists, UserError
 from srlab.machine.device import choose_device
 from srlab.machine.facts import machine
 from srlab.measuring.measurement import begin_measuring, check_size
-from srlab.reporting.page import render
+from srlab.reporting.page import check_packages, render
 from srlab.storage.atomic import atomic_folder, write_atomically
 
 _REPEATS = 7  # of each network, in turn, when its speed is measured
@@ -39,6 +39,7 @@ def run(call: Invocation[ReportConfig]) -> Path:
         UserError: There is nothing to compare, or the page cannot be written.
     """
     config = call.config
+    check_packages()  # before all that takes long
     check_size(config.width, config.height)
     device = choose_device(config.device)
     begin_measuring(_REPEATS, config.threads, None)
