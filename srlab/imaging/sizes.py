@@ -13,9 +13,7 @@ _NOTICED = Fraction(1, 100)
 
 
 def by_factor(factor: int | Fraction) -> SizeOf:
-    """Return what makes both sides ``factor`` times as long, in whole pixels; 1 keeps them."""
-    if factor == 1:
-        return lambda height, width: (height, width)
+    """Return what makes both sides ``factor`` times as long, rounded to whole pixels."""
     return lambda height, width: _possible(
         height, width, _rounded(factor * height), _rounded(factor * width)
     )

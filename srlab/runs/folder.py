@@ -180,8 +180,8 @@ def check_as_saved(folder: Path, saved: dict[str, Any], config: dict[str, Any]) 
 def computed(config: dict[str, Any]) -> dict[str, Any]:
     """Return what a run computes, by dotted keys: where, and under what name, is left out.
 
-    A run without a validation set, or a degradation, has none, whether its config knows of such or
-    not.
+    A run without a validation set, a degradation or even steps has none, whether its config knows
+    of such or not.
     """
     flat, others = _flattened(config), (*RESUMABLE, "name", "run_dir")
     return {

@@ -84,7 +84,14 @@ def _by_networks(
 
     One is loaded here: by then it is known whether it can be used.
     """
-    load, say = lru_cache(load), lru_cache(say)  # which says each thing once
+    load = lru_cache(load)
+
+    @lru_cache  # each thing is said once
+    def tell(chosen: tuple[int, ...], exact: bool) -> None:
+        if chosen:
+            say(chosen, exact)
+        else:
+            print(f"by bicubic to {asked.goal} where a picture has as many pixels, or more")
 
     @lru_cache
     def upscaler(scale: int) -> PixelUpscaler:
@@ -94,14 +101,14 @@ def _by_networks(
         size = pixels.shape[0], pixels.shape[1]
         new = asked.size_of(*size)
         chosen, exact = scales_in_turn(size, new, scales)
-        say(chosen, exact)
+        tell(chosen, exact)
         return upscale_in_turn(pixels, [(scale, upscaler(scale)) for scale in chosen], new)
 
     first = min(scales)
     if asked.factor is not None:  # then it is known before any picture is, too, what is to be said
         parts, whole = asked.factor.denominator, asked.factor.numerator
         chosen, exact = scales_in_turn((parts, parts), (whole, whole), scales)
-        say(chosen, exact)
+        tell(chosen, exact)
         first = chosen[0]
     upscaler(first)
     return Enlarging(upscale, asked.size_of, asked.mark, load(first).colour == Colour.rgb)
@@ -113,7 +120,7 @@ def _at_its_size(config: UpscaleConfig, asked: Asked | None, network: Network) -
     Raises:
         UserError: Another size is asked for.
     """
-    if asked is not None and asked.factor != 1:
+    if asked is not None:
         raise UserError(
             f"{network.label} restores pictures at their size (scale 1): leave out scale, size, "
             f"width and height"
@@ -156,9 +163,6 @@ def _by_kernel(config: UpscaleConfig, asked: Asked | None, device: torch.device)
 
 def _say_shipped(goal: str, scales: tuple[int, ...], exact: bool) -> None:
     """Say which of the models that come with srlab are taken."""
-    if not scales:
-        _say_shrunk(goal)
-        return
     names = [f"{DEFAULT}_x{scale}" for scale in dict.fromkeys(scales)]
     if len(names) == 1:
         by = f"{names[0]}{_TIMES[len(scales)]}, which comes with srlab"
@@ -169,14 +173,8 @@ def _say_shipped(goal: str, scales: tuple[int, ...], exact: bool) -> None:
 
 def _say_own(label: str, scale: int, goal: str, scales: tuple[int, ...], exact: bool) -> None:
     """Say how a network makes another size than its own."""
-    if not scales:
-        _say_shrunk(goal)
-    elif not exact or len(scales) > 1:
+    if not exact or len(scales) > 1:
         print(f"by {label} of x{scale}{_TIMES[len(scales)]}{_then(goal, exact)}")
-
-
-def _say_shrunk(goal: str) -> None:
-    print(f"by bicubic to {goal} where a picture has as many pixels, or more")
 
 
 def _then(goal: str, exact: bool) -> str:
