@@ -151,7 +151,7 @@ def check_unchanged(folder: Path, config: dict[str, Any]) -> None:
     Raises:
         UserError: It was made by another one, or its config cannot be read.
     """
-    before, now = (computed(c) for c in (stored_config(folder), config))
+    before, now = (dict(_ABSENT) | computed(c) for c in (stored_config(folder), config))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             raise UserError(
@@ -169,6 +169,8 @@ def check_as_saved(folder: Path, saved: dict[str, Any], config: dict[str, Any]) 
         UserError: The file of the config was damaged, or changed by hand.
     """
     before, now = computed(saved), computed(config)
+    for known in (before, now):  # what is even changes the optimizer's groups
+        known.setdefault("trainer.even_steps", False)
     for key in sorted(before.keys() & now.keys()):
         if before[key] != now[key] and not _PLACE.fullmatch(key):
             raise UserError(

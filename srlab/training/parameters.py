@@ -48,11 +48,12 @@ def parameter_groups(
 
 def _shared(model: nn.Module) -> dict[str, int]:
     """Return by how many pixels of a block weights are shared, of modules that say ``sharing``."""
+    counts = {prefix: getattr(module, "sharing", 1) for prefix, module in model.named_modules()}
     return {
-        f"{prefix}.{name}".lstrip("."): int(getattr(module, "sharing", 1))
-        for prefix, module in model.named_modules()
-        if getattr(module, "sharing", 1) != 1
-        for name, _ in module.named_parameters()
+        f"{prefix}.{name}".lstrip("."): count
+        for prefix, count in counts.items()
+        if isinstance(count, int) and count > 1
+        for name, _ in model.get_submodule(prefix).named_parameters()
     }
 
 

@@ -5,7 +5,12 @@ from common import for_all
 
 from srlab.config.schema import TrainConfig
 from srlab.errors import UserError
-from srlab.runs.folder import make_paths_absolute, stored_config
+from srlab.runs.folder import (
+    check_as_saved,
+    check_unchanged,
+    make_paths_absolute,
+    stored_config,
+)
 
 
 def test_whatever_stands_in_a_config_is_read_or_told(tmp_path):
@@ -30,3 +35,18 @@ def test_a_model_that_comes_along_keeps_its_name_as_a_start(tmp_path, monkeypatc
     config.start = "a.pt"
     make_paths_absolute(config)
     assert config.start == str(tmp_path / "a.pt")
+
+
+def test_a_run_without_the_key_has_no_even_steps(tmp_path):
+    (tmp_path / "config.yaml").write_text("model: {}\n")
+    without, uneven, even = (
+        {"model": {}} | extra
+        for extra in ({}, {"trainer": {"even_steps": False}}, {"trainer": {"even_steps": True}})
+    )
+    check_unchanged(tmp_path, uneven)
+    check_as_saved(tmp_path, without, uneven)
+    with pytest.raises(UserError, match=r"was made with trainer\.even_steps=False, not True"):
+        check_unchanged(tmp_path, even)
+    for saved, config in ((without, even), (even, without), (even, uneven)):
+        with pytest.raises(UserError, match=r"config\.yaml has trainer\.even_steps="):
+            check_as_saved(tmp_path, saved, config)

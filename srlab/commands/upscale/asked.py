@@ -76,7 +76,8 @@ def _scale(scale: Any) -> Asked:
         raise UserError(f"scale is a number above 1, as in scale=3 or scale=2.5, got {scale!r}")
     if not scale > 1:
         raise UserError(
-            f"scale must be above 1, got {scale}; size, width and height make pictures smaller, too"
+            f"scale must be above 1, got {scale}; size, width and height make pictures smaller, "
+            f"too, and a network of scale 1 needs none of these"
         )
     if scale > LARGEST:
         raise UserError(f"scale must be at most {LARGEST}, got {scale}")
