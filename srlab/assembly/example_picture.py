@@ -58,10 +58,10 @@ def open_example(
     degradation: Degradation | None = None,
 ) -> ExamplePicture:
     """Read an image of a test set with the LR that it is judged by."""
-    path = images.paths[number]
-    hr = crop_to_multiple(to_tensor(read_pixels(path)), scale)
+    path, bits = images.paths[number], images.bits
+    hr = crop_to_multiple(to_tensor(read_pixels(path, bits)), scale)
     if images.low:
-        lr = to_tensor(read_pixels(images.low[number]))
+        lr = to_tensor(read_pixels(images.low[number], bits))
         lr = lr if lr.shape[1] == hr.shape[1] else to_channels(lr, Colour.rgb)[:, : hr.shape[1]]
     elif degradation is not None:
         lr = degradation(hr, scale, picture_key(list(images.named)[number]))

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from torch import Tensor
 
@@ -168,7 +169,7 @@ def judge(
     label: str,
     method: str | None,
     protocol: Protocol = Protocol.matlab,
-    keep: Callable[[str, str, Tensor], None] | None = None,
+    keep: Callable[[str, str, np.ndarray], None] | None = None,
 ) -> list[Result]:
     """Score an upscaler on every test set; several threads call it at a time.
 
@@ -182,7 +183,7 @@ def judge(
         label: What tables call it.
         method: Its name in a paper, or None.
         protocol: How it is judged.
-        keep: Gets test set, image and the SR that is judged.
+        keep: Gets test set, image and the pixels that are judged.
     """
     if protocol == Protocol.basicsr:
         upscale = partial(upscale_colour, upscale=upscale, colour=colour, scale=scale)
@@ -190,7 +191,7 @@ def judge(
     names = [name for name, testset in pairs.items() for _ in testset]
     share, sets = ranks.share(images), ranks.share(names)
 
-    def keep_named(number: int, sr: Tensor) -> None:
+    def keep_named(number: int, sr: np.ndarray) -> None:
         if keep is not None:
             keep(sets[number], share[number][0], sr)
 
@@ -199,7 +200,7 @@ def judge(
     return [
         Result(
             label, method, name, scale, colour, list(islice(done, len(testset))), protocol,
-            testset[0].made_by,
+            testset[0].made_by, testset[0].bits,
         )
         for name, testset in pairs.items()
     ]  # fmt: skip

@@ -42,14 +42,14 @@ def feed(
     steps = (range(k, min(k + size, last)) for k in range(first, last, size))
     count = batches.count
     for block in _blocks(batches, steps, device, workers):
-        lr, hr = (x.to(device, non_blocking=True).div(255) for x in block)
+        lr, hr = (x.to(device, non_blocking=True).div(batches.pack.top) for x in block)
         yield from zip(lr.split(count), hr.split(count), strict=True)
 
 
 def _blocks(
     batches: PatchBatches, steps: Iterable[range], device: torch.device, workers: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield blocks of uint8 patches, on the CPU or on the device."""
+    """Yield blocks of patches, on the CPU or on the device."""
     if workers:
         yield from _by_workers(batches, steps, workers, pin=device.type == "cuda")
         return

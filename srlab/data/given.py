@@ -15,7 +15,7 @@ from torch import Tensor
 from srlab.data.images import ImageSet, refusal
 from srlab.errors import UserError
 from srlab.imaging.colour import luma, quantise, to_channels
-from srlab.imaging.files import list_images, read_pixels, to_tensor
+from srlab.imaging.files import bits_of, list_images, read_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, shrink
 from srlab.words import Colour
 
@@ -30,6 +30,8 @@ _LEAST_DETAIL = 1e-3  # rms of fine structures, of 1: less tells of no place
 
 def pairs(lr: str, hr: str, scale: int, align: bool = False) -> ImageSet:
     """Return the pairs of two folders, matched by the names of their files.
+
+    Where a picture has 16 bits for each channel, all are read as such.
 
     Names are equal, or would be without ``x2`` to ``x9``, ``LR`` and ``HR`` set off at their
     beginning or end, as in ``0001x2.png`` and ``0001.png``.
@@ -62,7 +64,8 @@ def pairs(lr: str, hr: str, scale: int, align: bool = False) -> ImageSet:
         raise refusal(faults, f"so {lr} and {hr} are no pairs")
     name = f"{Path(hr).expanduser().resolve().name}/"
     paths = tuple(path for _, path in both)
-    return ImageSet(name, paths, low=tuple(path for path, _ in both), aligned=align)
+    bits = max(bits_of(path) for one in both for path in one)
+    return ImageSet(name, paths, low=tuple(path for path, _ in both), bits=bits, aligned=align)
 
 
 def _by_name(paths: list[Path], alike: set[str]) -> dict[str, list[Path]]:
@@ -129,18 +132,19 @@ def misfit(images: ImageSet, scale: int) -> Misfit:
     found = []
     for low, high in list(zip(images.low, images.paths, strict=True))[::step][:_MEASURED]:
         with suppress(UserError):  # which is told where it is read
-            found.append(_measured(low, high, scale))
+            lr, hr = (to_tensor(read_pixels(path, images.bits)) for path in (low, high))
+            found.append(_measured(lr, hr, scale))
     known = [one for one in found if one is not None]
     return Misfit(*np.median(np.array(known), axis=0).tolist()) if known else Misfit(0, 0, 1, 0)
 
 
-def _measured(low: Path, high: Path, scale: int) -> Misfit | None:
-    """Measure a pair; None where it is too small or too flat to tell."""
+def _measured(lr: Tensor, hr: Tensor, scale: int) -> Misfit | None:
+    """Measure a pair ``(1, C, H, W)``; None where it is too small or too flat to tell."""
     from scipy.ndimage import gaussian_filter, shift  # which take as long to import as Hydra
     from skimage.registration import phase_cross_correlation
 
-    hr = crop_to_multiple(luma(to_tensor(read_pixels(high))), scale)
-    made, given = shrink(hr, scale)[0, 0].numpy(), luma(to_tensor(read_pixels(low)))[0, 0].numpy()
+    made = shrink(crop_to_multiple(luma(hr), scale), scale)[0, 0].numpy()
+    given = luma(lr)[0, 0].numpy()
     if min(made.shape) < _LEAST_SIDE:
         return None
     window = np.outer(*(np.hanning(side) for side in made.shape))  # or the edges would match, too
@@ -158,12 +162,13 @@ def _measured(low: Path, high: Path, scale: int) -> Misfit | None:
 
 
 def given_low(images: ImageSet, number: int, scale: int, colour: Colour) -> Tensor:
-    """Read a given LR ``(1, C, H, W)``, of 8 bits; moved back where the set is to be aligned."""
-    lr = to_channels(to_tensor(read_pixels(images.low[number])), colour)
+    """Read a given LR ``(1, C, H, W)``; moved back where the set is to be aligned."""
+    bits = images.bits
+    lr = to_channels(to_tensor(read_pixels(images.low[number], bits)), colour, bits)
     if not images.aligned:
         return lr
     from scipy.ndimage import shift
 
     moved = misfit(images, scale)
     back = shift(lr.numpy(), (0, 0, -moved.down, -moved.right), order=3, mode="nearest")
-    return quantise((torch.from_numpy(back) - moved.offset) / moved.gain)
+    return quantise((torch.from_numpy(back) - moved.offset) / moved.gain, bits)

@@ -24,6 +24,7 @@ class ImageSet:
             from it; 1 is the image itself.
         crop: Side in HR pixels of the middle of each image that is judged; 0: all of it.
         low: The low-resolution image of each, where they are brought along; else they are made.
+        bits: 8, or 16 for each channel of ``paths`` and ``low`` as they are read.
         aligned: Whether those are moved to where low resolution lies that is made, before a
             training sees them.
         parts: Of a mixture of sets: how many of the images, from the first on, belong to each.
@@ -36,6 +37,7 @@ class ImageSet:
     shrink: tuple[float, ...] = (1.0,)
     crop: int = 0
     low: tuple[Path, ...] = ()
+    bits: int = 8
     aligned: bool = False
     parts: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()

@@ -1,8 +1,8 @@
 """Packs: a data set decoded and degraded once, then memory-mapped ever after.
 
-A pack is a folder with two files: ``pixels.bin``, the uint8 pixels of all LR and HR images one
-after the other, and ``index.npz``, which says where each one lies. It is written under a temporary
-name and renamed, so that a pack is complete or absent.
+A pack is a folder with two files: ``pixels.bin``, the pixels of all LR and HR images one after the
+other, uint8 or, of 16-bit pairs, uint16, and ``index.npz``, which says where each one lies. It is
+written under a temporary name and renamed, so that a pack is complete or absent.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class Pack:
     """Aligned LR and HR images in one flat array.
 
     Args:
-        pixels: All pixels, uint8, each image ``(H, W, C)`` in row-major order.
+        pixels: All pixels, uint8 or uint16, each image ``(H, W, C)`` in row-major order.
         lr_offset: Where each LR image starts in ``pixels``; ``(n,)``.
         hr_offset: Where the HR image of each starts; ``(n,)``. Variants that a degradation made of
             one HR image follow each other, and it follows them.
@@ -60,6 +60,11 @@ class Pack:
     left_out: tuple[str, ...] = ()
     part: np.ndarray | None = None
     weights: tuple[float, ...] = ()
+
+    @property
+    def top(self) -> int:
+        """The level of white."""
+        return int(np.iinfo(self.pixels.dtype).max)
 
     def as_tensor(self) -> Tensor:
         """Return the pixels as a tensor on the CPU, mapped as they are; it must not be written."""
@@ -92,8 +97,6 @@ def open_pack(
     described = "" if degradation is None else degradation.described
     place = cache_folder() / "packs" / _key(images, scale, colour, min_patch, described)
     pack = _load(place, scale, colour)
-    if pack is None and degradation is None:
-        pack = _earlier_pack(images, scale, colour, min_patch)
     if pack is None:
         remove_abandoned(place.parent)
         shutil.rmtree(place, ignore_errors=True)  # a power cut or somebody's tidying damaged it
@@ -110,23 +113,12 @@ def open_pack(
     return replace(pack, weights=images.weights)
 
 
-def _earlier_pack(images: ImageSet, scale: int, colour: Colour, min_patch: int) -> Pack | None:
-    """Return the pack that an earlier version made, whose key held less, of these very files."""
-    place = cache_folder() / "packs" / _key(images, scale, colour, min_patch, "", earlier=True)
-    try:
-        made = (place / "index.npz").stat().st_mtime_ns
-    except OSError:
-        return None
-    changed = any(path.stat().st_ctime_ns > made for path in images.paths)
-    return None if changed else _load(place, scale, colour)
-
-
 def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
     """Open a pack, or return None where there is no whole one."""
     try:
         with np.load(place / "index.npz") as index:
             pack = Pack(
-                pixels=np.memmap(place / "pixels.bin", dtype=np.uint8, mode="r"),
+                pixels=np.memmap(place / "pixels.bin", str(index.get("type", "uint8")), "r"),
                 lr_offset=index["lr_offset"],
                 hr_offset=index["hr_offset"],
                 size=index["size"],
@@ -179,18 +171,16 @@ def _is_as_written(place: Path, pack: Pack) -> bool:
     return True
 
 
-def _key(
-    images: ImageSet, scale: int, colour: Colour, patch: int, described: str, earlier: bool = False
-) -> str:
+def _key(images: ImageSet, scale: int, colour: Colour, patch: int, described: str) -> str:
     digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, str(colour), patch)).encode())
     digest.update(described.encode())
     digest.update(f"aligned={images.aligned}".encode() if images.low else b"")
+    digest.update(f"bits={images.bits}".encode() if images.bits > 8 else b"")
     digest.update(f"parts={images.parts}".encode() if images.parts else b"")
     for path in images.files:
         status = path.stat()
-        facts = [str(path.resolve()), status.st_size, status.st_mtime_ns]
-        facts += [] if earlier else [status.st_ctime_ns]
-        digest.update(repr(tuple(facts)).encode())
+        facts = str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        digest.update(repr(facts).encode())
     return f"{images.name.rstrip('/')}-x{scale}-{colour}-{digest.hexdigest()[:16]}"
 
 
@@ -222,6 +212,7 @@ def _build(
                 part=found[:, 2],
                 size=found[:, 3:],
                 fingerprint=np.array(fingerprint),
+                type=np.array(f"uint{images.bits}"),
                 left_out=np.array(faults, dtype=np.str_),
             )
     except OSError:

@@ -24,9 +24,9 @@ _ONE_IN = 10  # images may be left out of a training: one in so many, or one
 
 @dataclass(frozen=True)
 class Pair:
-    """One test image: levels of 0 to 255, ``lr (H, W, C)`` and uint8 ``hr (sH, sW, C)``.
+    """One test image: ``lr (H, W, C)`` and ``hr (sH, sW, C)``, uint8, or uint16 of 16-bit pairs.
 
-    ``lr`` is uint8 too, or float32 where it is not rounded. A greyscale picture keeps the one
+    ``lr`` that is not rounded is float32, of 0 to 255. A greyscale picture keeps the one
     channel of its ``hr`` also where the network sees RGB, unless it is judged as RGB. ``made_by``
     says what made ``lr``.
     """
@@ -35,6 +35,11 @@ class Pair:
     lr: np.ndarray
     hr: np.ndarray
     made_by: str = BICUBIC
+
+    @property
+    def bits(self) -> int:
+        """Of each channel, 8 or 16."""
+        return 8 * self.hr.itemsize
 
 
 def read_pairs(
@@ -51,8 +56,8 @@ def read_pairs(
     is MATLAB's bicubic of it, rounded to 8 bits. By ``vdsr`` LR is neither rounded nor clamped; by
     ``basicsr`` both are RGB whatever the network sees, and a greyscale picture is, too. A
     degradation sees the picture as it is, rounds, and is converted then. LR that a set brings along
-    is taken as it is. Of a set with a ``crop`` the middle is read; it is never too small to be
-    judged by the crop.
+    is taken as it is; of 16 bits, all is rounded to them instead of 8. Of a set with a ``crop`` the
+    middle is read; it is never too small to be judged by the crop.
 
     Raises:
         UserError: A file is unreadable, or a side is under ``min_side`` HR pixels.
@@ -61,24 +66,24 @@ def read_pairs(
     if protocol == Protocol.basicsr:
         colour = Colour.rgb
 
-    low = dict(zip(images.paths, images.low, strict=False))  # of sets that bring it along
+    low, bits = dict(zip(images.paths, images.low, strict=False)), images.bits
     made_by = AS_GIVEN if low else degradation.name if degradation else BICUBIC
 
     def read(name: str, path: Path) -> Pair:
-        whole = crop_to_multiple(_middle(to_tensor(read_pixels(path)), side), scale)
-        hr = to_channels(whole, colour)
+        whole = crop_to_multiple(_middle(to_tensor(read_pixels(path, bits)), side), scale)
+        hr = to_channels(whole, colour, bits)
         if min(hr.shape[-2:]) < min_side:
             needs = f"it needs {min_side} pixels a side"
             raise UserError(f"{path} is too small to be judged at scale {scale}: {needs}")
         grey = whole.shape[1] == 1 and protocol != Protocol.basicsr
         if low:
-            lr = to_channels(to_tensor(read_pixels(low[path])), colour)
+            lr = to_channels(to_tensor(read_pixels(low[path], bits)), colour, bits)
         elif degradation is not None:
             lr = to_channels(degradation(whole, scale, picture_key(name)), colour)
         else:
             lr = shrink(hr, scale)
-        levels = _levels(lr) if protocol == Protocol.vdsr else to_pixels(quantise(lr))
-        return Pair(name, levels, to_pixels(whole if grey else hr), made_by)
+        levels = _levels(lr) if protocol == Protocol.vdsr else to_pixels(lr, bits)
+        return Pair(name, levels, to_pixels(whole if grey else hr, bits), made_by)
 
     return list(map_in_threads(lambda item: read(*item), images.named.items()))
 
@@ -116,13 +121,13 @@ def training_pairs(
     Raises:
         UserError: With these lines, if they are too many.
     """
-    count = len(images.paths)
+    count, bits = len(images.paths), images.bits
     most, passing = max(1, count // _ONE_IN), False
     for number, path in enumerate(images.paths):
         show_progress(f"decoding {images.name}: {number + 1}/{count}")
         try:
-            whole = to_tensor(read_pixels(path))
-            whole = whole if degradation else to_channels(whole, colour)
+            whole = to_tensor(read_pixels(path, bits))
+            whole = whole if degradation else to_channels(whole, colour, bits)
             _check_size(path, whole, scale, min_patch)
             given = [given_low(images, number, scale, colour)] if images.low else []
         except UserError as error:
@@ -135,8 +140,8 @@ def training_pairs(
             if min(hr.shape[-2:]) < min_patch * scale:
                 continue
             variants = given or _variants(hr, scale, colour, degradation, f"{path.name} {factor}")
-            small = [to_pixels(lr) for lr in variants]
-            yield small, to_pixels(to_channels(hr, colour)), images.part_of(number)
+            small = [to_pixels(lr, bits) for lr in variants]
+            yield small, to_pixels(to_channels(hr, colour, bits), bits), images.part_of(number)
     show_progress("")
     if passing or len(faults) > most or len(faults) == count:
         raise refusal(faults, _what_to_do(len(faults), count))

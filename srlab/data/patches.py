@@ -53,7 +53,7 @@ class PatchBatches:
         return self.count * self.pack.channels * sum(side**2 for side in sides)
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return batch ``step``: uint8 LR ``(N, C, p+2h, p+2h)`` and HR ``(N, C, sp, sp)``."""
+        """Return batch ``step``: levels of LR ``(N, C, p+2h, p+2h)`` and HR ``(N, C, sp, sp)``."""
         return self.block(range(step, step + 1))
 
     def block(self, steps: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -104,6 +104,9 @@ class PatchBatches:
         self, pixels: Tensor, places: Tensor, transposed: Tensor, flipped: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Gather the LR and HR patches at ``places`` from the pack's pixels, on their device."""
+        kind = pixels.dtype
+        if kind == torch.uint16:  # torch gathers signed numbers alone
+            pixels = pixels.view(torch.int16)
         places, *turned = (
             x.to(pixels.device, non_blocking=True) for x in (places, transposed, flipped)
         )
@@ -116,7 +119,7 @@ class PatchBatches:
         hr = _inner_patches(
             pixels, hr_offset, s * width, channels, s * top, s * left, s * patch, symmetry, turned
         )
-        return lr, hr
+        return lr.view(kind), hr.view(kind)
 
 
 def _inner_patches(

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from srlab.degradations.degradation import BICUBIC
 from srlab.imaging.colour import luma, quantise
-from srlab.imaging.files import to_tensor
+from srlab.imaging.files import to_pixels, to_tensor
 from srlab.imaging.resample import crop
 from srlab.imaging.threads import map_in_threads
 from srlab.machine.precision import single_precision
@@ -43,19 +43,24 @@ class Score:
 
 
 def protocol(
-    scale: int | str, colour: str, kind: Protocol = Protocol.matlab, degradation: str = BICUBIC
+    scale: int | str,
+    colour: str,
+    kind: Protocol = Protocol.matlab,
+    degradation: str = BICUBIC,
+    bits: int = 8,
 ) -> str:
     """Say in a line how scores are computed; ``scale`` may be the letter that stands for any."""
     if kind == Protocol.basicsr:
         seen = "RGB" if colour == "rgb" else "Y, chroma by bicubic"
-        seen += ", as RGB of 8 bits, grey pictures too; judged on Y"
+        seen += f", as RGB of {bits} bits, grey pictures too; judged on Y"
     else:
         seen = "RGB, judged on Y" if colour == "rgb" else "Y"
     named = "" if kind == Protocol.matlab else f"{kind}: "
-    luma = "not rounded" if kind == Protocol.basicsr else "rounded to 8 bits"
+    luma = "not rounded" if kind == Protocol.basicsr else f"rounded to {bits} bits"
     lr = "not rounded" if kind == Protocol.vdsr else "rounded"
+    peak = f"peak {2**bits - 1}, at most {MOST_DB:.0f} dB"
     return (
-        f"{named}{seen} of BT.601 YCbCr (16-235) {luma}, peak 255, at most {MOST_DB:.0f} dB; "
+        f"{named}{seen} of BT.601 YCbCr (16-235) {luma}, {peak}; "
         f"LR = {degradation} / {scale}, {lr}; border of {scale} px shaved; "
         f"SSIM 11x11 Gaussian, sigma 1.5, valid; "
         f"ripple = checkerboard of period {scale} px in SR alone, rms in grey levels of 255; "
@@ -78,31 +83,32 @@ def scores(
     pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
     scale: int,
     rounded: bool = True,
-    keep: Callable[[int, Tensor], None] | None = None,
+    keep: Callable[[int, np.ndarray], None] | None = None,
 ) -> Iterator[Score]:
     """Judge an upscaler on images, and yield their scores in turn.
 
     Args:
         upscale: Maps LR ``(1, C, H, W)`` float32 in ``[0, 1]`` to SR ``(1, C, sH, sW)``, which is
             judged on the device it lies on. Several threads call it at a time.
-        pairs: Name, LR levels ``(H, W, C)``, uint8 or float32 of 0 to 255, and uint8 HR pixels
-            ``(sH, sW, C)``.
+        pairs: Name, LR levels ``(H, W, C)``, uint8, uint16 or float32 of 0 to 255, and HR pixels
+            ``(sH, sW, C)``, uint8 or uint16, which says to what SR is rounded.
         scale: The factor s, which is also the border that does not count.
-        rounded: Whether Y of colours is rounded to 8 bits; SR itself always is.
-        keep: Gets the number of each image and the SR that is judged, ``(1, 1 or 3, sH, sW)`` in
-            ``[0, 1]``, from several threads at a time.
+        rounded: Whether Y of colours is rounded; SR itself always is.
+        keep: Gets the number of each image and the SR that is judged, ``(sH, sW, 1 or 3)``, uint8
+            or uint16, from several threads at a time.
     """
 
     @torch.inference_mode()
     def score(numbered: tuple[int, tuple[str, np.ndarray, np.ndarray]]) -> Score:
         number, (name, lr, hr) = numbered
-        sr = quantise(upscale(to_tensor(lr).float()).double())
+        bits = 8 * hr.itemsize
+        sr = quantise(upscale(to_tensor(lr).float()).double(), bits)
         truth = to_tensor(torch.from_numpy(hr).to(sr.device))
         if truth.shape[1] == 1 and sr.shape[1] > 1:  # grey is Y, whatever the network made of it
-            sr = quantise(sr.mean(dim=1, keepdim=True))
+            sr = quantise(sr.mean(dim=1, keepdim=True), bits)
         if keep is not None:
-            keep(number, sr)
-        sr_y, hr_y = (crop(_judged(x, rounded), scale) for x in (sr, truth))
+            keep(number, to_pixels(sr, bits))
+        sr_y, hr_y = (crop(_judged(x, bits if rounded else None), scale) for x in (sr, truth))
         metrics = psnr(sr_y, hr_y).clamp(max=MOST_DB), ssim(sr_y, hr_y), picture_ripple(sr_y, scale)
         return Score(name, *torch.cat(metrics).tolist())
 
@@ -127,7 +133,7 @@ def smallest_side(scale: int) -> int:
     return max(11, 3 * scale) + 2 * scale
 
 
-def _judged(image: Tensor, rounded: bool) -> Tensor:
+def _judged(image: Tensor, bits: int | None) -> Tensor:
     if image.shape[1] == 1:
         return image
-    return quantise(luma(image)) if rounded else luma(image)
+    return quantise(luma(image), bits) if bits else luma(image)

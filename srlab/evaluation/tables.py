@@ -32,6 +32,7 @@ class Result:
         scores: One for each image.
         protocol: How they were computed.
         degradation: What made LR of HR.
+        bits: Those of the pictures, 8 or 16.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Result:
     scores: list[Score]
     protocol: Protocol = Protocol.matlab
     degradation: str = BICUBIC
+    bits: int = 8
 
 
 def console_table(results: Sequence[Result], per_image: bool) -> str:
@@ -62,7 +64,7 @@ def console_table(results: Sequence[Result], per_image: bool) -> str:
 
 
 def _protocol(result: Result) -> str:
-    return protocol(result.scale, result.colour, result.protocol, result.degradation)
+    return protocol(result.scale, result.colour, result.protocol, result.degradation, result.bits)
 
 
 def as_json(results: Sequence[Result]) -> str:

@@ -50,18 +50,19 @@ def luma(image: Tensor) -> Tensor:
     return torch.einsum("c,nchw->nhw", weights, image).unsqueeze(1) + 16 / 255
 
 
-def quantise(x: Tensor) -> Tensor:
-    """Round values in ``[0, 1]`` to 8 bits and clamp; halves go up, as MATLAB's do."""
-    return (x * 255).add_(0.5).floor_().clamp_(0, 255).div_(255)
+def quantise(x: Tensor, bits: int = 8) -> Tensor:
+    """Round values in ``[0, 1]`` to 8 or 16 bits and clamp; halves go up, as MATLAB's do."""
+    top = 2**bits - 1
+    return (x * top).add_(0.5).floor_().clamp_(0, top).div_(top)
 
 
-def to_channels(image: Tensor, colour: Colour) -> Tensor:
-    """Turn an 8-bit image ``(N, 1 or 3, H, W)`` in ``[0, 1]`` into what a network sees.
+def to_channels(image: Tensor, colour: Colour, bits: int = 8) -> Tensor:
+    """Turn an image ``(N, 1 or 3, H, W)`` of so many bits in ``[0, 1]`` into what a network sees.
 
-    Y is rounded to 8 bits, as MATLAB rounds it for a uint8 image; grey is repeated for RGB.
+    Y is rounded to them, as MATLAB rounds it for a uint8 image; grey is repeated for RGB.
     """
     if colour == "y":
-        return quantise(luma(image)) if image.shape[1] == 3 else image
+        return quantise(luma(image), bits) if image.shape[1] == 3 else image
     return image.expand(-1, 3, -1, -1)
 
 

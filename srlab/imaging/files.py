@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from srlab.errors import DepthWarning, UserError
-from srlab.imaging.formats.deep import deep_pixels, is_deep_png, to_8_bits
+from srlab.imaging.formats.deep import deep_pixels, is_deep, is_deep_png, to_8_bits
 from srlab.imaging.formats.opening import HAS_HEIF, decoding, open_first
 from srlab.imaging.formats.whole import as_image
+from srlab.imaging.png import PngWriter
+
+_HEADER = 32  # bytes of a file that tell whether it is a PNG of 16 bits
 
 SUFFIXES = frozenset(
     f".{kind}" for kind in (
@@ -90,11 +94,24 @@ def _seen(folder: Path, recursive: bool) -> list[Path]:
     return sorted(shown)
 
 
-def read_pixels(path: Path) -> np.ndarray:
-    """Read an image as uint8 ``(H, W, 1)`` if it is greyscale, else as RGB ``(H, W, 3)``.
+def bits_of(path: Path) -> int:
+    """Return 16 for a picture of more than 8 bits for each channel, as its header says; else 8.
 
-    Pixels of 16 bits are rounded to the nearest of 256 levels, with a ``DepthWarning``, once for
-    each folder.
+    Raises:
+        OSError: The file is unreadable.
+    """
+    with path.open("rb") as file, Image.open(file) as image:
+        file.seek(0)
+        return 16 if is_deep(image, file.read(_HEADER)) else 8
+
+
+def read_pixels(path: Path, bits: int = 8) -> np.ndarray:
+    """Read an image as ``(H, W, 1)`` if it is greyscale, else as RGB ``(H, W, 3)``.
+
+    Args:
+        path: The file.
+        bits: 8 for uint8: pixels of 16 bits are rounded to the nearest of 256 levels, with a
+            ``DepthWarning``, once for each folder. 16 for uint16: pixels of 8 bits are spread.
 
     Raises:
         UserError: The file is unreadable or has more than 16 bits.
@@ -105,35 +122,51 @@ def read_pixels(path: Path) -> np.ndarray:
             image.load()
         deep = deep_pixels(image, data)
     if deep is not None:
+        deep = deep[..., : 1 if deep.shape[2] < 3 else 3]
+        if bits == 16:
+            return deep
         told = f"pictures of 16 bits in {path.parent} are rounded to 8"
         warnings.warn(told, DepthWarning, stacklevel=2)
-        return to_8_bits(deep[..., : 1 if deep.shape[2] < 3 else 3])
+        return to_8_bits(deep)
     with decoding(path):
         image.load()
         if image.mode in ("I", "F"):
             raise UserError(f"{path} has more than 16 bits; training and evaluation want 8 or 16")
         grey = image.mode in ("1", "L", "LA")
         pixels = np.array(image.convert("L" if grey else "RGB"))
-    return pixels[..., None] if grey else pixels
+    pixels = pixels[..., None] if grey else pixels
+    return pixels if bits == 8 else pixels * np.uint16(257)
 
 
 def to_tensor(pixels: np.ndarray | Tensor) -> Tensor:
-    """Turn uint8 pixels ``(H, W, C)`` into a float64 image ``(1, C, H, W)`` in ``[0, 1]``.
+    """Turn levels ``(H, W, C)`` into a float64 image ``(1, C, H, W)`` in ``[0, 1]``.
 
-    On the device of the pixels.
+    uint16 of 0 to 65535, any other type of 0 to 255. On the device of the pixels.
     """
-    planes = torch.as_tensor(pixels).permute(2, 0, 1).unsqueeze(0)
-    return planes.to(torch.float64, memory_format=torch.contiguous_format).div_(255)
+    levels = torch.as_tensor(pixels)
+    planes = levels.permute(2, 0, 1).unsqueeze(0)
+    top = 65535 if levels.dtype == torch.uint16 else 255
+    return planes.to(torch.float64, memory_format=torch.contiguous_format).div_(top)
 
 
-def to_pixels(image: Tensor) -> np.ndarray:
-    """Turn ``(1, C, H, W)`` in ``[0, 1]`` into uint8 pixels ``(H, W, C)``, halves rounded up."""
-    levels = (image[0] * 255).add_(0.5).floor_().clamp_(0, 255)
-    return levels.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+def to_pixels(image: Tensor, bits: int = 8) -> np.ndarray:
+    """Turn ``(1, C, H, W)`` in ``[0, 1]`` into pixels ``(H, W, C)``, halves rounded up.
+
+    uint8, or uint16 if ``bits`` is 16.
+    """
+    top = 2**bits - 1
+    levels = (image[0] * top).add_(0.5).floor_().clamp_(0, top)
+    levels = levels.to(torch.uint8 if bits == 8 else torch.uint16)
+    return levels.permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def png_of(pixels: np.ndarray) -> bytes:
-    """Return uint8 pixels ``(H, W, C)``, C is 1 or 3, as a PNG file."""
+    """Return pixels ``(H, W, C)``, uint8 or uint16, C is 1 or 3, as a PNG file."""
     file = io.BytesIO()
+    if pixels.dtype == np.uint16:  # of which Pillow writes no colour
+        height, width, channels = pixels.shape
+        with PngWriter(file, height, width, channels, 16) as writer:
+            writer.write(pixels)
+        return file.getvalue()
     as_image(pixels).save(file, format="PNG")
     return file.getvalue()

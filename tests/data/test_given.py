@@ -10,10 +10,13 @@ from PIL import Image
 from scipy.ndimage import shift
 from skimage import data
 
+from srlab.data.feed import feed
 from srlab.data.given import misfit, pairs
 from srlab.data.pack import open_pack
 from srlab.data.pairs import read_pairs
+from srlab.data.patches import PatchBatches
 from srlab.errors import UserError
+from srlab.imaging.files import png_of, read_pixels
 from srlab.imaging.resample import shrink
 from srlab.words import Colour
 
@@ -97,6 +100,64 @@ def test_low_resolution_is_seen_as_it_is_and_scores_say_so(place):
         "degradation=photo",
     )  # fmt: skip
     assert "HR/ brings low resolution along: leave degradation=bicubic" in refused.stderr
+
+
+@pytest.fixture
+def deep(tmp_path):
+    """A pair of 16 bits at x2, and one of which only LR has them."""
+    rng = np.random.default_rng(0)
+    for name, bits in (("fine", 16), ("coarse", 8)):
+        hr = rng.integers(0, 2**bits, (48, 48, 3)).astype(f"uint{bits}")
+        lr = rng.integers(0, 2**16, (24, 24, 3)).astype(np.uint16)
+        for folder, pixels in (("HR", hr), ("LR", lr)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / f"{folder}/{name}.png").write_bytes(png_of(pixels))
+    return tmp_path
+
+
+def test_sixteen_bits_reach_the_network(deep):
+    images = given(deep)
+    pack = open_pack(images, 2, Colour.rgb, 24)
+    batches = PatchBatches(pack, 8, 24, 0, seed=0)  # each patch is a whole picture, turned
+    [(lr, hr)] = feed(batches, 0, 1, torch.device("cpu"))
+    known = [
+        [np.sort((read_pixels(path, 16) / 65535).astype(np.float32), axis=None) for path in paths]
+        for paths in (images.low, images.paths)
+    ]
+    for patches, pictures in ((lr, known[0]), (hr, known[1])):
+        found = [np.sort(patch, axis=None) for patch in patches.numpy()]
+        seen = [[np.array_equal(f, picture) for picture in pictures] for f in found]
+        assert all(map(any, seen))
+        assert all(map(any, zip(*seen, strict=True)))
+
+
+def test_sixteen_bits_are_judged_as_such(deep):
+    of = ["scale=2", "testset=pairs", "testset.pairs.lr=LR", "testset.pairs.hr=HR"]
+    done = ran(
+        deep, "evaluate", "model=nearest", "colour=rgb", *of, "details=true", "pictures=kept",
+        "output=tables",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "rounded to 16 bits, peak 65535" in done.stdout
+    assert "rounded to 8" not in done.stderr
+    [row] = [line.split() for line in done.stdout.splitlines() if " fine " in line]
+    sr = read_pixels(deep / "LR/fine.png", 16).repeat(2, axis=0).repeat(2, axis=1)
+    [kept] = (deep / "kept").rglob("fine.png")
+    np.testing.assert_array_equal(read_pixels(kept, 16), sr)
+    weights = np.array([65.481, 128.553, 24.966]) / 255
+    y = [
+        np.round(x @ weights + 16 / 255 * 65535)
+        for x in (sr, read_pixels(deep / "HR/fine.png", 16))
+    ]
+    error = np.square(y[0] - y[1])[2:-2, 2:-2].mean()
+    assert float(row[row.index("fine") + 1]) == round(10 * np.log10(65535**2 / error), 2)
+    trained = ran(
+        deep, "train", "data=pairs", "data.lr=LR", "data.hr=HR", *of, "valset=first_testset",
+        "trainer.steps=2", "trainer.patch_size=8", "run_dir=run",
+    )  # fmt: skip
+    assert trained.returncode == 0, trained.stderr
+    assert "peak 65535" in trained.stdout
+    assert "rounded to 8" not in trained.stderr
 
 
 def test_all_that_does_not_fit_is_told_at_once(place):

@@ -41,7 +41,7 @@ def run(call: Invocation[DataShowConfig]) -> Path:
     tell_left_out(images, pack)
     tell_misfit(images, config.scale)
     batches = PatchBatches(pack, config.patches, config.patch_size, 0, config.seed)
-    lr, hr = (patches.double() / 255 for patches in batches[0])
+    lr, hr = (patches.double() / pack.top for patches in batches[0])
     write_atomically(output, png_of(_sheet(lr, hr, config.scale)))
     by = AS_GIVEN if images.low else f"by {degradation.name if degradation else BICUBIC}"
     print(f"{config.patches} patches of {images.name}, LR {by}: LR, bicubic, HR in {output}")

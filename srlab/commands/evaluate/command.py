@@ -123,5 +123,5 @@ def _protocols(results: list[Result]) -> list[str]:
     scales = {result.scale for result in results}
     scale = scales.pop() if len(scales) == 1 else "s"
     return list(
-        dict.fromkeys(protocol(scale, r.colour, r.protocol, r.degradation) for r in results)
+        dict.fromkeys(protocol(scale, r.colour, r.protocol, r.degradation, r.bits) for r in results)
     )

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from torch import Tensor
+import numpy as np
 
-from srlab.imaging.files import png_of, to_pixels
+from srlab.imaging.files import png_of
 from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import ensure_folder
 
-Keep = Callable[[str, str, Tensor], None]
+Keep = Callable[[str, str, np.ndarray], None]
 
 
 def keepers(folder: Path, testsets: Iterable[str], rows: Iterable[tuple[str, int]]) -> list[Keep]:
@@ -26,10 +26,10 @@ def keepers(folder: Path, testsets: Iterable[str], rows: Iterable[tuple[str, int
     names = [label if label.endswith(f"x{s}") else f"{label}_x{s}" for label, s in rows]
 
     def keeper(place: str) -> Keep:
-        def keep(testset: str, image: str, sr: Tensor) -> None:
+        def keep(testset: str, image: str, sr: np.ndarray) -> None:
             path = folder / sets[testset] / place / f"{image}.png"
             ensure_folder(path.parent)
-            write_atomically(path, png_of(to_pixels(sr)))
+            write_atomically(path, png_of(sr))
 
         return keep
 

@@ -207,9 +207,9 @@ def repeat_section(
 def _protocols(compared: Compared) -> list[str]:
     """Return how scores were computed, a line for each way in which low resolution was made."""
     by = compared.degradation
-    made = [AS_GIVEN if t.low else by.name if by else BICUBIC for t in compared.testsets]
+    made = [(AS_GIVEN if t.low else by.name if by else BICUBIC, t.bits) for t in compared.testsets]
     seen = compared.results.scale, compared.results.colour
-    return [protocol(*seen, degradation=name) for name in dict.fromkeys(made)]
+    return [protocol(*seen, degradation=name, bits=bits) for name, bits in dict.fromkeys(made)]
 
 
 def _environment(results: Results) -> list[list[str]]:

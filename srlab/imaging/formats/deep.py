@@ -37,6 +37,20 @@ def is_deep_png(data: bytes) -> bool:
     return data.startswith(SIGNATURE) and data[24:25] == b"\x10"
 
 
+def is_deep(image: Image.Image, data: bytes) -> bool:
+    """Tell whether a picture has 9 to 16 bits for each channel that ``deep_pixels`` reads.
+
+    Args:
+        image: The open picture, of which no pixel needs to be loaded.
+        data: The file that it is in, or its beginning.
+    """
+    if image.format == "PPM":
+        return _most_of_ppm(image) > 255
+    bits = max(getattr(image, "tag_v2", {}).get(_BITS, (1,)))
+    deep_colour = bits == 16 and image.mode in ("RGB", "RGBA")
+    return is_deep_png(data) or image.mode.startswith("I;16") or deep_colour
+
+
 def deep_pixels(image: Image.Image, data: bytes) -> np.ndarray | None:
     """Return the pixels of a picture of 9 to 16 bits as uint16 ``(H, W, 1 to 4)``, else None.
 
@@ -50,16 +64,15 @@ def deep_pixels(image: Image.Image, data: bytes) -> np.ndarray | None:
     Raises:
         Exception: What decoders raise of a file that they cannot read.
     """
+    if not is_deep(image, data):
+        return None
     if is_deep_png(data):
         return _of_png(data, image.info.get("transparency"))
     if image.format == "PPM":
         return _of_ppm(image, data)
     tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
-    bits = max(tags.get(_BITS, (1,)))
     if image.mode.startswith("I;16"):
-        return _of_grey(np.asarray(image), bits, tags.get(_PHOTOMETRIC))
-    if bits != 16 or image.mode not in ("RGB", "RGBA"):
-        return None
+        return _of_grey(np.asarray(image), max(tags.get(_BITS, (1,))), tags.get(_PHOTOMETRIC))
     if tags.get(_PLANES) == _APART or _MULTIPLIED in tags.get(_ALPHA, ()):
         return _by_tifffile(data, image.tell(), tags, len(image.mode))
     upper, lower = (_one_byte(data, image.tell(), other) for other in (False, True))
@@ -89,13 +102,15 @@ def _of_png(data: bytes, transparent: int | tuple[int, ...] | None) -> np.ndarra
     return np.concatenate([pixels, opaque * _TOP], axis=2)
 
 
-def _of_ppm(image: Image.Image, data: bytes) -> np.ndarray | None:
+def _most_of_ppm(image: Image.Image) -> int:
+    """Return the highest level of a binary PPM or PGM; 0 of its other kinds."""
     tile = image.tile[0] if image.tile else None  # type: ignore[attr-defined]
-    if tile is None or tile.codec_name != "ppm":
-        return None
+    return 0 if tile is None or tile.codec_name != "ppm" else int(tile.args[1])
+
+
+def _of_ppm(image: Image.Image, data: bytes) -> np.ndarray:
+    tile = image.tile[0]  # type: ignore[attr-defined]
     raw, most = tile.args
-    if most < 256:
-        return None
     channels = 3 if raw == "RGB" else 1
     count = image.width * image.height * channels
     levels = np.frombuffer(data, dtype=">u2", count=count, offset=tile.offset).astype(np.uint32)
