@@ -367,6 +367,7 @@ class BenchTrainConfig:
         loss: What is minimised.
         optim: The optimizer.
         data: The images to train on.
+        degradation: What makes low resolution of them; MATLAB's bicubic if empty.
     """
 
     scale: int = 3
@@ -389,6 +390,7 @@ class BenchTrainConfig:
     loss: dict[str, Any] = field(default_factory=dict)
     optim: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    degradation: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

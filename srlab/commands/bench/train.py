@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from srlab.assembly.learner import build_state
+from srlab.assembly.testsets import build_degradation
+from srlab.assembly.training_checks import check_degradable
 from srlab.command_line.invocation import Invocation
 from srlab.commands.bench.bare_step import bare_candidates, seconds_a_step, seconds_when_warm
 from srlab.config.build import build
@@ -63,7 +65,8 @@ def _as_training(config: BenchTrainConfig) -> TrainConfig:
         precision=config.precision, compile=config.compile, graph=config.graph,
         workers=config.workers, threads=config.threads,
     )  # fmt: skip
-    parts = {key: getattr(config, key) for key in ("model", "upsampler", "loss", "optim", "data")}
+    keys = ("model", "upsampler", "loss", "optim", "data", "degradation")
+    parts = {key: getattr(config, key) for key in keys}
     training = TrainConfig(
         scale=config.scale, colour=config.colour, seed=config.seed, trainer=trainer, **parts
     )
@@ -76,7 +79,9 @@ def _as_training(config: BenchTrainConfig) -> TrainConfig:
 def _measure(training: TrainConfig, config: BenchTrainConfig, device: torch.device) -> Measurement:
     threads = torch.get_num_threads()
     state, objective = build_state(training, device)
-    pack = open_pack(build(config.data, "data"), config.scale, config.colour, config.patch_size)
+    images, degradation = build(config.data, "data"), build_degradation(config.degradation)
+    check_degradable(images, degradation, config.scale)
+    pack = open_pack(images, config.scale, config.colour, config.patch_size, degradation)
     frame = state.model.frame
     batches = PatchBatches(pack, config.batch_size, config.patch_size, frame, config.seed)
     lr, hr = next(feed(batches, 0, 1, device))
