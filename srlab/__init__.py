@@ -32,13 +32,17 @@ if TYPE_CHECKING:
     from srlab.upsamplers.boxed import Boxed as Boxed
     from srlab.upsamplers.carafe import CARAFE as CARAFE
     from srlab.upsamplers.deconv import Deconv as Deconv
+    from srlab.upsamplers.dysample import DySample as DySample
     from srlab.upsamplers.interpolation import Interpolate as Interpolate
     from srlab.upsamplers.linear import subpixel_form as subpixel_form
     from srlab.upsamplers.linear import transposed_form as transposed_form
     from srlab.upsamplers.pixel_shuffle import PixelShuffle as PixelShuffle
+    from srlab.upsamplers.rep_shuffle import RepShuffle as RepShuffle
     from srlab.upsamplers.resize_conv import ResizeConv as ResizeConv
+    from srlab.upsamplers.shuffle_tail import ShuffleTail as ShuffleTail
     from srlab.upsamplers.simplify import simplify as simplify
     from srlab.upsamplers.staged import Staged as Staged
+    from srlab.upsamplers.tail import Tail as Tail
     from srlab.upsamplers.unpool import Unpool as Unpool
 
 _NAMES = {
@@ -62,6 +66,10 @@ _NAMES = {
     "Boxed": "srlab.upsamplers.boxed",
     "Unpool": "srlab.upsamplers.unpool",
     "CARAFE": "srlab.upsamplers.carafe",
+    "DySample": "srlab.upsamplers.dysample",
+    "Tail": "srlab.upsamplers.tail",
+    "ShuffleTail": "srlab.upsamplers.shuffle_tail",
+    "RepShuffle": "srlab.upsamplers.rep_shuffle",
     "subpixel_form": "srlab.upsamplers.linear",
     "transposed_form": "srlab.upsamplers.linear",
     "simplify": "srlab.upsamplers.simplify",

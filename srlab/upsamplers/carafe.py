@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, phase_taps, reframe
 from srlab.upsamplers.base import Upsampler
+from srlab.upsamplers.shuffle import reassembled
 from srlab.upsamplers.starts import projection
 
 _FLOOR = 1e-3  # of a weight at the start, next to the largest of 1, so that it can be learnt
@@ -88,6 +89,4 @@ class CARAFE(Upsampler):
         encoded = self.encode(reframe(self.compress(framed), halo, self.encode.kernel_size[0] // 2))
         weights = encoded.view(-1, k * k, s * s, rows, columns).softmax(dim=1)
         mixed = reframe(self.project(framed), halo - self._margin, k // 2)
-        patches = F.unfold(mixed, k).view(-1, self.out_channels, k * k, rows, columns)
-        blocks = torch.einsum("ntpyx,notyx->nopyx", weights, patches)
-        return F.pixel_shuffle(blocks.flatten(1, 2), s)
+        return reassembled(mixed, weights, s)

@@ -23,6 +23,25 @@ def pixel_shuffle(x: Tensor, scale: int) -> Tensor:
     return phases.reshape(count, 1, scale * height, scale * width)
 
 
+def reassembled(framed: Tensor, weights: Tensor, scale: int) -> Tensor:
+    """Make each pixel of the sum of its low-resolution neighbours under weights of its own.
+
+    All channels of an output pixel share their weights, as in CARAFE (section 3.3).
+
+    Args:
+        framed: ``(N, C, H + 2h, W + 2h)``.
+        weights: ``(N, k^2, s^2, H, W)``, k = 2h + 1: of each neighbour, row by row, for each phase.
+        scale: The factor s.
+
+    Returns:
+        ``(N, C, s H, s W)``.
+    """
+    count, neighbours, _, rows, columns = weights.shape
+    patches = F.unfold(framed, round(neighbours**0.5)).view(count, -1, neighbours, rows, columns)
+    blocks = torch.einsum("ntpyx,notyx->nopyx", weights, patches)
+    return F.pixel_shuffle(blocks.flatten(1, 2), scale)
+
+
 def subpixel_to_deconv(kernel: Tensor, scale: int) -> Tensor:
     """Turn a sub-pixel kernel ``(o s^2, i, k, k)`` into a transposed one ``(i, o, k s, k s)``.
 

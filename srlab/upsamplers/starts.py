@@ -64,6 +64,42 @@ def projection(in_channels: int, out_channels: int, init: str) -> nn.Conv2d:
     return conv
 
 
+def leaky_carriers(
+    in_channels: int, out_channels: int, slope: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return by which weights features carry a picture through LeakyReLUs unchanged.
+
+    Each channel is carried twice, with either sign: ``x = (f(x) - f(-x)) / (1 + slope)``.
+
+    Returns:
+        The matrices of the first layer ``(2 o, i)``, which takes channels c mod i, of those between
+        ``(2 o, 2 o)``, and of the last ``(o, 2 o)``.
+    """
+    signs = torch.cat([torch.eye(out_channels), -torch.eye(out_channels)])
+    joined = signs.T / (1 + slope)
+    return signs @ channel_match(in_channels, out_channels), signs @ joined, joined
+
+
+@torch.no_grad()
+def carry(conv: nn.Conv2d, matrix: Tensor, taps: Tensor) -> None:
+    """Let the first outputs of a convolution be a matrix of its first inputs, under centred taps.
+
+    Its other outputs keep their weights; all biases become zero.
+
+    Args:
+        conv: The convolution.
+        matrix: ``(outputs, inputs)``.
+        taps: ``(t, t)``, no larger than the kernel, and odd as that is.
+    """
+    outputs, inputs = matrix.shape
+    margin = (conv.kernel_size[0] - len(taps)) // 2
+    conv.weight[:outputs] = 0
+    conv.weight[:outputs, :inputs] = matrix[:, :, None, None] * nn.functional.pad(
+        taps, [margin] * 4
+    )
+    nn.init.zeros_(conv.get_parameter("bias"))
+
+
 def initial_deconv(
     in_channels: int, out_channels: int, scale: int, size: int, padding: int, init: Init
 ) -> Tensor:

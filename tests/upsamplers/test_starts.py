@@ -15,6 +15,7 @@ from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.linear import subpixel_form
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.rep_shuffle import RepShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
 from srlab.upsamplers.shuffle import deconv_to_subpixel, subpixel_to_deconv
 from srlab.upsamplers.staged import Staged
@@ -89,6 +90,7 @@ def test_an_interpolating_start_interpolates_each_channel_from_the_input_channel
         ("bilinear", partial(ResizeConv, init="bilinear")),
         ("bilinear", partial(ResizeConv, init="bilinear", mode="bilinear")),
         ("bilinear", partial(Interpolate, init="bilinear", mode="bilinear")),
+        ("bilinear", partial(RepShuffle, init="bilinear")),
         ("bicubic", partial(ResizeConv, init="bilinear", mode="bicubic")),
         ("bicubic", partial(Interpolate, init="bilinear", mode="bicubic")),
     ]

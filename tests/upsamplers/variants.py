@@ -14,10 +14,14 @@ from srlab.testing import upsampler_configs
 from srlab.upsamplers.boxed import Boxed
 from srlab.upsamplers.carafe import CARAFE
 from srlab.upsamplers.deconv import Deconv
+from srlab.upsamplers.dysample import DySample
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.rep_shuffle import RepShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
+from srlab.upsamplers.shuffle_tail import ShuffleTail
 from srlab.upsamplers.staged import Staged
+from srlab.upsamplers.tail import Tail
 from srlab.upsamplers.unpool import Unpool
 
 SCALES = (2, 3, 4, 5)
@@ -62,6 +66,13 @@ VARIANTS = {name: of_config(name) for name, _ in upsampler_configs()} | {
     "carafe default": partial(CARAFE, compressed=4),
     "carafe 3, 5": partial(CARAFE, compressed=4, kernel_size=3, encoder_size=5),
     "carafe 3, 1": partial(CARAFE, compressed=4, kernel_size=3, encoder_size=1),
+    "dysample default": DySample,
+    "dysample dynamic": partial(DySample, groups=2, dynamic=True),
+    "dysample reach 2": partial(DySample, reach=2, init="bilinear"),
+    "tail default": Tail,
+    "tail attention": partial(Tail, features=6, attention=True, init="bilinear"),
+    "shuffle_tail default": ShuffleTail,
+    "rep default": RepShuffle,
     "unpool 3x3": partial(Unpool, kernel_size=3),
     "unpool 9x9": partial(Unpool, kernel_size=9),
     "staged 5x5": partial(Staged, stage=partial(PixelShuffle, kernel_size=5)),
@@ -72,13 +83,18 @@ VARIANTS = {name: of_config(name) for name, _ in upsampler_configs()} | {
     "boxed carafe": partial(Boxed, inner=partial(CARAFE, compressed=4)),
     "boxed twice": partial(Boxed, inner=partial(Boxed, inner=Deconv)),
 }
-NOT_LINEAR = ("carafe", "unpool", "aligned")
+NOT_LINEAR = ("carafe", "unpool", "aligned", "dysample", "tail")
 LINEAR = [name for name in VARIANTS if not any(word in name for word in NOT_LINEAR)]
+
+
+def is_staged(name):
+    """Tell whether a variant has stages of 2 and 3, and so makes no 5."""
+    return name.startswith(("staged", "tail", "shuffle_tail"))
 
 
 def made(name, inputs, outputs, scale, seed=0, dtype=torch.float64):
     """Make a variant with random weights; stages, which cannot make 5, make 6."""
-    scale = 6 if name.startswith("staged") and scale == 5 else scale
+    scale = 6 if is_staged(name) and scale == 5 else scale
     return with_any_weights(VARIANTS[name](inputs, outputs, scale), seed, dtype)
 
 

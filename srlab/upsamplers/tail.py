@@ -1,0 +1,109 @@
+"""Enlarging, convolving and bending in turn: the nonlinear tails of ESRGAN and PAN."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from srlab.imaging.resample import crop
+from srlab.upsamplers.base import Upsampler
+from srlab.upsamplers.resize_conv import ResizeConv
+from srlab.upsamplers.staged import stage_factors
+from srlab.upsamplers.starts import box_line, carry, leaky_carriers
+
+_SLOPE = 0.2  # of the LeakyReLUs, in both papers
+
+
+class Tail(Upsampler):
+    """In each stage nearest, a 3x3 convolution, LeakyReLU, another 3x3 and LeakyReLU.
+
+    A 3x3 convolution at the end makes the output channels. Stages are of 2 and 3. This is what
+    ESRGAN (Wang et al., ECCV workshops 2018, arXiv 1809.00219) and PAN (Zhao et al., ECCV workshops
+    2020, arXiv 2010.01073) call upsampling by interpolation; ``ResizeConv`` is one linear layer.
+    With ``attention`` each stage weighs its pixels by the sigmoid of a 1x1 convolution of them
+    before its first LeakyReLU: PAN's "U-PA".
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        scale: The factor s, a product of twos and threes.
+        features: Channels between the layers; null: as many as come in, or twice as many as go out
+            where that is more.
+        attention: See above.
+        init: ``default`` is torch's. With ``bilinear``, as in the other upsamplers, output channel
+            c starts as input channel c enlarged by bilinear interpolation, stage by stage; there
+            must be twice as many features as output channels, to carry it with either sign.
+
+    Shapes: ``(N, in, H + 2 halo, W + 2 halo) -> (N, out, s H, s W)``.
+
+    Example:
+        >>> upsampler = srlab.Tail(32, 1, scale=4, features=16)
+        >>> framed = torch.rand(1, 32, 5 + 2 * upsampler.halo, 6 + 2 * upsampler.halo)
+        >>> tuple(upsampler(framed).shape)
+        (1, 1, 20, 24)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        scale: int,
+        features: int | None = None,
+        attention: bool = False,
+        init: Literal["default", "bilinear"] = "default",
+    ):
+        width = check_features(features, in_channels, out_channels, init)
+        factors = stage_factors(scale)
+        frames = [1]  # of what each stage gets and of what the last layer gets, last to first
+        for factor in reversed(factors):
+            frames.append(1 - (-(frames[-1] + 1) // factor))
+        super().__init__(in_channels, out_channels, scale, frames[-1])
+        inputs = [in_channels] + [width] * (len(factors) - 1)
+        enlarge = [ResizeConv(i, width, f, 3) for i, f in zip(inputs, factors, strict=True)]
+        attend = [nn.Conv2d(width, width, 1) for _ in factors if attention]
+        refine = [nn.Conv2d(width, width, 3) for _ in factors]
+        self.enlarge, self.refine = nn.ModuleList(enlarge), nn.ModuleList(refine)
+        self.attend = nn.ModuleList(attend)
+        self.last = nn.Conv2d(width, out_channels, 3)
+        self._surplus = [
+            factor * (before - 1) - (after + 1)
+            for factor, before, after in zip(factors, frames[:0:-1], frames[-2::-1], strict=True)
+        ]
+        if init == "bilinear":
+            first, between, last = leaky_carriers(in_channels, out_channels, _SLOPE)
+            for weigh in attend:  # by a half, which the layer before makes good
+                nn.init.zeros_(weigh.weight)
+                nn.init.zeros_(weigh.get_parameter("bias"))
+            for number, stage in enumerate(enlarge):
+                line = box_line(stage.scale).float()
+                taps = torch.outer(line, line) * (2 if attention else 1)
+                carry(stage.conv, between if number else first, taps)
+                carry(refine[number], between, torch.ones(1, 1))
+            nn.init.zeros_(self.last.weight)
+            carry(self.last, last, torch.ones(1, 1))
+
+    def forward(self, framed: Tensor) -> Tensor:
+        """Map a framed image to one ``scale`` times as large."""
+        x = framed
+        for number, (enlarge, refine) in enumerate(zip(self.enlarge, self.refine, strict=True)):
+            x = crop(enlarge(x), self._surplus[number])
+            if len(self.attend):
+                x = x * self.attend[number](x).sigmoid()
+            x = F.leaky_relu(refine(F.leaky_relu(x, _SLOPE)), _SLOPE)
+        return self.last(x)
+
+
+def check_features(features: int | None, in_channels: int, out_channels: int, init: str) -> int:
+    """Return how many features a tail has.
+
+    Raises:
+        ValueError: They are too few, or ``init`` is unknown.
+    """
+    width = max(in_channels, 2 * out_channels) if features is None else features
+    if init not in ("default", "bilinear"):
+        raise ValueError(f"init must be default or bilinear, got {init!r}")
+    least = 2 * out_channels if init == "bilinear" else 1
+    if width < least:
+        raise ValueError(f"features must be at least {least} with init={init}, got {width}")
+    return width
