@@ -10,6 +10,7 @@ from srlab.models.base import UpsamplerFactory
 from srlab.models.identity import Start, check_start, prelu_stack
 from srlab.models.residual import Residual
 from srlab.models.shallow import Shallow
+from srlab.upsamplers.rep_conv import BlockKind, make_blocks
 
 
 class Compact(Shallow):
@@ -26,6 +27,8 @@ class Compact(Shallow):
         residual: What is interpolated from the input and added to the output.
         init: ``default`` is torch's; ``identity`` lets one feature channel carry the input through
             the body (``models.identity``), where its PReLUs begin as straight lines.
+        block: ``plain``, or ``rep``: the 3x3 convolutions of the body are trained as branches and
+            used as one (``upsamplers.rep_conv``).
 
     Example:
         >>> model = srlab.Compact(srlab.PixelShuffle, scale=4, channels=3)
@@ -42,6 +45,7 @@ class Compact(Shallow):
         depth: int = 6,
         residual: Residual = "none",
         init: Start = "default",
+        block: BlockKind = "plain",
     ):
         if features < channels:
             raise ValueError(
@@ -55,5 +59,6 @@ class Compact(Shallow):
             *(nn.Conv2d(features, features, 3) for _ in range(depth)),
         ]
         body = prelu_stack(convolutions, channels, init)
+        make_blocks(body, block)
         head = upsampler(features, channels, scale)
         super().__init__(body, 1 + depth, head, scale, channels, residual)

@@ -8,6 +8,7 @@ from srlab.machine.precision import in_single
 from srlab.models.base import MID_GREY, Model, UpsamplerFactory
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
+from srlab.upsamplers.rep_conv import BlockKind, make_blocks
 
 
 class EDSR(Model):
@@ -26,6 +27,8 @@ class EDSR(Model):
         features: Channels within them.
         block_scale: What the outcome of a block is multiplied by before it is added.
         residual: What is interpolated from the input and added to the output; the paper has none.
+        block: ``plain``, or ``rep``: the 3x3 convolutions of the residual blocks are trained as
+            branches and used as one (``upsamplers.rep_conv``).
 
     Example:
         >>> upsampler = partial(srlab.Staged, stage=srlab.PixelShuffle)
@@ -43,6 +46,7 @@ class EDSR(Model):
         features: int = 64,
         block_scale: float = 1.0,
         residual: Residual = "none",
+        block: BlockKind = "plain",
     ):
         super().__init__()
         if blocks < 1 or features < 1:
@@ -52,6 +56,7 @@ class EDSR(Model):
         self.residual: Residual = residual
         self.head = nn.Conv2d(channels, features, 3, padding=1)
         self.blocks = nn.ModuleList(Block(features, block_scale) for _ in range(blocks))
+        make_blocks(self.blocks, block)
         self.join = nn.Conv2d(features, features, 3, padding=1)
         self.tail = nn.Conv2d(features, channels, 3, padding=1)
         self.upsampler = upsampler(features, features, scale)  # last: the rest starts alike for all

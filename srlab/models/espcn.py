@@ -10,6 +10,7 @@ from srlab.models.base import MID_GREY, UpsamplerFactory
 from srlab.models.identity import Start, check_features, check_start, start_as_identity
 from srlab.models.residual import Residual
 from srlab.models.shallow import Shallow
+from srlab.upsamplers.rep_conv import BlockKind, make_blocks
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
@@ -29,6 +30,8 @@ class ESPCN(Shallow):
         init: ``default`` is torch's; ``identity`` lets one feature channel carry the input through
             the body (``models.identity``).
         features: Channels of the two convolutions.
+        block: ``plain``, or ``rep``: the 3x3 convolutions of the body are trained as branches and
+            used as one (``upsamplers.rep_conv``).
 
     Example:
         >>> model = srlab.ESPCN(srlab.PixelShuffle, scale=3)
@@ -45,6 +48,7 @@ class ESPCN(Shallow):
         residual: Residual = "none",
         init: Start = "default",
         features: Sequence[int] = (64, 32),
+        block: BlockKind = "plain",
     ):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be tanh or relu, got {activation!r}")
@@ -57,6 +61,7 @@ class ESPCN(Shallow):
             gains = [8, 2] if activation == "tanh" else [1, 1]
             start_as_identity([first, second], [carrier, carrier], gains)
         body = nn.Sequential(first, nonlinearity(), second, nonlinearity())
+        make_blocks(body, block)
         # Pixels are never negative, so a ReLU lets them pass as they are.
         mean = MID_GREY if activation == "tanh" else 0.0
         head = upsampler(narrow, channels, scale)

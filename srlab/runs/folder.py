@@ -33,7 +33,7 @@ RESUMABLE = (
 )  # fmt: skip
 
 _ABSENT: tuple[tuple[str, Any], ...] = (
-    ("valset", {}), ("degradation", {}), ("trainer.even_steps", False),
+    ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("model.block", "plain"),
 )  # fmt: skip
 
 

@@ -49,5 +49,4 @@ class RepShuffle(Upsampler):
 
     def hold(self, form: SubPixel) -> None:
         """Set the weights to a form; see ``linear.take_over``."""
-        self.conv.become(form.padded(3))
-        self.conv.plain.get_parameter("bias").data.add_(form.bias)
+        self.conv.become(form.padded(3), form.bias)

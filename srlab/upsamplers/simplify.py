@@ -13,6 +13,8 @@ from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.linear import subpixel_form, take_over
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.rep_conv import collapse_blocks
+from srlab.upsamplers.rep_shuffle import RepShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -36,6 +38,8 @@ def last_upsampler(network: nn.Module) -> Upsampler | None:
 def simplify(network: Network) -> Network:
     """Return a copy for use whose linear upsamplers are sub-pixel convolutions where that pays.
 
+    Convolutions that were trained as branches (``rep_conv``) are one each.
+
     An upsampler is replaced where the one convolution takes no more multiply-adds than it does: a
     transposed convolution or a resize-convolution always, stages where they are thin, plain
     interpolation never. The copy computes the same up to rounding and has other weights.
@@ -52,6 +56,7 @@ def simplify(network: Network) -> Network:
         if simple is not None:
             parent, _, own = name.rpartition(".")
             setattr(network.get_submodule(parent), own, simple)
+    collapse_blocks(network)
     return network
 
 
@@ -76,7 +81,7 @@ def _is_rearranged(upsampler: Upsampler) -> bool:
     """
     if isinstance(upsampler, Deconv):
         return isinstance(upsampler.project, nn.Identity)
-    return isinstance(upsampler, ResizeConv)
+    return isinstance(upsampler, ResizeConv | RepShuffle)
 
 
 def _simple(upsampler: Upsampler) -> PixelShuffle | None:

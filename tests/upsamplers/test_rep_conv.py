@@ -1,7 +1,9 @@
 """Guards: the branches of ECBSR are one convolution, and start as what they are asked to be."""
 
 import copy
+from functools import partial
 
+import pytest
 import torch
 import torch.nn.functional as F
 from common import largest, picture
@@ -46,6 +48,31 @@ def test_its_weights_get_the_gradients_of_the_branches():
     by_branches(other, image).square().sum().backward()
     for ours, theirs in zip(conv.parameters(), other.parameters(), strict=True):
         assert largest(ours.grad - theirs.grad) < 1e-10 * largest(theirs.grad)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(srlab.ESPCN, srlab.PixelShuffle, 3, init="identity"),
+        partial(srlab.Compact, srlab.PixelShuffle, 2, channels=3, depth=2, init="identity"),
+        partial(srlab.EDSR, srlab.PixelShuffle, 2, blocks=2, features=8),
+    ],
+)
+def test_a_body_of_branches_starts_as_the_plain_one_and_is_used_as_such(make):
+    torch.manual_seed(0)
+    plain = make().double()
+    torch.manual_seed(0)
+    branched = make(block="rep").double()
+    one = srlab.simplify(branched)
+    weights = one.state_dict()
+    assert weights.keys() == plain.state_dict().keys() != branched.state_dict().keys()
+    for name, weight in plain.state_dict().items():
+        if name.startswith(("body", "blocks")):
+            assert largest(weights[name] - weight) < 1e-6  # as single precision has it
+    with_any_weights(branched)
+    plain.load_state_dict(srlab.simplify(branched).state_dict())
+    image = picture(1, plain.channels, 12, 11)
+    assert largest(plain(image) - branched(image)) < 1e-10 * largest(plain(image))
 
 
 def test_it_is_used_as_the_sub_pixel_convolution_that_it_is():
