@@ -79,7 +79,8 @@ class TrainConfig:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         run_dir: The run's folder; ``runs/NAME/TIME`` if null.
         resume: Folder of a run that is to go on where it was stopped or killed.
-        start: Checkpoint, or run, whose weights the network begins with.
+        start: Checkpoint, run or name, as compact_x3, of the network whose weights this one begins
+            with, converted where scale, colour or upsampler are others.
         trust: Packages besides srlab's own that a checkpoint may name.
         model: The network.
         upsampler: What changes the size; the model brings its own unless one is chosen.

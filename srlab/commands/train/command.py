@@ -9,7 +9,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from srlab.assembly.checkpoints import checkpoint_file, trusted_roots
+from srlab.assembly.checkpoints import trusted_roots
+from srlab.assembly.start import start_from
 from srlab.assembly.testsets import settle_valset
 from srlab.assembly.training_checks import check_devices
 from srlab.assembly.training_run import TrainingRun, check_run, prepare
@@ -116,8 +117,7 @@ def _begun(call: Invocation[TrainConfig]) -> tuple[TrainingRun, Path]:
     make_paths_absolute(config)
     training = prepare(config, None)
     _refuse_ignored(training, call.overrides)
-    if config.start is not None:
-        _start_from(training, checkpoint_file(config.start))
+    _start(training)
     folder = _new_folder(training, call.folder) if ranks.rank() == 0 else Path()
     return training, ranks.from_first(folder)
 
@@ -163,13 +163,12 @@ def _refuse_ignored(training: TrainingRun, overrides: list[str]) -> None:
         )
 
 
-def _start_from(training: TrainingRun, path: Path) -> None:
-    """Give the network the weights of a checkpoint, for a run of its own."""
-    weights = load(path)["weights"]
-    try:
-        training.state.model.start_from(weights)
-    except ValueError as error:
-        raise UserError(f"start={path} does not fit this model: {error}") from None
+def _start(training: TrainingRun) -> None:
+    """Give the network the weights that ``start`` names, for a run of its own, and say how."""
+    path = training.config.start
+    if path is not None:
+        for line in start_from(training.state.model, path, training.config.trust):
+            print(f"start={path}: {line}")
 
 
 def _name(choices: dict[str, Any], scale: int) -> str:
@@ -183,8 +182,7 @@ def _take_up(training: TrainingRun, folder: Path) -> None:
     """Load the state of a run that was stopped; one that was killed before it saved starts anew."""
     path = folder / "last.pt"
     if not path.exists():
-        if training.config.start is not None:
-            _start_from(training, checkpoint_file(training.config.start))
+        _start(training)
         return
     checkpoint = load(path)
     if "training" not in checkpoint:

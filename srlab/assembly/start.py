@@ -1,0 +1,201 @@
+"""Beginning a training with the weights of another network: taken, converted, or left.
+
+What sees the picture takes luma for colours, or colours for luma, as BT.601 has them. An upsampler
+takes the kernel of another, at its own scale; where it cannot hold it, the nearest that it can.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from srlab.assembly.checkpoints import checkpoint_file, load_checkpoint
+from srlab.errors import UserError
+from srlab.models.base import MID_GREY, Model
+from srlab.storage.checkpoint import load
+from srlab.upsamplers.base import Upsampler
+from srlab.upsamplers.linear import SubPixel, subpixel_form
+from srlab.upsamplers.rescaling import rescaled
+from srlab.upsamplers.simplify import upsamplers_of
+
+# Y = _WEIGHTS . RGB + _BLACK, of [0, 1]; of a grey, Y = _SPAN grey + _BLACK.
+_WEIGHTS = torch.tensor([65.481, 128.553, 24.966], dtype=torch.float64) / 255
+_BLACK, _SPAN = 16 / 255, 219 / 255
+_EXACT = 1e-5  # of the largest weight
+
+
+@torch.no_grad()
+def start_from(model: Model, path: str | Path, trust: Sequence[str] = ()) -> list[str]:
+    """Give a network the weights of a checkpoint, converted where they are of another kind.
+
+    Args:
+        model: The network, which keeps its own start where nothing fits.
+        path: A checkpoint, a run folder, an exported model, or the name of one that comes along.
+        trust: Packages besides srlab's that the file may name.
+
+    Returns:
+        What became of each part; nothing where all was taken as it is.
+
+    Raises:
+        UserError: The file cannot be read, or its network has another body.
+    """
+    file = checkpoint_file(path)
+    weights = load(file)["weights"]
+    try:
+        model.start_from(weights)
+        return []
+    except ValueError as error:
+        reason = str(error)
+    other, _ = load_checkpoint(file, trust)
+    if type(other) is not type(model):
+        raise UserError(f"start={path} does not fit this model: {reason}")
+    heads = dict(upsamplers_of(model)), dict(upsamplers_of(other))
+    try:
+        told = [f"body: {_take_body(model, other, tuple(f'{name}.' for name in heads[0]))}"]
+    except ValueError as error:
+        raise UserError(f"start={path} does not fit this model: {error}") from None
+    for name, own in heads[0].items():
+        if next(own.parameters(), None) is not None:
+            told.append(f"{name}: {_take_head(own, heads[1].get(name), _Colours(model))}")
+    return told
+
+
+class _Colours:
+    """How a network that sees colours follows from one of luma, and the other way round.
+
+    Args:
+        model: The network, whose layers see and make pixels less a mean.
+    """
+
+    def __init__(self, model: Model):
+        self._mean = float(getattr(model, "mean", MID_GREY))
+        self._adds = getattr(model, "residual", "bicubic") != "none"  # to an enlarged picture
+
+    def seeing(self, weight: Tensor, bias: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+        """Return weight ``(o, channels, k, k)`` and bias of a layer that sees the picture."""
+        if channels == 3:
+            shift = self._mean * _SPAN + _BLACK - self._mean
+            return weight * _WEIGHTS[:, None, None], bias + shift * weight.sum(dim=(1, 2, 3))
+        shift = (self._mean - _BLACK) / _SPAN - self._mean
+        return weight.sum(dim=1, keepdim=True) / _SPAN, bias + shift * weight.sum(dim=(1, 2, 3))
+
+    def making(self, weight: Tensor, bias: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+        """Return weight ``(channels p, i, k, k)`` and bias of one that makes it, of p phases."""
+        mean, black = (0.0, 0.0) if self._adds else (self._mean, _BLACK)
+        if channels == 3:
+            return weight.repeat(3, 1, 1, 1) / _SPAN, ((bias + mean - black) / _SPAN - mean).repeat(
+                3
+            )
+        kernels, biases = weight.unflatten(0, (3, -1)), bias.unflatten(0, (3, -1))
+        made = torch.einsum("c,cpiuv->piuv", _WEIGHTS, kernels)
+        return made, torch.einsum("c,cp->p", _WEIGHTS, biases + mean) + black - mean
+
+
+def _take_body(model: Model, other: Model, heads: tuple[str, ...]) -> str:
+    """Take all but the upsamplers, and say how.
+
+    Raises:
+        ValueError: It is of another shape.
+    """
+    own, theirs = (
+        {k: v for k, v in m.state_dict().items() if not k.startswith(heads)} for m in (model, other)
+    )
+    if own.keys() != theirs.keys():
+        odd = sorted(own.keys() ^ theirs.keys())[0]
+        raise ValueError(f"one of the two has {odd}, and the other has not")
+    colours, turned = _Colours(model), False
+    for name, value in own.items():
+        given = theirs[name]
+        if value.shape == given.shape:
+            value.copy_(given)
+    for name, value in own.items():
+        given = theirs[name]
+        if value.shape == given.shape or value.dim() == 1:  # biases follow from their weights
+            continue
+        bias = name.removesuffix("weight") + "bias"
+        turn = _turning(colours, value, given)
+        if turn is None or bias not in own:
+            raise ValueError(
+                f"{name} is {_size(given)} there and {_size(value)} here, and no body is made "
+                f"wider or narrower"
+            )
+        weight, new_bias = turn(given.double(), theirs[bias].double(), model.channels)
+        value.copy_(weight)
+        own[bias].copy_(new_bias)
+        turned = True
+    return f"taken, turned from {_seen(other)} to {_seen(model)}" if turned else "taken"
+
+
+def _turning(
+    colours: _Colours, own: Tensor, given: Tensor
+) -> Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]] | None:
+    """Return what turns a layer between luma and colours; None where it is not that it lacks."""
+    pair = {own.shape[1], given.shape[1]}, {own.shape[0], given.shape[0]}
+    if own.dim() != 4 or own.shape[2:] != given.shape[2:]:
+        return None
+    if pair[0] == {1, 3} and len(pair[1]) == 1:
+        return colours.seeing
+    return colours.making if pair[1] == {1, 3} and len(pair[0]) == 1 else None
+
+
+def _take_head(own: Upsampler, other: Upsampler | None, colours: _Colours) -> str:
+    """Give an upsampler the kernel of another, and say how near it comes."""
+    if other is None:
+        return "begins anew"
+    named = f"{type(other).__name__} x{other.scale}"
+    weights = other.state_dict()
+    same = {k: v.shape for k, v in own.state_dict().items()} == {
+        k: v.shape for k, v in weights.items()
+    }
+    if type(own) is type(other) and own.scale == other.scale and same:
+        own.load_state_dict(weights)
+        return "taken"
+    before = copy.deepcopy(own.state_dict())
+    try:
+        form = _fitted(subpixel_form(other), own, colours)
+        hold = getattr(own, "hold", None)
+        if hold is None:
+            raise ValueError(f"{type(own).__name__} takes no kernel of another")
+        hold(form)
+    except ValueError as error:
+        own.load_state_dict(before)
+        return f"begins anew: {error}"
+    size = float(form.kernel.norm())
+    found = subpixel_form(own)
+    most = max(found.size, form.size)
+    off = float((found.padded(most) - form.padded(most)).norm()) / max(size, 1e-12)
+    resampled = f", its phases resampled from x{other.scale}" if own.scale != other.scale else ""
+    near = "" if off < _EXACT else f"; the nearest that it can hold is off by {100 * off:.2g} %"
+    return f"the kernel of {named}{resampled}{near}"
+
+
+def _fitted(form: SubPixel, own: Upsampler, colours: _Colours) -> SubPixel:
+    """Return a form with the scale and the channels of an upsampler.
+
+    Raises:
+        ValueError: Its channels are others, and not luma for colours.
+    """
+    form = rescaled(form, own.scale)
+    has = form.in_channels, form.out_channels
+    wants = own.in_channels, own.out_channels
+    kernel, bias = form.kernel, form.bias
+    if has == (1, 1) and wants == (3, 3):  # each colour by itself
+        each = torch.eye(3, dtype=kernel.dtype).view(3, 1, 3, 1, 1)
+        return SubPixel((each * kernel).flatten(0, 1), bias.repeat(3), form.scale)
+    if has[0] == wants[0] and {has[1], wants[1]} == {1, 3}:
+        kernel, bias = colours.making(kernel, bias, wants[1])
+    elif has != wants:
+        raise ValueError(
+            f"it maps {has[0]} to {has[1]} channels, and this {wants[0]} to {wants[1]}"
+        )
+    return SubPixel(kernel, bias, form.scale)
+
+
+def _seen(model: Model) -> str:
+    return "luma" if model.channels == 1 else "colours"
+
+
+def _size(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape))
