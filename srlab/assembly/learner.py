@@ -10,7 +10,7 @@ from srlab.config.schema import TrainConfig
 from srlab.errors import ConfigError
 from srlab.training.average import average_of
 from srlab.training.optimizer import leave_compiler_out
-from srlab.training.parameters import parameter_groups
+from srlab.training.parameters import freeze, parameter_groups
 from srlab.training.state import TrainingState
 from srlab.words import Precision
 
@@ -29,6 +29,7 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     if not any(p.requires_grad for p in model.parameters()):
         raise ConfigError("this model has no weights to train; use it with srlab evaluate")
     check_learning(model, trainer.devices)
+    freeze(model, trainer.freeze)
     objective = build(config.loss, "loss").to(device)
     groups = parameter_groups(model, trainer.lr_factors, trainer.even_steps)
     leave_compiler_out()

@@ -32,6 +32,8 @@ class TrainerConfig:
         lr_factors: Factors on the learning rate: ``'+trainer.lr_factors={body.2: 0.1}'``.
         even_steps: Whether weights that all pixels of a block share, those of resize-convolution,
             learn at a rate that is lower by as many.
+        freeze: Parts of the network that keep their weights, by the names of their parameters'
+            beginnings: ``[body]``.
         clip: Largest norm of the gradient; 0 does not clip.
         ema: Decay of the average of the weights, which is what is judged and kept; 0: no average.
         patience: Evaluations without a better score after which training stops; 0: never.
@@ -53,6 +55,7 @@ class TrainerConfig:
     patch_size: int = 16
     lr_factors: dict[str, float] = field(default_factory=dict)
     even_steps: bool = True
+    freeze: list[str] = field(default_factory=list)
     clip: float = 0.0
     ema: float = 0.999
     patience: int = 0

@@ -33,7 +33,8 @@ RESUMABLE = (
 )  # fmt: skip
 
 _ABSENT: tuple[tuple[str, Any], ...] = (
-    ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("model.block", "plain"),
+    ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("trainer.freeze", []),
+    ("model.block", "plain"),
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Parameter groups with learning-rate factors of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -24,13 +24,8 @@ def parameter_groups(
     Raises:
         UserError: A prefix matches no parameter.
     """
-    names = [name for name, _ in model.named_parameters()]
     for prefix in factors:
-        if not any(_matches(name, prefix) for name in names):
-            raise UserError(
-                f"trainer.lr_factors: no parameter is called {prefix!r}; there are "
-                f"{', '.join(names)}"
-            )
+        _named(model, prefix, "lr_factors")
     shared = _shared(model) if even else {}
     kinds = product(("", *factors), (1, *sorted(set(shared.values()))))
     groups: dict[tuple[str, int], list[nn.Parameter]] = {kind: [] for kind in kinds}
@@ -44,6 +39,32 @@ def parameter_groups(
         for (prefix, count), parameters in groups.items()
         if parameters
     ]
+
+
+def freeze(model: nn.Module, prefixes: Sequence[str]) -> None:
+    """Let parameters keep their values, those whose names begin with one of the prefixes.
+
+    Raises:
+        UserError: A prefix matches no parameter, or nothing is left to learn.
+    """
+    for prefix in prefixes:
+        for parameter in _named(model, prefix, "freeze"):
+            parameter.requires_grad_(False)
+    if prefixes and not any(p.requires_grad for p in model.parameters()):
+        raise UserError(f"trainer.freeze={list(prefixes)} leaves no weights to train")
+
+
+def _named(model: nn.Module, prefix: str, key: str) -> list[nn.Parameter]:
+    """Return the parameters that a prefix of their names means.
+
+    Raises:
+        UserError: There is none.
+    """
+    found = [p for name, p in model.named_parameters() if _matches(name, prefix)]
+    if not found:
+        names = ", ".join(name for name, _ in model.named_parameters())
+        raise UserError(f"trainer.{key}: no parameter is called {prefix!r}; there are {names}")
+    return found
 
 
 def _shared(model: nn.Module) -> dict[str, int]:

@@ -10,7 +10,7 @@ from torch import nn
 
 from srlab.errors import UserError
 from srlab.models.espcn import ESPCN
-from srlab.training.parameters import parameter_groups, set_learning_rate
+from srlab.training.parameters import freeze, parameter_groups, set_learning_rate
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
 from srlab.upsamplers.staged import Staged
@@ -97,3 +97,13 @@ def test_weights_that_pixels_share_learn_at_a_rate_that_is_lower_by_as_many():
     assert {f for name, f in factors.items() if name.startswith("upsampler")} == {1 / 4}
     other = ESPCN(PixelShuffle, 3)
     assert len(parameter_groups(other, {}, even=True)) == 1
+
+
+def test_what_is_frozen_is_in_no_group():
+    model = ESPCN(PixelShuffle, 2)
+    freeze(model, ["body.0", "upsampler.conv.bias"])
+    [group] = parameter_groups(model, {})
+    names = {id(p): name for name, p in model.named_parameters()}
+    assert {names[id(p)] for p in group["params"]} == {
+        "body.2.weight", "body.2.bias", "upsampler.conv.weight"
+    }  # fmt: skip
