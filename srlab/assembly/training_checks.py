@@ -117,7 +117,7 @@ def check_degradable(images: ImageSet, degradation: Degradation | None, scale: i
     if scale == 1 and degradation is None and not images.low:
         raise ConfigError(
             "at scale=1 there is nothing to restore in a picture that is only shrunk: choose what "
-            "is lost, as in degradation=photo, or bring pairs along by data=pairs"
+            "is lost, as in degradation=photo, or bring pairs along (data=pairs, testset=pairs)"
         )
 
 

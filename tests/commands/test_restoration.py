@@ -16,6 +16,10 @@ def test_a_network_of_scale_1_restores_pictures_at_their_size(tmp_path):
     made = ran(tmp_path, "train", *RUN)
     assert made.returncode == 0, made.stderr
     assert "x1" in made.stdout
+    assert "input=PICTURE output=RESTORED.png" in made.stdout
+    judged = ran(tmp_path, "evaluate", "checkpoint=run")
+    assert judged.returncode == 2
+    assert "at scale=1 there is nothing to restore" in judged.stderr
     noise = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "photo.png")
     made = ran(tmp_path, "upscale", "checkpoint=run/last.pt", "input=photo.png")

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from srlab.assembly.testsets import build_degradation, build_testsets, judge, read_testsets
-from srlab.assembly.training_checks import tell_misfit
+from srlab.assembly.training_checks import check_degradable, tell_misfit
 from srlab.command_line.invocation import Invocation
 from srlab.commands.evaluate.networks import Row, asked_rows, is_several, other_degradations
 from srlab.commands.evaluate.paper_table import as_console, as_latex_table, as_markdown_page
@@ -67,6 +67,7 @@ def _judge_all(
         print(f"srlab: {line}", file=sys.stderr)
     for testset in testsets:
         for scale in {row.network.scale for row in rows}:
+            check_degradable(testset, degradation, scale)
             tell_misfit(testset, scale)
     upscalers = [row.network.upscaler(config.tile, row.ensemble) for row in rows]
     labels = [(row.network.label, row.network.scale) for row in rows]

@@ -33,19 +33,19 @@ def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
     print(f"checkpoint: {folder}/last.pt\npicture:    {folder}/comparison.png")
     if training.state.history:
         print(f"best:       {folder}/best.pt ({_best(training)})")
-    print(_advice(folder, *(mean_score(r.scores).psnr for r in results[:2])))
+    print(_advice(folder, results[0].scale, *(mean_score(r.scores).psnr for r in results[:2])))
     return last_score(training)
 
 
-def _advice(folder: Path, bicubic: float, ours: float) -> str:
+def _advice(folder: Path, scale: int, bicubic: float, ours: float) -> str:
     """Say how the network is used, or why it had better not be."""
     if ours < bicubic - _LOST:
         return (
             f"not to be used: it is {bicubic - ours:.1f} dB below bicubic; it diverged, or wants "
             f"more steps: try a lower optim.lr, trainer.clip=1 or a longer schedule.warmup"
         )
-    checkpoint = quote(f"checkpoint={folder}/last.pt")
-    how = f"use it:     srlab upscale {checkpoint} input=PICTURE output=LARGER.png"
+    checkpoint, made = quote(f"checkpoint={folder}/last.pt"), "LARGER" if scale > 1 else "RESTORED"
+    how = f"use it:     srlab upscale {checkpoint} input=PICTURE output={made}.png"
     below = bicubic - ours
     return f"{below:.2f} dB below bicubic: more steps may help\n{how}" if below > 0 else how
 
