@@ -70,7 +70,7 @@ class _Colours:
     """
 
     def __init__(self, model: Model):
-        self._mean = float(getattr(model, "mean", MID_GREY))
+        self._mean = float(torch.as_tensor(getattr(model, "mean", MID_GREY)).mean())
         self._adds = getattr(model, "residual", "bicubic") != "none"  # to an enlarged picture
 
     def seeing(self, weight: Tensor, bias: Tensor, channels: int) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,8 @@
 """EDSR (Lim et al., CVPR workshops 2017, arXiv 1707.02921): residual blocks at low resolution."""
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -17,7 +20,7 @@ class EDSR(Model):
     EDSR-baseline, 16 blocks of 64 features, has 1,369,859, 1,554,499 and 1,517,571 parameters for
     RGB at x2, x3 and x4, where its upsampler is two stages of PixelShuffle. EDSR itself is 32
     blocks of 256 features with ``block_scale`` 0.1. Every convolution pads with zeros, and so does
-    the frame of the upsampler. The papers subtract the mean colour of DIV2K; here it is mid-grey.
+    the frame of the upsampler.
 
     Args:
         upsampler: Factory ``(in_channels, out_channels, scale) -> nn.Module``.
@@ -27,6 +30,8 @@ class EDSR(Model):
         features: Channels within them.
         block_scale: What the outcome of a block is multiplied by before it is added.
         residual: What is interpolated from the input and added to the output; the paper has none.
+        mean: What is subtracted from the picture, and so what the zeros around it stand for: a
+            number, or one for each channel. The papers have the mean colour of DIV2K.
         block: ``plain``, or ``rep``: the 3x3 convolutions of the residual blocks are trained as
             branches and used as one (``upsamplers.rep_conv``).
 
@@ -46,6 +51,7 @@ class EDSR(Model):
         features: int = 64,
         block_scale: float = 1.0,
         residual: Residual = "none",
+        mean: float | Sequence[float] = MID_GREY,
         block: BlockKind = "plain",
     ):
         super().__init__()
@@ -54,6 +60,13 @@ class EDSR(Model):
         self.scale = scale
         self.channels = channels
         self.residual: Residual = residual
+        self.mean: float | Tensor
+        if isinstance(mean, int | float):
+            self.mean = mean
+        elif len(mean) == channels:
+            self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        else:
+            raise ValueError(f"mean must be a number or {channels}, got {list(mean)}")
         self.head = nn.Conv2d(channels, features, 3, padding=1)
         self.blocks = nn.ModuleList(Block(features, block_scale) for _ in range(blocks))
         make_blocks(self.blocks, block)
@@ -67,7 +80,7 @@ class EDSR(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        picture = Framed(lr - MID_GREY, halo).to(self.frame)
+        picture = Framed(lr - self.mean, halo).to(self.frame)
         first = self.head(picture.within(0))
         features = first
         for block in self.blocks:
@@ -78,7 +91,7 @@ class EDSR(Model):
         def with_residual(large: Tensor) -> Tensor:
             return add_residual(self.tail(large), picture, self.scale, self.residual)
 
-        return in_single(with_residual, large) + MID_GREY
+        return in_single(with_residual, large) + self.mean
 
     @property
     def exact_layers(self) -> nn.Module:

@@ -26,6 +26,8 @@ class VDSR(Model):
         features: Channels between them.
         init: ``default`` is He's normal one, the paper's; ``identity`` also starts the last layer
             at zero, so that the network begins as its upsampler.
+        mean: What is subtracted from the picture, and so what the zeros around it stand for. The
+            paper subtracts nothing.
 
     Example:
         >>> model = srlab.VDSR(srlab.Interpolate, scale=2, depth=5)
@@ -41,6 +43,7 @@ class VDSR(Model):
         depth: int = 20,
         features: int = 64,
         init: Start = "default",
+        mean: float = MID_GREY,
     ):
         super().__init__()
         if depth < 2 or features < 1:
@@ -48,6 +51,7 @@ class VDSR(Model):
         check_start(init)
         self.scale = scale
         self.channels = channels
+        self.mean = mean
         widths = [channels, *[features] * (depth - 1), channels]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
@@ -65,7 +69,7 @@ class VDSR(Model):
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        picture = Framed(lr - MID_GREY, halo).to(self.frame)
+        picture = Framed(lr - self.mean, halo).to(self.frame)
 
         def enlarged(lr: Tensor) -> Tensor:
             framed = Framed(lr, picture.frame)
@@ -74,7 +78,7 @@ class VDSR(Model):
         features = large = in_single(enlarged, picture.pixels)
         for layer in list(self.body)[:-1]:
             features = layer(features)
-        return large + in_single(self.body[-1], features) + MID_GREY
+        return large + in_single(self.body[-1], features) + self.mean
 
     @property
     def exact_layers(self) -> nn.Module:

@@ -34,7 +34,7 @@ RESUMABLE = (
 
 _ABSENT: tuple[tuple[str, Any], ...] = (
     ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("trainer.freeze", []),
-    ("model.block", "plain"),
+    ("model.block", "plain"), ("model.mean", 0.5),
 )  # fmt: skip
 
 

@@ -52,10 +52,8 @@ def run(config: ConvertConfig) -> None:
     print(f"recognised: {layout}")
     print(f"network: {found.title} x{scale}, {colour}, {size:,} parameters")
     print(f"mapped: {len(theirs)} tensors of theirs to {len(found.weights)} of ours")
-    print(
-        f"the same picture but within {network.halo} low-resolution pixels of its border, where "
-        f"{found.border}"
-    )
+    but = f" but within {network.halo} low-resolution pixels of its border, where {found.border}"
+    print(f"the same picture{but if found.border else ', its border too'}")
     print(f"written: {output}")
 
 

@@ -6,13 +6,15 @@ from srlab.interchange.layouts.parts import (
     Foreign,
     Wanted,
     Weights,
-    absorb_shift,
     convolution_names,
     count_keys,
     kernel_shape,
     take_weights,
 )
 
+_LATER_STAGES = (
+    "they pad the second stage with zeros, and here it sees what the first makes of them"
+)
 _DIV2K = (0.4488, 0.4371, 0.4040)  # the mean colour that EDSR subtracts
 
 
@@ -73,9 +75,9 @@ def _edsr(
     if less.abs().max() < 1:  # their pixels are from 0 to 1
         peak = 1.0
     head, tail = weights["head.weight"], weights["tail.weight"]
-    weights["head.bias"] = weights["head.bias"] + head.sum((2, 3)) @ less
+    ours = -torch.linalg.solve(before[..., 0, 0], less)  # what they subtract, before it is scaled
     weights["head.weight"] = torch.einsum("ocyx,cd->odyx", head, before[..., 0, 0])
-    weights["tail.bias"] = after[..., 0, 0] @ weights["tail.bias"] + more
+    weights["tail.bias"] = after[..., 0, 0] @ weights["tail.bias"] + more - ours
     weights["tail.weight"] = torch.einsum("dc,cfyx->dfyx", after[..., 0, 0], tail)
     weights = {k: v / peak if k.endswith("bias") else v for k, v in weights.items()}
     # The authors damp the blocks of their large network, which does not show in its weights.
@@ -84,11 +86,16 @@ def _edsr(
     return Foreign(
         title="EDSR-baseline" if (blocks, features) == (16, 64) else title,
         model="edsr_baseline",
-        options={"blocks": blocks, "features": features, "block_scale": block_scale},
+        options={
+            "blocks": blocks,
+            "features": features,
+            "block_scale": block_scale,
+            "mean": (ours / peak).tolist(),
+        },
         upsampler="staged",
         upsampler_options={},
         scale=factor**stages,
         channels=3,
-        border="they pad the picture with its mean colour, and here it is padded with grey",
-        weights=absorb_shift(weights, "head", "tail", grey),
+        border=_LATER_STAGES if stages > 1 else "",
+        weights=weights,
     )

@@ -24,7 +24,7 @@ class Foreign:
         upsampler_options: Its values, likewise.
         scale: The factor, or None if it does not show in the weights.
         channels: 1 for Y, 3 for RGB.
-        border: How the border of the picture differs.
+        border: How the border of the picture differs; empty if it does not.
         weights: By our names, float64.
     """
 

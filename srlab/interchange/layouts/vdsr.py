@@ -13,7 +13,7 @@ from srlab.interchange.layouts.parts import (
 def vdsr(theirs: Weights, grey: float) -> Foreign | None:
     """``input``, ``residual_layer`` and ``output``, no biases (twtygqyy/pytorch-vdsr); any scale.
 
-    The output is added to the enlarged picture, from which it takes the grey.
+    Nothing is subtracted from the picture, and the zeros around it are black.
     """
     if not any(key.startswith("residual_layer.") for key in theirs):
         return None
@@ -28,15 +28,14 @@ def vdsr(theirs: Weights, grey: float) -> Foreign | None:
     weights = take_weights(theirs, wanted)
     for key, kernel in list(weights.items()):
         weights[key.replace("weight", "bias")] = kernel.new_zeros(len(kernel))
-    weights["body.0.bias"] += grey * weights["body.0.weight"].sum((1, 2, 3))
     return Foreign(
         title=f"VDSR of {len(names)} layers",
         model="vdsr",
-        options={"depth": len(names), "features": features, "init": "default"},
+        options={"depth": len(names), "features": features, "init": "default", "mean": 0.0},
         upsampler="bicubic",
         upsampler_options={},
         scale=None,
         channels=channels,
-        border="they pad the picture with black, and here it is padded with grey",
+        border="",
         weights=weights,
     )
