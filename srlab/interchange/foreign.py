@@ -9,6 +9,7 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from srlab.errors import UserError
+from srlab.interchange.inert import Inert, read_inert, weights_of
 
 # Under which key training programs keep the weights, the averaged ones first.
 _PREFIXES = re.compile(r"^(module\.|_orig_mod\.)+")
@@ -45,12 +47,14 @@ _FAULTS = (
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Return the weights in a file, in its order, as float64 tensors of the shapes that it has.
 
-    A dict of weights may lie under ``params_ema``, ``params``, ``state_dict`` or ``model``. The
-    prefixes of ``nn.DataParallel`` and ``torch.compile``, ``module.`` and ``_orig_mod.``, go.
+    A dict of weights, or a network that was pickled whole, may lie under ``params_ema``,
+    ``params``, ``state_dict`` or ``model``. The prefixes of ``nn.DataParallel`` and
+    ``torch.compile``, ``module.`` and ``_orig_mod.``, go. Fields of MATLAB's structs and entries of
+    its cells are named by dots, as in ``model.weight.0``.
 
     Raises:
-        UserError: The file is missing, cut off, of another kind, would have to be run, or holds no
-            weights or such as are not finite.
+        UserError: The file is missing, cut off, of another kind, or holds no weights or such as are
+            not finite.
     """
     if not path.is_file():
         raise UserError(f"{path} is {'a folder' if path.is_dir() else 'not there'}")
@@ -64,12 +68,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings(action="ignore"):
             content = _read(path, start)
-    except _FAULTS as error:
-        if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
-            raise UserError(
-                f"{path} holds Python objects, which would have to be run: load it where it comes "
-                f"from, and save the weights alone by torch.save(model.state_dict(), FILE)"
-            ) from None
+    except _FAULTS:
         raise UserError(
             f"{path} is none of PyTorch's, safetensors' or MATLAB's files, or it is cut off"
         ) from None
@@ -78,13 +77,30 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read(path: Path, start: bytes) -> Any:
     if start.startswith(b"MATLAB"):
-        variables = scipy.io.loadmat(path)
-        arrays = {k: v for k, v in variables.items() if isinstance(v, np.ndarray)}
-        plain = {k: v for k, v in arrays.items() if v.dtype.kind in "fiu"}
-        return {k: torch.from_numpy(np.ascontiguousarray(v, "f8")) for k, v in plain.items()}
+        plain = (item for k, v in scipy.io.loadmat(path).items() for item in _arrays(k, v))
+        return {k: torch.from_numpy(np.ascontiguousarray(v, "f8")) for k, v in plain}
     if start[8:9] == b"{":
         return _read_safetensors(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "global" not in str(error).lower():
+            raise
+        return read_inert(path)  # it holds Python objects, of which nothing is run
+
+
+def _arrays(name: str, value: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the arrays of numbers in what MATLAB had under a name: itself, or in its parts."""
+    if not isinstance(value, np.ndarray):
+        return
+    if value.dtype.names:
+        for field in value.dtype.names if value.size == 1 else ():
+            yield from _arrays(f"{name}.{field}", value.flat[0][field])
+    elif value.dtype == object:
+        for number, item in enumerate(value.flat):
+            yield from _arrays(f"{name}.{number}", item)
+    elif value.dtype.kind in "fiu":
+        yield name, value
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -104,8 +120,9 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
         raise _own(path)
     for _ in _NESTED:
         if isinstance(content, dict):
-            inner = (content[k] for k in _NESTED if isinstance(content.get(k), dict))
+            inner = (content[k] for k in _NESTED if isinstance(content.get(k), dict | Inert))
             content = next(inner, content)
+    content = dict(weights_of(content)) if isinstance(content, Inert) else content
     items = content.items() if isinstance(content, dict) else ()
     tensors = {_PREFIXES.sub("", str(k)): v for k, v in items if isinstance(v, Tensor)}
     if not tensors:

@@ -5,6 +5,7 @@ Their networks are written here as they write them: same keys, same padding, sam
 
 import os
 import pickle
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
+import torch.nn.functional as F
 from common import command_line, count, save_pictures
 from safetensors.torch import save_file
 from torch import nn
@@ -105,22 +107,23 @@ class TheirFSRCNN(nn.Module):
 
 
 class ConvReLU(nn.Module):
-    def __init__(self, features):
+    def __init__(self, features, bias):
         super().__init__()
-        self.conv = conv(features, features, 3, bias=False)
+        self.conv = conv(features, features, 3, bias=bias)
 
     def forward(self, x):
         return self.conv(x).relu()
 
 
 class TheirVDSR(nn.Module):
-    def __init__(self, inner=18, features=64):
+    def __init__(self, inner=18, features=64, bias=False):
         super().__init__()
-        self.residual_layer = nn.Sequential(*(ConvReLU(features) for _ in range(inner)))
-        self.input = conv(1, features, 3, bias=False)
-        self.output = conv(features, 1, 3, bias=False)
+        self.residual_layer = nn.Sequential(*(ConvReLU(features, bias) for _ in range(inner)))
+        self.input = conv(1, features, 3, bias=bias)
+        self.output = conv(features, 1, 3, bias=bias)
         for parameter in self.parameters():
-            nn.init.kaiming_normal_(parameter)
+            if parameter.dim() > 1:
+                nn.init.kaiming_normal_(parameter)
 
     def forward(self, enlarged):
         return self.output(self.residual_layer(self.input(enlarged).relu())) + enlarged
@@ -239,10 +242,11 @@ def test_srcnn_of_a_port(kernels, channels, scale, taken):
         "recognised: SRCNN of PyTorch ports",
         f"network: SRCNN {name} x{scale}, {colour}, {count(theirs):,} parameters",
         "mapped: 6 tensors of theirs to 6 of ours",
-        said.splitlines()[3],
+        *said.splitlines()[3:5],
         "written: foreign-srlab.pt",
     ]
     assert "low-resolution pixels of its border" in said
+    assert re.search(r"photograph astronaut: -?\d+\.\d\d dB, bicubic \d\d\.\d\d; are these", said)
     compare(theirs, "foreign-srlab.pt", scale, channels, enlarged=True)
 
 
@@ -314,6 +318,32 @@ def test_vdsr_of_a_port(taken):
     assert "mapped: 20 tensors of theirs to 40 of ours" in said
     assert "the same picture, its border too" in said
     compare(theirs, "foreign-srlab.pt", 2, enlarged=True, whole=True)
+
+
+class TheirCompact(nn.Module):
+    def __init__(self, scale, channels, features=8, depth=3):
+        super().__init__()
+        layers = [conv(channels, features, 3), nn.PReLU(features)]
+        for _ in range(depth):
+            layers += [conv(features, features, 3), nn.PReLU(features)]
+        self.body = nn.ModuleList([*layers, conv(features, channels * scale**2, 3)])
+        self.scale = scale
+
+    def forward(self, lr):
+        x = lr
+        for layer in self.body:
+            x = layer(x)
+        return F.pixel_shuffle(x, self.scale) + F.interpolate(lr, scale_factor=self.scale)
+
+
+@pytest.mark.parametrize(("scale", "channels"), [(2, 3), (3, 1), (4, 3)])
+def test_compact_of_real_esrgan(scale, channels, taken):
+    theirs = TheirCompact(scale, channels)
+    said = bring(taken, theirs)
+    assert "recognised: SRVGGNetCompact of Real-ESRGAN" in said
+    assert f"SRVGGNetCompact of 3 layers of 8 features x{scale}" in said
+    assert parameters(said) == count(theirs)
+    compare(theirs, "foreign-srlab.pt", scale, channels)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
@@ -517,17 +547,53 @@ class Trap:
 def test_a_pickle_of_code_is_not_run(taken):
     for new in (True, False):
         torch.save({"epoch": 1, "model": Trap()}, "trap.pth", _use_new_zipfile_serialization=new)
-        assert "torch.save(model.state_dict(), FILE)" in refused(taken, "from=trap.pth")
+        assert "trap.pth holds no weights" in refused(taken, "from=trap.pth")
     Path("bare.pkl").write_bytes(pickle.dumps({"model": Trap()}))
     assert "bare.pkl is none of" in refused(taken, "from=bare.pkl")
     assert not Path("sprung").exists()
 
 
-def test_a_whole_module_as_the_vdsr_port_saves_it_is_refused(taken):
-    torch.save({"epoch": 50, "model": TheirVDSR(2, 4)}, "model_epoch_50.pth")
-    said = refused(taken, "from=model_epoch_50.pth", "scale=2")
-    assert said.startswith("model_epoch_50.pth holds Python objects, which would have to be run")
-    assert "torch.save(model.state_dict(), FILE)" in said
+@pytest.mark.parametrize("new", [True, False])
+def test_a_network_that_was_pickled_whole_is_read_and_not_run(new, taken):
+    theirs = TheirVDSR(2, 4)
+    content = {"epoch": 50, "model": nn.DataParallel(theirs), "trap": Trap()}
+    torch.save(content, "model_epoch_50.pth", _use_new_zipfile_serialization=new)
+    status, said = taken("from=model_epoch_50.pth", "scale=2")
+    assert (status, said.err) == (0, "")
+    assert "VDSR of 4 layers x2" in said.out
+    assert not Path("sprung").exists()
+    compare(theirs, "model_epoch_50-srlab.pt", 2, enlarged=True, whole=True)
+
+
+@pytest.mark.parametrize("kind", ["authors", "layers", "filters"])
+def test_vdsr_of_matconvnet(kind, taken):
+    theirs = TheirVDSR(2, 4, bias=True)
+    layers = [theirs.input, *(layer.conv for layer in theirs.residual_layer), theirs.output]
+    kernels = [layer.weight.permute(2, 3, 1, 0).double().numpy() for layer in layers]
+    kernels = [k[..., 0] if k.shape[3] == 1 else k for k in kernels]  # as MATLAB does
+    biases = [layer.bias.double().numpy()[:, None] for layer in layers]
+
+    def cell(items):
+        made = np.empty((1, len(items)), dtype=object)
+        for number, item in enumerate(items):
+            made[0, number] = item
+        return made
+
+    pairs = list(zip(kernels, biases, strict=True))
+    if kind == "authors":
+        content = {"model": {"weight": cell(kernels), "bias": cell(biases)}}
+    elif kind == "layers":
+        convolutions = [{"type": "conv", "weights": cell([k, b])} for k, b in pairs]
+        between = [{"type": "relu"} for _ in convolutions]
+        both = [layer for pair in zip(convolutions, between, strict=True) for layer in pair]
+        content = {"net": {"layers": cell(both)}}
+    else:
+        content = {"net": {"layers": cell([{"filters": k, "biases": b} for k, b in pairs])}}
+    scipy.io.savemat("they.mat", content)
+    status, said = taken("from=they.mat", "scale=2")
+    assert (status, said.err) == (0, "")
+    assert "recognised: VDSR of MatConvNet (.mat)" in said.out
+    compare(theirs, "they-srlab.pt", 2, enlarged=True, whole=True)
 
 
 @pytest.mark.parametrize("kind", ["new", "old", "safetensors", "mat"])

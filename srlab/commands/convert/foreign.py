@@ -1,5 +1,6 @@
 """``srlab convert from=FILE``: bring in a network of others, as a checkpoint of ours."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,11 @@ from srlab.config.build import build, without_warning
 from srlab.config.compose import option_node
 from srlab.config.ranges import check_scale
 from srlab.config.schema import ConvertConfig
+from srlab.data import photos
+from srlab.data.pairs import read_pairs
 from srlab.errors import ConfigError, UserError
+from srlab.evaluation.score import score_images, smallest_side
+from srlab.imaging.resample import enlarge
 from srlab.interchange.foreign import read_weights
 from srlab.interchange.layouts.known import recognise
 from srlab.interchange.layouts.parts import Foreign
@@ -16,6 +21,8 @@ from srlab.measuring.cost import parameter_count
 from srlab.models.base import MID_GREY, Model
 from srlab.storage.checkpoint import check_new_checkpoint, save
 from srlab.words import Colour
+
+_SIDE = 96  # low-resolution pixels of the photograph that it is tried on
 
 
 def run(config: ConvertConfig) -> None:
@@ -54,7 +61,21 @@ def run(config: ConvertConfig) -> None:
     print(f"mapped: {len(theirs)} tensors of theirs to {len(found.weights)} of ours")
     but = f" but within {network.halo} low-resolution pixels of its border, where {found.border}"
     print(f"the same picture{but if found.border else ', its border too'}")
+    print(_tried(network, Colour(made_with["colour"])))
     print(f"written: {output}")
+
+
+def _tried(network: Model, colour: Colour) -> str:
+    """Say how well a network enlarges a part of a photograph, beside bicubic."""
+    scale = network.scale
+    [pair, *_] = read_pairs(photos.held_out(), scale, colour, smallest_side(scale))
+    rows, columns = (slice(top := max(0, n - _SIDE) // 2, top + _SIDE) for n in pair.lr.shape[:2])
+    of_hr = [slice(scale * s.start, scale * s.stop) for s in (rows, columns)]
+    part = [(pair.name, pair.lr[rows, columns], pair.hr[of_hr[0], of_hr[1]])]
+    upscalers = (network, partial(enlarge, scale=scale))
+    ours, bicubic = (score_images(upscale, part, scale)[0].psnr for upscale in upscalers)
+    less = "; are these the weights of another scale, or of other pixels?" if ours < bicubic else ""
+    return f"on a part of the photograph {pair.name}: {ours:.2f} dB, bicubic {bicubic:.2f}{less}"
 
 
 def _beside(source: Path) -> Path:

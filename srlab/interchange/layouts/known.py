@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+from srlab.interchange.layouts.compact import srvgg
 from srlab.interchange.layouts.edsr import edsr, edsr_basicsr
 from srlab.interchange.layouts.espcn import espcn
 from srlab.interchange.layouts.fsrcnn import fsrcnn
 from srlab.interchange.layouts.parts import Foreign, Weights
 from srlab.interchange.layouts.srcnn import srcnn, srcnn_matlab
-from srlab.interchange.layouts.vdsr import vdsr
+from srlab.interchange.layouts.vdsr import vdsr, vdsr_matlab
 
 
 def recognise(theirs: Weights, grey: float) -> tuple[str, Foreign]:
@@ -39,6 +40,8 @@ LAYOUTS: dict[str, Callable[[Weights, float], Foreign | None]] = {
     "FSRCNN of PyTorch ports": fsrcnn,
     "ESPCN of PyTorch ports": espcn,
     "VDSR of PyTorch ports": vdsr,
+    "VDSR of MatConvNet (.mat)": vdsr_matlab,
+    "SRVGGNetCompact of Real-ESRGAN": srvgg,
     "EDSR of its authors": edsr,
     "EDSR of BasicSR": edsr_basicsr,
 }

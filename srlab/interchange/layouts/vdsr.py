@@ -1,5 +1,9 @@
 """VDSR's weights as others keep them."""
 
+import re
+
+from torch import Tensor
+
 from srlab.interchange.layouts.parts import (
     Foreign,
     Wanted,
@@ -11,7 +15,7 @@ from srlab.interchange.layouts.parts import (
 
 
 def vdsr(theirs: Weights, grey: float) -> Foreign | None:
-    """``input``, ``residual_layer`` and ``output``, no biases (twtygqyy/pytorch-vdsr); any scale.
+    """``input``, ``residual_layer`` and ``output`` (twtygqyy/pytorch-vdsr, no biases); any scale.
 
     Nothing is subtracted from the picture, and the zeros around it are black.
     """
@@ -25,8 +29,12 @@ def vdsr(theirs: Weights, grey: float) -> Foreign | None:
         f"{name}.weight": (f"body.{2 * i}.weight", (widths[i + 1], widths[i], 3, 3))
         for i, name in enumerate(names)
     }
+    biased = "input.bias" in theirs
+    if biased:
+        for key, (ours, shape) in list(wanted.items()):
+            wanted[key.replace("weight", "bias")] = (ours.replace("weight", "bias"), shape[:1])
     weights = take_weights(theirs, wanted)
-    for key, kernel in list(weights.items()):
+    for key, kernel in () if biased else list(weights.items()):
         weights[key.replace("weight", "bias")] = kernel.new_zeros(len(kernel))
     return Foreign(
         title=f"VDSR of {len(names)} layers",
@@ -39,3 +47,43 @@ def vdsr(theirs: Weights, grey: float) -> Foreign | None:
         border="",
         weights=weights,
     )
+
+
+def vdsr_matlab(theirs: Weights, grey: float) -> Foreign | None:
+    """Kernels ``(k, k, i, o)`` and biases of MatConvNet, in cells one after the other; any scale.
+
+    As VDSR's authors keep them, ``model.weight`` and ``model.bias``, or in ``net.layers`` with
+    ``weights`` or ``filters`` and ``biases``. ``vl_nnconv`` correlates, as ``nn.Conv2d`` does.
+    """
+    layers = _layers(theirs)
+    if len(layers) < 2:
+        return None
+    count, port = len(layers), dict[str, Tensor]()
+    names = ["input", *(f"residual_layer.{i}.conv" for i in range(count - 2)), "output"]
+    channels = 1
+    for name, (kernel, bias) in zip(names, layers, strict=True):
+        outs = bias.numel()  # MATLAB drops dimensions of one at the end
+        full = kernel.reshape(*kernel.shape, *[1] * (4 - kernel.dim()))
+        if full.dim() != 4 or full.shape[2:] != (channels, outs):
+            raise ValueError(
+                f"a kernel of {list(kernel.shape)} is none from {channels} to {outs} channels"
+            )
+        port[f"{name}.weight"] = full.permute(3, 2, 0, 1).contiguous()
+        port[f"{name}.bias"] = bias.flatten()
+        channels = outs
+    return vdsr(port, grey)
+
+
+def _layers(theirs: Weights) -> list[tuple[Tensor, Tensor]]:
+    """Return kernel and bias of each layer, in the order of the file's cells."""
+    patterns = (
+        (r"(?:.*\.)?weight\.(\d+)", "weight", "bias"),
+        (r".*layers\.(\d+)\.weights\.0", "weights.0", "weights.1"),
+        (r".*layers\.(\d+)\.filters", "filters", "biases"),
+    )
+    for pattern, kernel, bias in patterns:
+        found = {int(m[1]): m[0] for key in theirs if (m := re.fullmatch(pattern, key))}
+        pairs = [(found[k], found[k].replace(kernel, bias)) for k in sorted(found)]
+        if pairs and all(other in theirs for _, other in pairs):
+            return [(theirs[one], theirs[other]) for one, other in pairs]
+    return []
