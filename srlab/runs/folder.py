@@ -32,6 +32,8 @@ RESUMABLE = (
     "resume", "device", "trust", "trainer.devices", "trainer.workers", "trainer.threads",
 )  # fmt: skip
 
+_LONGER = "trainer.steps"  # it may grow
+
 _ABSENT: tuple[tuple[str, Any], ...] = (
     ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("trainer.freeze", []),
     ("model.block", "plain"), ("model.mean", 0.5),
@@ -77,7 +79,7 @@ def _remove_beginnings(folder: Path) -> None:
 
 
 def take_up_run(folder: Path, config: dict[str, Any], overrides: list[str]) -> None:
-    """Lock the folder of a run that goes on, tidy it, and note where its pictures lie now.
+    """Lock the folder of a run that goes on, tidy it, and note what may have changed of it.
 
     Raises:
         UserError: Another process trains in it, or it cannot be written.
@@ -85,7 +87,8 @@ def take_up_run(folder: Path, config: dict[str, Any], overrides: list[str]) -> N
     lock_folder(folder)
     for name in _FILES:  # which a run that was killed had begun to write
         remove_abandoned(folder, name)
-    if any(_PLACE.fullmatch(override.lstrip("+").partition("=")[0]) for override in overrides):
+    keys = [override.lstrip("+").partition("=")[0] for override in overrides]
+    if any(key == _LONGER or _PLACE.fullmatch(key) for key in keys):
         _write_config(folder, config)
 
 
@@ -107,10 +110,11 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
     """
     given = [override.lstrip("+~").partition("=")[0] for override in overrides]
     for override, key in zip(overrides, given, strict=True):
-        if key not in RESUMABLE and not _PLACE.fullmatch(key):
+        if key not in (*RESUMABLE, _LONGER) and not _PLACE.fullmatch(key):
             raise UserError(
                 f"a resumed run keeps its config, so {override} cannot be given with resume=; "
-                f"only {', '.join(RESUMABLE[1:])} and where its pictures lie may change"
+                f"only {', '.join(RESUMABLE[1:])} and where its pictures lie may change, and "
+                f"{_LONGER} may grow"
             )
     stored, schema = stored_config(folder), OmegaConf.structured(TrainConfig)
     schema.trainer.even_steps = False  # of a run that was begun before there were such
@@ -124,6 +128,11 @@ def read_run(folder: Path, overrides: list[str], present: TrainConfig) -> TrainC
     for key in ("devices", "workers", "threads"):
         if f"trainer.{key}" in given:
             setattr(config.trainer, key, getattr(present.trainer, key))
+    if _LONGER in given:
+        planned, steps = config.trainer.steps, present.trainer.steps
+        if steps < planned:
+            raise UserError(f"{_LONGER}={steps}: the run takes {planned}, and may only be longer")
+        config.trainer.steps = steps
     for place in filter(_PLACE.fullmatch, given):
         _move(config, present, place)
     make_paths_absolute(config)
@@ -173,6 +182,8 @@ def check_as_saved(folder: Path, saved: dict[str, Any], config: dict[str, Any]) 
     for known in (before, now):  # what is even changes the optimizer's groups
         known.setdefault("trainer.even_steps", False)
     for key in sorted(before.keys() & now.keys()):
+        if key == _LONGER and now[key] > before[key]:
+            continue
         if before[key] != now[key] and not _PLACE.fullmatch(key):
             raise UserError(
                 f"{folder}/config.yaml has {key}={now[key]}, but the run was made with "

@@ -142,6 +142,21 @@ def test_a_finished_run_is_not_run_again(workplace):
     assert (workplace / "whole/last.pt").stat().st_mtime_ns == before
 
 
+def test_a_finished_run_goes_on_for_longer(workplace):
+    finish(workplace, *settings("long"), "schedule=constant")
+    finish(workplace, *settings("short"), "schedule=constant", "trainer.steps=150")
+    refused = ran(workplace, "train", "resume=short", "trainer.steps=100")
+    assert "the run takes 150, and may only be longer" in refused.stderr
+    said = finish(workplace, "resume=short", f"trainer.steps={STEPS}")
+    assert (
+        "200 steps instead of 150: from step 150 on the learning rate is 1 of optim.lr, where 1 was"
+    ) in said
+    long, short = final(workplace / "long"), final(workplace / "short")
+    assert same(long["weights"], short["weights"])
+    assert same(long["training"], short["training"])
+    assert "is finished: 200 steps" in finish(workplace, "resume=short")
+
+
 def test_a_run_killed_while_it_wrote_its_results_writes_them_when_resumed(workplace):
     run = shutil.copytree(workplace / "whole", workplace / "without_results")
     (run / "results.json").unlink()  # the last to be written

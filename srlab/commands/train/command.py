@@ -195,6 +195,7 @@ def _take_up(training: TrainingRun, folder: Path) -> None:
         training.seconds = float(checkpoint.get("seconds", 0.0))  # not in those of older versions
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} does not fit its run: {error!r}".splitlines()[0]) from None
+    _tell_longer(training, int(checkpoint["config"]["trainer"]["steps"]))
     before, now = checkpoint.get("info") or {}, training.environment()
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     if changed and not training.done:
@@ -204,3 +205,15 @@ def _take_up(training: TrainingRun, folder: Path) -> None:
             for key in changed
         )
         print(f"the bits may differ from here on: {'; '.join(told)}")
+
+
+def _tell_longer(training: TrainingRun, planned: int) -> None:
+    """Say what the schedule makes of a run that takes more steps than it was saved for."""
+    steps, step = training.config.trainer.steps, training.state.step
+    if steps == planned:
+        return
+    before, after = (training.schedule(min(step, n - 1), n) for n in (planned, steps))
+    print(
+        f"{steps:,} steps instead of {planned:,}: from step {step:,} on the learning rate is "
+        f"{after:.3g} of optim.lr, where {before:.3g} was next"
+    )
