@@ -87,6 +87,8 @@ class TrainingRun:
     def parts(self) -> int:
         """Into how many each batch is cut, for a thread each; 1 where it is not."""
         trainer, model = self.config.trainer, self.state.model
+        if trainer.accumulate > 1:
+            return 1
         return parts_of(trainer.batch_size, self.device, model, self.objective, trainer.compile)
 
     @property

@@ -24,6 +24,7 @@ def check_ranges(config: TrainConfig) -> None:
     trainer = config.trainer
     positive = (
         "steps", "batch_size", "patch_size", "log_every", "eval_every", "save_every", "devices",
+        "accumulate",
     )  # fmt: skip
     faults = [f"trainer.{k} must be at least 1" for k in positive if getattr(trainer, k) < 1]
     if trainer.threads > (os.cpu_count() or 1):
@@ -33,6 +34,8 @@ def check_ranges(config: TrainConfig) -> None:
     for key in ("clip", "patience", "workers", "threads"):
         if not 0 <= getattr(trainer, key) < math.inf:
             faults.append(f"trainer.{key} must not be negative")
+    if trainer.accumulate > trainer.batch_size:
+        faults.append(f"trainer.accumulate must be at most trainer.batch_size={trainer.batch_size}")
     if not 0 <= config.seed < 2**63:
         faults.append(SEED_RANGE)
     if not 0 <= trainer.ema < 1:

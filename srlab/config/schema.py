@@ -29,6 +29,8 @@ class TrainerConfig:
         steps: Steps in all.
         batch_size: Patches in a batch.
         patch_size: Side of a patch in LR pixels, without the frame that the network adds.
+        accumulate: In how many turns a batch is computed: what lies in memory at a time is so much
+            less, and the step is the same.
         lr_factors: Factors on the learning rate: ``'+trainer.lr_factors={body.2: 0.1}'``.
         even_steps: Whether weights that all pixels of a block share, those of resize-convolution,
             learn at a rate that is lower by as many.
@@ -53,6 +55,7 @@ class TrainerConfig:
     steps: int = 10_000
     batch_size: int = 32
     patch_size: int = 16
+    accumulate: int = 1
     lr_factors: dict[str, float] = field(default_factory=dict)
     even_steps: bool = True
     freeze: list[str] = field(default_factory=list)

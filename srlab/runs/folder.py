@@ -36,7 +36,7 @@ _LONGER = "trainer.steps"  # it may grow
 
 _ABSENT: tuple[tuple[str, Any], ...] = (
     ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("trainer.freeze", []),
-    ("model.block", "plain"), ("model.mean", 0.5),
+    ("trainer.accumulate", 1), ("model.block", "plain"), ("model.mean", 0.5),
 )  # fmt: skip
 
 

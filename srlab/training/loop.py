@@ -37,6 +37,7 @@ class LoopSettings:
         compile: Whether ``torch.compile`` fuses the forward pass and the loss.
         graph: Whether a step is recorded as a CUDA graph, where there is CUDA and one rank.
         parts: Into how many a batch is cut on the CPU, each for a thread.
+        turns: Into how many it is cut that are computed one after the other.
     """
 
     steps: int
@@ -49,6 +50,7 @@ class LoopSettings:
     compile: bool = False
     graph: bool = True
     parts: int = 1
+    turns: int = 1
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def fit(
     """
     advance = make_advance(
         state, objective, halo, device, settings.clip, settings.precision, settings.compile,
-        settings.parts,
+        settings.parts, settings.turns,
     )  # fmt: skip
 
     def factor(number: int) -> float:

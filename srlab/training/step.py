@@ -32,6 +32,7 @@ def make_advance(
     precision: Precision = Precision.fp32,
     compiled: bool = False,
     parts: int = 1,
+    turns: int = 1,
 ) -> Advance:
     """Return the function that takes a step on a rank's batch, at the optimizer's present rate.
 
@@ -44,6 +45,7 @@ def make_advance(
         precision: Number type of the layers.
         compiled: Whether ``torch.compile`` fuses the forward pass and the loss.
         parts: Into how many a batch is cut, each for a thread (see ``parts_of``).
+        turns: Into how many it is cut that are computed one after the other; not with ``parts``.
     """
     model, kind = parallel(state.model), layer_type(precision)
 
@@ -54,7 +56,7 @@ def make_advance(
 
     forward = torch.compile(loss_terms) if compiled else loss_terms
 
-    whole = partial(_whole, state, forward)
+    whole = partial(_in_turns, state, forward, turns)
     gradients = whole if parts == 1 else Parts(forward, state.model, parts)
 
     def advance(lr: Tensor, hr: Tensor) -> Terms:
@@ -68,12 +70,18 @@ def make_advance(
     return advance if parts == 1 else alone()(advance)
 
 
-def _whole(state: TrainingState, forward: Advance, lr: Tensor, hr: Tensor) -> Terms:
-    """Set the gradients of a whole batch, and return its loss terms, detached."""
-    terms = forward(lr, hr)
-    state.optimizer.zero_grad(set_to_none=True)
-    state.scaler.scale(reduce(torch.add, terms.values())).backward()
-    return {name: term.detach() for name, term in terms.items()}
+def _in_turns(state: TrainingState, forward: Advance, turns: int, lr: Tensor, hr: Tensor) -> Terms:
+    """Set the gradients of a batch, a part in each turn, and return its loss terms, detached."""
+    done: list[Terms] = []
+    for share in zip(lr.tensor_split(turns), hr.tensor_split(turns), strict=True):
+        terms = forward(*share)
+        if turns > 1:  # each is the mean of its part
+            terms = {name: len(share[0]) / len(lr) * term for name, term in terms.items()}
+        if not done:
+            state.optimizer.zero_grad(set_to_none=True)
+        state.scaler.scale(reduce(torch.add, terms.values())).backward()
+        done.append({name: term.detach() for name, term in terms.items()})
+    return {name: reduce(torch.add, [terms[name] for terms in done]) for name in done[0]}
 
 
 def learning_step(model: Model) -> Step:

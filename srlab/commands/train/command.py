@@ -32,7 +32,8 @@ from srlab.storage.folders import make_dated_folder, unlock_folder
 
 # What only a training by gradients reads.
 _OF_GRADIENTS = re.compile(
-    r"[+~]*(loss|optim|schedule)\b|trainer\.(ema|clip|precision|compile|graph|lr_factors|freeze)\b"
+    r"[+~]*(loss|optim|schedule)\b"
+    r"|trainer\.(ema|clip|precision|compile|graph|lr_factors|freeze|accumulate)\b"
 )
 
 

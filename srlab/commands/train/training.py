@@ -15,6 +15,8 @@ from srlab.machine.signals import Stopper
 from srlab.storage.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 
+_KEYS = "trainer.batch_size or trainer.patch_size, or raise trainer.accumulate"
+
 
 def train_on(training: TrainingRun, folder: Path, pause: int | None) -> list[Result]:
     """Train to the end, or to the step ``pause``; return the scores of the latest evaluation."""
@@ -22,11 +24,12 @@ def train_on(training: TrainingRun, folder: Path, pause: int | None) -> list[Res
     settings = LoopSettings(
         trainer.steps, trainer.log_every, trainer.eval_every, trainer.save_every, trainer.clip,
         trainer.patience, trainer.precision, trainer.compile, trainer.graph, training.parts,
+        trainer.accumulate,
     )  # fmt: skip
     batches = feed(training.batches, state.step, trainer.steps, training.device, trainer.workers)
     monitor = Monitor(training, folder) if ranks.rank() == 0 else Onlooker(training)
     try:
-        with Stopper() as stopper, enough_memory("trainer.batch_size or trainer.patch_size"):
+        with Stopper() as stopper, enough_memory(_KEYS):
             leaving = ranks.Leaving(stopper)
             callbacks = Callbacks(
                 log=monitor.log,
