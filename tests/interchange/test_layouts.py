@@ -614,6 +614,11 @@ def test_a_file_that_is_cut_off_is_refused(kind, taken):
         assert said.startswith("cut is none of ")
 
 
+def test_onnx_is_said_to_be_onnx(taken):
+    Path("they.onnx").write_bytes(b"\x08\x07")
+    assert refused(taken, "from=they.onnx").startswith("they.onnx is ONNX, a program whose weights")
+
+
 def test_a_file_without_weights_is_refused(taken):
     for content, sentence in (
         ([1, 2], "they holds no weights: a dict of tensors by their names is wanted"),
