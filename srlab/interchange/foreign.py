@@ -65,8 +65,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     if path.suffix.lower() == ".onnx":
         raise UserError(
-            f"{path} is ONNX, a program whose weights have no names to go by: give the weights that "
-            f"it was made of, as PyTorch or safetensors keep them"
+            f"{path} is ONNX, a program whose weights have no names to go by: give the weights "
+            f"that it was made of, as PyTorch or safetensors keep them"
         )
     if start.startswith(b"MATLAB 7.3"):
         raise UserError(f"{path} is of MATLAB's version 7.3: save it there once more, with -v7")
