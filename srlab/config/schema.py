@@ -155,12 +155,15 @@ class TuneConfig(SweepConfig):
         stops: Fractions of the steps after which the poorer runs of a choice stop.
         keep: The part of a choice's runs that goes on at each stop.
         extend: At most so many further rates are tried for a choice whose best is at an end.
+        margin: The lowest rate is taken that comes so near to the best, in dB: high ones lie beside
+            those that diverge, and scatter with the seed.
     """
 
     search: list[str] = field(default_factory=lambda: ["optim.lr"])
     stops: list[float] = field(default_factory=lambda: [0.25, 0.5])
     keep: float = 0.5
     extend: int = 4
+    margin: float = 0.05
 
 
 @dataclass

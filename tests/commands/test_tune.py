@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from srlab.assembly import training_run
 from srlab.commands.report.results import gather
 from srlab.commands.tune import command
-from srlab.commands.tune.search import Candidate, beside, best_of, halving, stops_of
+from srlab.commands.tune.search import Candidate, beside, best_of, halving, lowest_of, stops_of
 from srlab.errors import UserError
 from srlab.runs.sweep_plan import read_sweep
 from srlab.training import loop
@@ -168,7 +168,7 @@ def test_a_rate_that_diverges_loses_and_ends_nothing(workplace):
     search = ["optim=sgd", "optim.lr=1e-3,1e30", "extend=0", "stops=[]", "sweep_dir=diverging"]
     said = tune(workplace, *search)
     assert "1e+30: failed" in said
-    assert "upsampler=deconv: optim.lr=0.001 is at an end of what was tried" in said
+    assert "upsampler=deconv: the highest score is at an end of what was tried" in said
     assert found(workplace / "diverging")["upsampler=boxed"]["overrides"] == ["optim.lr=0.001"]
     # What another search finds joins it.
     search[1] = "optim.lr=1e-3,2e-3"
@@ -224,6 +224,22 @@ def test_where_the_order_never_changes_the_best_goes_to_the_end(count, best, kee
     assert int(best_of(tried, score).names[0]) == min(best, count - 1)
     ended = sum(step == 99 for step in reached.values())
     assert ended == math.ceil(keep * math.ceil(keep * count))
+
+
+def test_the_lowest_rate_near_the_best_is_taken():
+    scores = {"1e-3": 32.91, "2e-3": 32.93, "4e-3": 32.92, "5e-4": 32.85}
+    candidates = [Candidate({"optim.lr": rate, "clip": "0"}, []) for rate in scores]
+    other = Candidate({"optim.lr": "1e-4", "clip": "1"}, [])  # of another value beside
+
+    def score(candidate, stop):
+        return 32.92 if candidate is other else scores[candidate.values["optim.lr"]]
+
+    best = best_of([*candidates, other], score)
+    taken = {
+        margin: lowest_of(best, [*candidates, other], score, "optim.lr", margin).values["optim.lr"]
+        for margin in (0, 0.015, 0.05, 0.1)
+    }
+    assert taken == {0: "2e-3", 0.015: "2e-3", 0.05: "1e-3", 0.1: "5e-4"}
 
 
 def test_what_lies_beside_goes_on_with_the_ladder():

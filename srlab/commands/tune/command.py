@@ -20,7 +20,7 @@ from srlab.config.schema import TuneConfig
 from srlab.console.lasting import outlasting_readers
 from srlab.errors import ConfigError
 
-_OWN = ("search", "stops", "keep", "extend")
+_OWN = ("search", "stops", "keep", "extend", "margin")
 _LADDER = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -86,6 +86,8 @@ def _check(config: TuneConfig, axes: dict[str, list[str]]) -> None:
         faults.append(f"stops are fractions of the steps, above 0 and under 1, got {config.stops}")
     if config.extend < 0:
         faults.append("extend must not be negative")
+    if not 0 <= config.margin < math.inf:
+        faults.append(f"margin must be a number of dB, at least 0, got {config.margin}")
     faults += [f"{key} takes one value" for key in (*_OWN, "valset") if key in axes]
     if faults:
         raise ConfigError("\n".join(faults))

@@ -60,6 +60,23 @@ def best_of(candidates: Sequence[Candidate], score: Score) -> Candidate:
     return max(candidates, key=lambda c: known(score(c, None)))
 
 
+def lowest_of(
+    best: Candidate, candidates: Sequence[Candidate], score: Score, key: str, margin: float
+) -> Candidate:
+    """Return the candidate with the lowest value of a key that comes within a margin of the best.
+
+    All else is equal to the best's, and both came to the end.
+    """
+    others = {k: v for k, v in best.values.items() if k != key}
+    near = [
+        c
+        for c in candidates
+        if {k: v for k, v in c.values.items() if k != key} == others
+        and known(score(c, None)) >= known(score(best, None)) - margin
+    ]
+    return min(near, key=lambda c: float(c.values[key]))
+
+
 def known(score: float | None) -> float:
     """Return a score, minus infinity where there is none."""
     return -math.inf if score is None else score

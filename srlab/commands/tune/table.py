@@ -6,8 +6,8 @@ from dataclasses import replace
 from shlex import quote
 
 from srlab.assembly.testsets import build_valset
-from srlab.commands.tune.choices import Choice, Tuning
-from srlab.commands.tune.search import Candidate, best_of, known
+from srlab.commands.tune.choices import RATE, Choice, Tuning
+from srlab.commands.tune.search import Candidate, best_of, known, lowest_of
 from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.runs.tuning import Found, Tried, Tuned, has_tuned, read_tuned, write_tuned
@@ -19,7 +19,7 @@ def say_what_was_found(tuning: Tuning) -> None:
     plan, search = tuning.plan, tuning.config.search
     tuned = Tuned(plan.folder, search, _fixed(tuning), found)
     path = write_tuned(replace(tuned, choices=[*_of_before(tuned), *found]))
-    rows: list[Sequence[str]] = [(*tuning.choices[0].place, "best", "PSNR", "tried")]
+    rows: list[Sequence[str]] = [(*tuning.choices[0].place, "taken", "PSNR", "tried")]
     for choice, best in zip(tuning.choices, found, strict=True):
         tried = "  ".join(_said(t) for t in best.tried)
         rows.append((*choice.place.values(), _short(best.overrides), f"{best.psnr:.3f}", tried))
@@ -27,10 +27,12 @@ def say_what_was_found(tuning: Tuning) -> None:
     assert valset is not None  # it was refused
     print("\n" + "\n".join(aligned(rows)))
     print(f"\nPSNR on {len(valset.paths)} pictures of {valset.name}; in brackets, where it stopped")
+    if RATE in search and tuning.config.margin:
+        print(f"taken: the lowest rate within {tuning.config.margin:g} dB of the best")
     for best in found:
         if not best.bracketed:
             name = " ".join(best.choice) or "the best"
-            print(f"{name}: {' '.join(best.overrides)} is at an end of what was tried")
+            print(f"{name}: the highest score is at an end of what was tried")
     print(f"found:  {path}\nuse it: srlab sweep ... {quote(f'tuned={plan.folder}')}")
 
 
@@ -64,6 +66,9 @@ def _fixed(tuning: Tuning) -> list[str]:
 
 def _found(tuning: Tuning, choice: Choice) -> Found:
     best = best_of(choice.candidates, tuning.score)
+    if RATE in tuning.config.search:
+        margin = tuning.config.margin
+        best = lowest_of(best, choice.candidates, tuning.score, RATE, margin)
     ordered = sorted(choice.candidates, key=_by_value)
     return Found(
         [f"{key}={value}" for key, value in choice.place.items()],
