@@ -34,6 +34,7 @@ from srlab.storage.atomic import write_atomically
 from srlab.storage.folders import check_new_file
 from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.linear import NotLinear, SubPixel, subpixel_form, transposed_form
+from srlab.upsamplers.rep_conv import RepConv
 from srlab.upsamplers.simplify import last_upsampler, upsamplers_of
 from srlab.words import Colour
 
@@ -116,7 +117,7 @@ def _layers(network: Model, costs: dict[str, float]) -> Iterator[str]:
 def _parts(network: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
     """Yield the upsamplers and, elsewhere, the innermost layers that have parameters."""
     for name, child in network.named_children():
-        if isinstance(child, Upsampler) or not list(child.children()):
+        if isinstance(child, Upsampler | RepConv) or not list(child.children()):
             if isinstance(child, Upsampler) or parameter_count(child):
                 yield prefix + name, child
         else:
@@ -127,6 +128,8 @@ def _kind(layer: nn.Module) -> str:
     name = type(layer).__name__
     if isinstance(layer, Upsampler):
         return f"{name} {layer.in_channels} -> {layer.out_channels}, x{layer.scale}"
+    if isinstance(layer, RepConv):
+        return f"{name} {layer.plain.in_channels} -> {layer.plain.out_channels}, 3x3"
     if isinstance(layer, nn.Conv2d):
         size = "x".join(map(str, layer.kernel_size))
         return f"{name} {layer.in_channels} -> {layer.out_channels}, {size}"
