@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from srlab.imaging.resample import crop
 from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
-from srlab.upsamplers.staged import stage_factors
+from srlab.upsamplers.staged import frames_of, stage_factors
 from srlab.upsamplers.starts import carry, leaky_carriers
 from srlab.upsamplers.tail import check_features
 
@@ -52,14 +52,8 @@ class ShuffleTail(Upsampler):
     ):
         width = check_features(features, in_channels, out_channels, init)
         factors = stage_factors(scale)
-        frames = [1]  # of what each stage gets and of what the last layer gets, last to first
-        for factor in reversed(factors):
-            frames.append(1 - (-frames[-1] // factor))
-        super().__init__(in_channels, out_channels, scale, frames[-1] + 1)
-        self._surplus = [
-            factor * (before - 1) - after
-            for factor, before, after in zip(factors, frames[:0:-1], frames[-2::-1], strict=True)
-        ]
+        halo, self._surplus = frames_of([1] * len(factors), factors, at_the_end=1)
+        super().__init__(in_channels, out_channels, scale, halo + 1)
         self.first = nn.Conv2d(in_channels, width, 3)
         self.stages = nn.ModuleList(PixelShuffle(width, width, f, init=init) for f in factors)
         self.last = nn.Conv2d(width, out_channels, 3)

@@ -1,5 +1,7 @@
 """Enlarging in stages of 2 and 3, as EDSR does for x4 (Lim et al., CVPR workshops 2017)."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from srlab.imaging.resample import crop
@@ -39,19 +41,9 @@ class Staged(Upsampler):
         stages = [stage(in_channels, o, f) for o, f in zip(outs, factors, strict=True)]
         for module in stages:
             check_plain(module, "a stage")
-        frames: list[int] = []  # of the input of each stage, last to first
-        for module, factor in zip(reversed(stages), reversed(factors), strict=True):
-            after = frames[-1] if frames else 0
-            frames.append(module.halo + -(-after // factor))
-        super().__init__(in_channels, out_channels, scale, frames[-1])
+        halo, self._surplus = frames_of([module.halo for module in stages], factors)
+        super().__init__(in_channels, out_channels, scale, halo)
         self.stages = nn.ModuleList(stages)
-        self._frames = [*reversed(frames), 0]
-        self._surplus = [
-            factor * (frame - module.halo) - after
-            for module, factor, frame, after in zip(
-                stages, factors, self._frames[:-1], self._frames[1:], strict=True
-            )
-        ]
 
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
@@ -68,6 +60,26 @@ class Staged(Upsampler):
         if len(self.stages) > 1:
             raise ValueError(f"no kernel is split into {len(self.stages)} stages")
         take_over(self.stages[0], form)
+
+
+def frames_of(
+    halos: Sequence[int], factors: Sequence[int], after_each: int = 0, at_the_end: int = 0
+) -> tuple[int, list[int]]:
+    """Return the frame that stages in turn need, and what is to be cut off after each of them.
+
+    Args:
+        halos: The frame that each stage uses up of its input.
+        factors: Those by which they enlarge.
+        after_each: Pixels that layers use up of the result of each stage.
+        at_the_end: Pixels that layers use up of the last result besides.
+    """
+    needed, surplus = at_the_end, []
+    for halo, factor in zip(reversed(halos), reversed(factors), strict=True):
+        needed += after_each
+        frame = halo + -(-needed // factor)
+        surplus.append(factor * (frame - halo) - needed)
+        needed = frame
+    return needed, surplus[::-1]
 
 
 def stage_factors(scale: int) -> list[int]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from srlab.imaging.resample import crop
 from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.resize_conv import ResizeConv
-from srlab.upsamplers.staged import stage_factors
+from srlab.upsamplers.staged import frames_of, stage_factors
 from srlab.upsamplers.starts import box_line, carry, leaky_carriers
 
 _SLOPE = 0.2  # of the LeakyReLUs, in both papers
@@ -55,10 +55,8 @@ class Tail(Upsampler):
     ):
         width = check_features(features, in_channels, out_channels, init)
         factors = stage_factors(scale)
-        frames = [1]  # of what each stage gets and of what the last layer gets, last to first
-        for factor in reversed(factors):
-            frames.append(1 - (-(frames[-1] + 1) // factor))
-        super().__init__(in_channels, out_channels, scale, frames[-1])
+        halo, self._surplus = frames_of([1] * len(factors), factors, after_each=1, at_the_end=1)
+        super().__init__(in_channels, out_channels, scale, halo)
         inputs = [in_channels] + [width] * (len(factors) - 1)
         enlarge = [ResizeConv(i, width, f, 3) for i, f in zip(inputs, factors, strict=True)]
         attend = [nn.Conv2d(width, width, 1) for _ in factors if attention]
@@ -66,10 +64,6 @@ class Tail(Upsampler):
         self.enlarge, self.refine = nn.ModuleList(enlarge), nn.ModuleList(refine)
         self.attend = nn.ModuleList(attend)
         self.last = nn.Conv2d(width, out_channels, 3)
-        self._surplus = [
-            factor * (before - 1) - (after + 1)
-            for factor, before, after in zip(factors, frames[:0:-1], frames[-2::-1], strict=True)
-        ]
         if init == "bilinear":
             first, between, last = leaky_carriers(in_channels, out_channels, _SLOPE)
             for weigh in attend:  # by a half, which the layer before makes good
