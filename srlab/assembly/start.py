@@ -7,9 +7,10 @@ takes the kernel of another, at its own scale; where it cannot hold it, the near
 import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srlab.assembly.checkpoints import checkpoint_file, load_checkpoint
 from srlab.errors import UserError
@@ -17,6 +18,7 @@ from srlab.models.base import MID_GREY, Model
 from srlab.storage.checkpoint import load
 from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.linear import SubPixel, subpixel_form
+from srlab.upsamplers.rep_conv import RepConv, collapse_blocks
 from srlab.upsamplers.rescaling import rescaled
 from srlab.upsamplers.simplify import upsamplers_of
 
@@ -27,12 +29,15 @@ _EXACT = 1e-5  # of the largest weight
 
 
 @torch.no_grad()
-def start_from(model: Model, path: str | Path, trust: Sequence[str] = ()) -> list[str]:
+def start_from(
+    model: Model, path: str | Path, node: dict[str, Any], trust: Sequence[str] = ()
+) -> list[str]:
     """Give a network the weights of a checkpoint, converted where they are of another kind.
 
     Args:
         model: The network, which keeps its own start where nothing fits.
         path: A checkpoint, a run folder, an exported model, or the name of one that comes along.
+        node: The config that ``model`` was built from.
         trust: Packages besides srlab's that the file may name.
 
     Returns:
@@ -42,23 +47,57 @@ def start_from(model: Model, path: str | Path, trust: Sequence[str] = ()) -> lis
         UserError: The file cannot be read, or its network has another body.
     """
     file = checkpoint_file(path)
-    weights = load(file)["weights"]
+    other, made_with = load_checkpoint(file, trust)
     try:
-        model.start_from(weights)
-        return []
-    except ValueError as error:
-        reason = str(error)
-    other, _ = load_checkpoint(file, trust)
-    if type(other) is not type(model):
-        raise UserError(f"start={path} does not fit this model: {reason}")
-    heads = dict(upsamplers_of(model)), dict(upsamplers_of(other))
-    try:
-        told = [f"body: {_take_body(model, other, tuple(f'{name}.' for name in heads[0]))}"]
+        if type(other) is not type(model) or _is_alike(model, other):
+            model.start_from(load(file)["weights"])
+            return _differing(made_with["model"], node)
+        one, theirs = copy.deepcopy(model), copy.deepcopy(other)
+        collapse_blocks(one)
+        collapse_blocks(theirs)
+        told = _convert(one, theirs)
     except ValueError as error:
         raise UserError(f"start={path} does not fit this model: {error}") from None
+    convolutions = dict(one.named_modules())
+    for name, module in model.named_modules():
+        conv = convolutions.get(name)
+        if isinstance(module, RepConv) and isinstance(conv, nn.Conv2d):
+            module.become(conv.weight, conv.bias)
+    kept = {k: v for k, v in one.state_dict().items() if k in model.state_dict()}
+    model.load_state_dict(kept, strict=False)
+    return told + _differing(made_with["model"], node)
+
+
+def _is_alike(model: Model, other: Model) -> bool:
+    """Tell whether weights of one network are those of the other, at its scale."""
+    shapes = [{k: v.shape for k, v in m.state_dict().items()} for m in (model, other)]
+    heads = [[type(head) for _, head in upsamplers_of(m)] for m in (model, other)]
+    return shapes[0] == shapes[1] and heads[0] == heads[1] and model.scale == other.scale
+
+
+def _differing(theirs: dict[str, Any], own: dict[str, Any]) -> list[str]:
+    """Say which options of two networks differ that no weight tells."""
+    others = ("scale", "channels", "upsampler", "init", "block", "features")
+    return [
+        f"model.{key} is {theirs[key]} there and {own[key]} here: it is not converted"
+        for key in sorted(theirs.keys() & own.keys())
+        if key not in others and not key.startswith("_") and theirs[key] != own[key]
+    ]
+
+
+def _convert(model: Model, other: Model) -> list[str]:
+    """Give a network what can be had of another, and say of each part how.
+
+    Raises:
+        ValueError: The body is of another shape.
+    """
+    heads = dict(upsamplers_of(model)), dict(upsamplers_of(other))
+    colours = _Colours(model)
+    body = _take_body(model, other, tuple(f"{name}." for name in heads[0]), colours)
+    told = [f"body: {body}"]
     for name, own in heads[0].items():
         if next(own.parameters(), None) is not None:
-            told.append(f"{name}: {_take_head(own, heads[1].get(name), _Colours(model))}")
+            told.append(f"{name}: {_take_head(own, heads[1].get(name), colours)}")
     return told
 
 
@@ -93,7 +132,7 @@ class _Colours:
         return made, torch.einsum("c,cp->p", _WEIGHTS, biases + mean) + black - mean
 
 
-def _take_body(model: Model, other: Model, heads: tuple[str, ...]) -> str:
+def _take_body(model: Model, other: Model, heads: tuple[str, ...], colours: "_Colours") -> str:
     """Take all but the upsamplers, and say how.
 
     Raises:
@@ -105,7 +144,7 @@ def _take_body(model: Model, other: Model, heads: tuple[str, ...]) -> str:
     if own.keys() != theirs.keys():
         odd = sorted(own.keys() ^ theirs.keys())[0]
         raise ValueError(f"one of the two has {odd}, and the other has not")
-    colours, turned = _Colours(model), False
+    turned = False
     for name, value in own.items():
         given = theirs[name]
         if value.shape == given.shape:

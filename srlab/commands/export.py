@@ -1,5 +1,6 @@
 """``srlab export``: a trained network as a file for other programs."""
 
+import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from srlab.storage.checkpoint import load as read_checkpoint
 from srlab.storage.folders import check_new_file
 from srlab.storage.model_file import NORMALISATION, as_model, describe
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
+from srlab.upsamplers.rep_conv import collapse_blocks
 from srlab.upsamplers.simplify import simplify, upsamplers_of
 from srlab.weights import shipped
 from srlab.words import Colour, ExportFormat, ExportPrecision, Picture
@@ -122,7 +124,9 @@ def _as_safetensors(
 
 def _as_spandrel(config: ExportConfig, network: Model, about: dict[str, Any]) -> Export:
     half = config.precision == ExportPrecision.fp16
-    weights = srvgg_weights(network, about["colour"])
+    one = copy.deepcopy(network)
+    collapse_blocks(one)
+    weights = srvgg_weights(one, about["colour"])
     content = as_bytes({k: v.half() if half else v for k, v in weights.items()})
     theirs = run_srvgg(from_bytes(content), network.scale)
     ours = network if about["colour"] == "rgb" else with_bilinear_chroma(network)
@@ -167,16 +171,21 @@ def _compare(made: Export, scale: int) -> float:
 
 
 def _simplest(network: Model, node: dict[str, Any]) -> tuple[dict[str, Any], Model]:
-    """Return config and network with the upsampler that runs fastest, where a config can say it."""
+    """Return config and network in the form that runs fastest, where a config can say it."""
     simple = simplify(network)
     heads = [head for _, head in upsamplers_of(simple)]
     sizes = {2 * head.halo + 1 for head in heads}
     changed = any(type(head) is not type(network.get_submodule(name))
                   for name, head in upsamplers_of(simple))  # fmt: skip
-    if not changed or len(sizes) > 1 or not all(type(head) is PixelShuffle for head in heads):
+    if changed and len(sizes) == 1 and all(type(head) is PixelShuffle for head in heads):
+        head = option_node("upsampler", "pixel_shuffle", "upsampler", network.scale)
+        node = node | {"upsampler": head | {"kernel_size": sizes.pop()}}
+    elif node.get("block") == "rep":
+        simple = copy.deepcopy(network)
+        collapse_blocks(simple)
+    else:
         return node, network
-    head = option_node("upsampler", "pixel_shuffle", "upsampler", network.scale)
-    node = node | {"upsampler": head | {"kernel_size": sizes.pop()}}
+    node = node | ({"block": "plain"} if "block" in node else {})
     rebuilt = _built(node)
     rebuilt.load_state_dict(simple.state_dict())
     return node, rebuilt

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from srlab.errors import UserError
-from srlab.interchange.inert import Inert, read_inert, weights_of
+from srlab.interchange.inert import read_inert
 
 # Under which key training programs keep the weights, the averaged ones first.
 _PREFIXES = re.compile(r"^(module\.|_orig_mod\.)+")
@@ -125,9 +125,8 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
         raise _own(path)
     for _ in _NESTED:
         if isinstance(content, dict):
-            inner = (content[k] for k in _NESTED if isinstance(content.get(k), dict | Inert))
+            inner = (content[k] for k in _NESTED if isinstance(content.get(k), dict))
             content = next(inner, content)
-    content = dict(weights_of(content)) if isinstance(content, Inert) else content
     items = content.items() if isinstance(content, dict) else ()
     tensors = {_PREFIXES.sub("", str(k)): v for k, v in items if isinstance(v, Tensor)}
     if not tensors:

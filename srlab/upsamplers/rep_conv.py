@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from srlab.upsamplers.base import Upsampler
+
 BlockKind = Literal["plain", "rep"]
 
 _EDGES = torch.tensor(
@@ -112,8 +114,10 @@ def make_blocks(body: nn.Module, block: BlockKind) -> None:
 
 
 def collapse_blocks(network: nn.Module) -> None:
-    """Make one convolution of each that is trained as branches, within a network for use."""
-    for name, module in list(network.named_modules()):
-        if isinstance(module, RepConv) and name:
+    """Make one convolution of each that is trained as branches, outside of upsamplers."""
+    modules = list(network.named_modules())
+    heads = tuple(f"{name}." for name, module in modules if isinstance(module, Upsampler))
+    for name, module in modules:
+        if isinstance(module, RepConv) and name and not name.startswith(heads):
             parent, _, own = name.rpartition(".")
             setattr(network.get_submodule(parent), own, module.one())

@@ -7,10 +7,12 @@ import torch
 from common import above, largest, picture
 
 import srlab
-from srlab.assembly.start import start_from
+from srlab.assembly import start
 from srlab.errors import UserError
 from srlab.imaging.resample import crop
 from srlab.storage.checkpoint import save
+from srlab.upsamplers.rep_conv import RepConv
+from srlab.upsamplers.rep_shuffle import RepShuffle
 from srlab.upsamplers.rescaling import rescaled
 
 TARGETS = {srlab.ESPCN: "espcn.ESPCN", srlab.EDSR: "edsr.EDSR", srlab.Compact: "compact.Compact"}
@@ -20,7 +22,12 @@ HEADS = {
     srlab.ResizeConv: "resize_conv.ResizeConv",
     srlab.Interpolate: "interpolation.Interpolate",
     srlab.CARAFE: "carafe.CARAFE",
+    RepShuffle: "rep_shuffle.RepShuffle",
 }
+
+
+def start_from(model, path, **options):
+    return start.start_from(model, path, options)
 
 
 def network(kind, head=srlab.PixelShuffle, scale=2, channels=1, seed=0, **options):
@@ -32,12 +39,13 @@ def network(kind, head=srlab.PixelShuffle, scale=2, channels=1, seed=0, **option
 def saved(tmp_path):
     """What saves a network as a checkpoint, and returns its path."""
 
-    def save_as(model, head=srlab.PixelShuffle, **options):
+    def save_as(model, head=srlab.PixelShuffle, kernel_size=None, **options):
         node = {
             "_target_": f"srlab.models.{TARGETS[type(model)]}",
             "scale": model.scale,
             "channels": model.channels,
-            "upsampler": {"_target_": f"srlab.upsamplers.{HEADS[head]}", "_partial_": True},
+            "upsampler": {"_target_": f"srlab.upsamplers.{HEADS[head]}", "_partial_": True}
+            | ({"kernel_size": kernel_size} if kernel_size else {}),
         }
         colour = "y" if model.channels == 1 else "rgb"
         config = {"model": node | options, "scale": model.scale, "colour": colour, "name": "it"}
@@ -79,7 +87,13 @@ def test_what_has_no_kernel_begins_anew(saved):
     assert torch.equal(model.upsampler.conv.weight, fresh)
     assert torch.equal(model.body[0].weight, srlab.load(path).body[0].weight)
     to = network(srlab.ESPCN, srlab.CARAFE, seed=1)
+    fresh = {k: v.clone() for k, v in to.upsampler.state_dict().items()}
     _, head = start_from(to, saved(network(srlab.ESPCN)))
+    assert all(torch.equal(v, fresh[k]) for k, v in to.upsampler.state_dict().items())
+    larger = network(srlab.ESPCN, srlab.CARAFE, scale=3, seed=1)
+    fresh = {k: v.clone() for k, v in larger.upsampler.state_dict().items()}
+    start_from(larger, saved(network(srlab.ESPCN, srlab.CARAFE), srlab.CARAFE))
+    assert all(torch.equal(v, fresh[k]) for k, v in larger.upsampler.state_dict().items())
     assert head == "upsampler: begins anew: CARAFE takes no kernel of another"
 
 
@@ -90,6 +104,36 @@ def test_another_scale_begins_with_the_phases_resampled(saved):
     assert head == "upsampler: the kernel of PixelShuffle x3, its phases resampled from x3"
     wanted = rescaled(srlab.subpixel_form(srlab.load(path).upsampler), 2)
     assert largest(srlab.subpixel_form(model.upsampler).kernel - wanted.kernel) < 1e-6
+
+
+def test_a_kernel_of_one_size_for_all_scales_is_resampled_too(saved):
+    wide = partial(srlab.Deconv, kernel_size=9, init="bilinear")
+    torch.manual_seed(0)
+    path = saved(srlab.ESPCN(wide, 3, init="identity"), srlab.Deconv, kernel_size=9)
+    for scale, said in (
+        (2, "upsampler: the kernel of Deconv x3, its phases resampled from x3"),
+        (4, "upsampler: begins anew: it takes a kernel_size of 12"),
+    ):
+        told = start_from(srlab.ESPCN(wide, scale, init="identity"), path)
+        assert told[1].startswith(said)
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("rep", "plain"), ("plain", "rep"), ("rep", "rep")])
+def test_branches_are_taken_as_the_convolution_that_they_are(theirs, ours, saved):
+    image = picture(1, 3, 12, 11).float()
+    head = RepShuffle if theirs == "rep" else srlab.PixelShuffle
+    other = network(srlab.Compact, head, channels=3, depth=1, block=theirs)
+    path = saved(other, head, depth=1, block=theirs)
+    model = network(srlab.Compact, RepShuffle, channels=3, depth=1, block=ours, seed=1)
+    start_from(model, path)
+    assert largest(model(image) - other(image)) < 1e-5
+    assert sum(isinstance(m, RepConv) for m in model.modules()) == (3 if ours == "rep" else 1)
+
+
+def test_what_differs_and_is_not_in_the_weights_is_told(saved):
+    path = saved(network(srlab.ESPCN, activation="relu"), activation="relu")
+    [told] = start_from(network(srlab.ESPCN), path, activation="tanh")
+    assert told == "model.activation is relu there and tanh here: it is not converted"
 
 
 def test_colours_begin_as_the_luma_that_the_network_knows_and_back(saved):

@@ -168,7 +168,8 @@ def _start(training: TrainingRun) -> None:
     """Give the network the weights that ``start`` names, for a run of its own, and say how."""
     path = training.config.start
     if path is not None:
-        for line in start_from(training.state.model, path, training.config.trust):
+        config = training.config
+        for line in start_from(training.state.model, path, config.model, config.trust):
             print(f"start={path}: {line}")
 
 
