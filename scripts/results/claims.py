@@ -28,7 +28,6 @@ _CLAIMS = (
     ("1", "kernels", "deconv kernel_size=9", "deconv kernel_size=8", "ripple"),
     ("1", "kernels", "deconv kernel_size=6", "deconv kernel_size=7", "ripple"),
     ("2", "upsamplers", "deconv", "resize_conv", "psnr"),
-    ("2", "upsamplers", "deconv", "resize_conv_9x9", "psnr"),
     ("3", "upsamplers", "pixel_shuffle", "deconv", "psnr"),
     ("4", "frozen", "false", "true", "psnr"),
     ("5", "placement", "espcn_l", "srcnn", "psnr"),

@@ -11,6 +11,7 @@ from srlab.errors import ConfigError
 from srlab.training.average import average_of
 from srlab.training.optimizer import leave_compiler_out
 from srlab.training.parameters import freeze, parameter_groups
+from srlab.training.parts import may_be_cut
 from srlab.training.state import TrainingState
 from srlab.words import Precision
 
@@ -31,6 +32,11 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     check_learning(model, trainer.devices)
     freeze(model, trainer.freeze)
     objective = build(config.loss, "loss").to(device)
+    if trainer.accumulate > 1 and not may_be_cut(model, objective):
+        raise ConfigError(
+            "trainer.accumulate wants a network that treats each sample by itself, of layers of "
+            "srlab or torch, and a loss that is a mean: parts of a batch add up to it then"
+        )
     groups = parameter_groups(model, trainer.lr_factors, trainer.even_steps)
     leave_compiler_out()
     try:

@@ -78,6 +78,11 @@ def check_devices(config: TrainConfig, device: torch.device) -> None:
             f"trainer.batch_size={trainer.batch_size} cannot be shared by {count} workers: make it "
             f"a multiple of {count}"
         )
+    if trainer.accumulate > trainer.batch_size // count:
+        raise ConfigError(
+            f"trainer.accumulate={trainer.accumulate}, but each of {count} workers has "
+            f"{trainer.batch_size // count} patches of a batch"
+        )
 
 
 def check_learning(model: Any, devices: int) -> None:

@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from srlab.data.images import ImageSet, refusal
 from srlab.errors import UserError
 from srlab.imaging.colour import luma, quantise, to_channels
-from srlab.imaging.files import bits_of, list_images, read_pixels, to_tensor
+from srlab.imaging.files import bits_of, list_images, read_pixels, size_of, to_tensor
 from srlab.imaging.resample import crop_to_multiple, shrink
 from srlab.words import Colour
 
@@ -80,10 +79,9 @@ def _by_name(paths: list[Path], alike: set[str]) -> dict[str, list[Path]]:
 def _wrong_size(low: Path, high: Path, scale: int) -> str | None:
     """Say what is wrong with the sizes of a pair; None if nothing is."""
     try:
-        with Image.open(low) as small, Image.open(high) as large:
-            (w, h), (width, height) = small.size, large.size
-    except OSError as error:
-        return f"{low} and {high} cannot be read: {error}"
+        (w, h), (width, height) = size_of(low), size_of(high)
+    except UserError as error:
+        return str(error)
     if (width // scale, height // scale) == (w, h):
         return None
     of = [s for s in range(2, 17) if (width // s, height // s) == (w, h)]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from srlab.errors import DepthWarning, UserError
 from srlab.imaging.formats.deep import deep_pixels, is_deep, is_deep_png, to_8_bits
-from srlab.imaging.formats.opening import HAS_HEIF, decoding, open_first
+from srlab.imaging.formats.opening import HAS_HEIF, decoding, known_formats, open_first
 from srlab.imaging.formats.whole import as_image
 from srlab.imaging.png import PngWriter
 
@@ -94,15 +94,25 @@ def _seen(folder: Path, recursive: bool) -> list[Path]:
     return sorted(shown)
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """Return width and height of a picture, as its header says them.
+
+    Raises:
+        UserError: The file is unreadable.
+    """
+    with decoding(path), Image.open(path, formats=known_formats()) as image:
+        return image.size
+
+
 def bits_of(path: Path) -> int:
     """Return 16 for a picture of more than 8 bits for each channel, as its header says; else 8.
 
     Raises:
-        OSError: The file is unreadable.
+        UserError: The file is unreadable.
     """
-    with path.open("rb") as file, Image.open(file) as image:
-        file.seek(0)
-        return 16 if is_deep(image, file.read(_HEADER)) else 8
+    with decoding(path), path.open("rb") as file:
+        head = file.read(_HEADER)
+        return 16 if is_deep(Image.open(file, formats=known_formats()), head) else 8
 
 
 def read_pixels(path: Path, bits: int = 8) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-_MOST = 100_000  # modules, parameters and buffers of a network
+_MOST = 20_000  # modules, parameters and buffers of a network
 
 
 class Inert:
@@ -124,9 +124,9 @@ def _weights_of(module: Inert) -> dict[str, Tensor]:
         ValueError: They are more than any network's: modules may hold each other.
     """
     found: dict[str, Tensor] = {}
-    waiting, seen = [("", module)], 0
+    waiting, seen = collections.deque([("", module)]), 0
     while waiting:
-        prefix, one = waiting.pop(0)
+        prefix, one = waiting.popleft()
         for kind in ("_parameters", "_buffers", "_modules"):
             own = vars(one).get(kind)
             for name, value in own.items() if isinstance(own, dict) else ():

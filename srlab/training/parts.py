@@ -33,8 +33,7 @@ def parts_of(
 ) -> int:
     """Return into how many parts a batch is cut: as many as torch has threads, if it may be cut.
 
-    It may on the CPU, where all modules are srlab's or torch's, treat each sample by itself, and
-    losses are means; ranks and compiled layers have ways of their own.
+    It may on the CPU; ranks and compiled layers have ways of their own.
 
     Args:
         batch_size: Samples of a batch.
@@ -43,15 +42,26 @@ def parts_of(
         objective: What it is trained for.
         compiled: Whether ``torch.compile`` makes one function of both.
     """
-    if device.type != "cpu" or compiled or ranks.count() > 1 or getattr(model, "learns", False):
+    if device.type != "cpu" or compiled or ranks.count() > 1 or not may_be_cut(model, objective):
         return 1
+    return max(1, min(torch.get_num_threads(), batch_size // _LEAST))
+
+
+def may_be_cut(model: nn.Module, objective: nn.Module) -> bool:
+    """Tell whether the parts of a batch add up to it.
+
+    They do where all modules are srlab's or torch's and treat each sample by itself, and losses are
+    means.
+    """
+    if getattr(model, "learns", False):
+        return False
     for layer in (*model.modules(), *objective.modules()):
         ours = type(layer).__module__.startswith(("srlab.", "torch.nn."))
         chance = getattr(layer, "dropout", 0.0)
         together = isinstance(layer, _TOGETHER) or bool(chance) or is_parametrized(layer)
         if not ours or together or getattr(layer, "reduction", "") == "sum":
-            return 1
-    return max(1, min(torch.get_num_threads(), batch_size // _LEAST))
+            return False
+    return True
 
 
 @contextmanager

@@ -16,13 +16,14 @@ _SLOPE = 0.2  # of the LeakyReLUs, in both papers
 
 
 class Tail(Upsampler):
-    """In each stage nearest, a 3x3 convolution, LeakyReLU, another 3x3 and LeakyReLU.
+    """In each stage nearest, a 3x3 convolution and LeakyReLU; then two more convolutions.
 
-    A 3x3 convolution at the end makes the output channels. Stages are of 2 and 3. This is what
-    ESRGAN (Wang et al., ECCV workshops 2018, arXiv 1809.00219) and PAN (Zhao et al., ECCV workshops
-    2020, arXiv 2010.01073) call upsampling by interpolation; ``ResizeConv`` is one linear layer.
-    With ``attention`` each stage weighs its pixels by the sigmoid of a 1x1 convolution of them
-    before its first LeakyReLU: PAN's "U-PA".
+    The first of these keeps the features, with LeakyReLU, the other makes the output channels.
+    Stages are of 2 and 3. This is what ESRGAN (Wang et al., ECCV workshops 2018, arXiv 1809.00219)
+    and many after it call upsampling by interpolation; ``ResizeConv`` is one linear layer. With
+    ``attention`` it is PAN's "U-PA" (Zhao et al., ECCV workshops 2020, arXiv 2010.01073): each
+    stage weighs its pixels by the sigmoid of a 1x1 convolution of them before its LeakyReLU, and
+    has a second 3x3 convolution with LeakyReLU of its own.
 
     Args:
         in_channels: Channels of the input.
@@ -55,12 +56,14 @@ class Tail(Upsampler):
     ):
         width = check_features(features, in_channels, out_channels, init)
         factors = stage_factors(scale)
-        halo, self._surplus = frames_of([1] * len(factors), factors, after_each=1, at_the_end=1)
+        halo, self._surplus = frames_of(
+            [1] * len(factors), factors, int(attention), 2 - int(attention)
+        )
         super().__init__(in_channels, out_channels, scale, halo)
         inputs = [in_channels] + [width] * (len(factors) - 1)
         enlarge = [ResizeConv(i, width, f, 3) for i, f in zip(inputs, factors, strict=True)]
         attend = [nn.Conv2d(width, width, 1) for _ in factors if attention]
-        refine = [nn.Conv2d(width, width, 3) for _ in factors]
+        refine = [nn.Conv2d(width, width, 3) for _ in (factors if attention else factors[:1])]
         self.enlarge, self.refine = nn.ModuleList(enlarge), nn.ModuleList(refine)
         self.attend = nn.ModuleList(attend)
         self.last = nn.Conv2d(width, out_channels, 3)
@@ -73,18 +76,22 @@ class Tail(Upsampler):
                 line = box_line(stage.scale).float()
                 taps = torch.outer(line, line) * (2 if attention else 1)
                 carry(stage.conv, between if number else first, taps)
-                carry(refine[number], between, torch.ones(1, 1))
+            for conv in refine:
+                carry(conv, between, torch.ones(1, 1))
             nn.init.zeros_(self.last.weight)
             carry(self.last, last, torch.ones(1, 1))
 
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
         x = framed
-        for number, (enlarge, refine) in enumerate(zip(self.enlarge, self.refine, strict=True)):
-            x = crop(enlarge(x), self._surplus[number])
+        for number, (enlarge, surplus) in enumerate(zip(self.enlarge, self._surplus, strict=True)):
+            x = crop(enlarge(x), surplus)
             if len(self.attend):
-                x = x * self.attend[number](x).sigmoid()
-            x = F.leaky_relu(refine(F.leaky_relu(x, _SLOPE)), _SLOPE)
+                x = F.leaky_relu(x * self.attend[number](x).sigmoid(), _SLOPE)
+                x = self.refine[number](x)
+            x = F.leaky_relu(x, _SLOPE)
+        if not len(self.attend):
+            x = F.leaky_relu(self.refine[0](x), _SLOPE)
         return self.last(x)
 
 

@@ -228,6 +228,19 @@ def test_a_compact_network_is_an_srvggnet(residual, channels, upsampler, scale):
         assert largest(apart) > 1e-3  # they pad with zeros, we mirror
 
 
+@pytest.mark.parametrize("upsampler", ["rep", "pixel_shuffle", "carafe"])
+def test_what_was_trained_as_branches_is_written_as_one_convolution(upsampler, srlab):
+    checkpoint = untrained("compact", upsampler, features=8, depth=1, block="rep")
+    forms = ["safetensors"] if upsampler == "carafe" else ["safetensors", "spandrel"]
+    for form in forms:
+        status, printed = srlab("export", f"checkpoint={checkpoint}", f"format={form}")
+        assert status == 0, printed.err
+        assert max(differences(printed.out)) < 1e-5
+    model, config = library.load_checkpoint("last.safetensors")
+    assert config["model"]["block"] == "plain"
+    assert not any("edge" in name for name in model.state_dict())
+
+
 def test_spandrel_loads_it_as_compact(srlab, tmp_path):
     spandrel = pytest.importorskip("spandrel", reason="spandrel is not installed")
     model = Compact(PixelShuffle, 3, features=8, depth=3)

@@ -565,6 +565,22 @@ def test_a_network_that_was_pickled_whole_is_read_and_not_run(new, taken):
     compare(theirs, "model_epoch_50-srlab.pt", 2, enlarged=True, whole=True)
 
 
+class Held:
+    def __init__(self, **modules):
+        self._modules = modules
+
+
+def test_modules_that_hold_each_other_without_end_are_refused(taken):
+    many = Held()
+    for _ in range(60):  # each twice: 2^60 ways to the last
+        many = Held(a=many, b=many)
+    ring = Held()
+    ring._modules["a"] = ring
+    for number, module in enumerate((many, ring)):
+        torch.save({"epoch": 1, "model": module}, f"{number}.pth")
+        assert f"{number}.pth is none of" in refused(taken, f"from={number}.pth", "scale=2")
+
+
 @pytest.mark.parametrize("kind", ["authors", "layers", "filters"])
 def test_vdsr_of_matconvnet(kind, taken):
     theirs = TheirVDSR(2, 4, bias=True)

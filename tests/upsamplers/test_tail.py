@@ -23,11 +23,14 @@ def conv(x, layer):
 
 def by_interpolation(tail, x):
     """The tail of ESRGAN, with PAN's attention where there is any, on a whole picture."""
-    for number, (enlarging, refine) in enumerate(zip(tail.enlarge, tail.refine, strict=True)):
+    for number, enlarging in enumerate(tail.enlarge):
         x = conv(F.interpolate(x, scale_factor=enlarging.scale, mode="nearest"), enlarging.conv)
-        if len(tail.attend):
+        if len(tail.attend):  # PAN: pixel attention, and a second convolution in each stage
             x = x * conv(x, tail.attend[number]).sigmoid()
-        x = F.leaky_relu(conv(F.leaky_relu(x, 0.2), refine), 0.2)
+            x = conv(F.leaky_relu(x, 0.2), tail.refine[number])
+        x = F.leaky_relu(x, 0.2)
+    if not len(tail.attend):  # ESRGAN: a second convolution after the last
+        x = F.leaky_relu(conv(x, tail.refine[0]), 0.2)
     return conv(x, tail.last)
 
 

@@ -61,7 +61,8 @@ def run(config: ConvertConfig) -> None:
     print(f"mapped: {len(theirs)} tensors of theirs to {len(found.weights)} of ours")
     but = f" but within {network.halo} low-resolution pixels of its border, where {found.border}"
     print(f"the same picture{but if found.border else ', its border too'}")
-    print(_tried(network, Colour(made_with["colour"])))
+    if scale > 1:
+        print(_tried(network, Colour(made_with["colour"])))
     print(f"written: {output}")
 
 
@@ -74,8 +75,10 @@ def _tried(network: Model, colour: Colour) -> str:
     part = [(pair.name, pair.lr[rows, columns], pair.hr[of_hr[0], of_hr[1]])]
     upscalers = (network, partial(enlarge, scale=scale))
     ours, bicubic = (score_images(upscale, part, scale)[0].psnr for upscale in upscalers)
-    less = "; are these the weights of another scale, or of other pixels?" if ours < bicubic else ""
-    return f"on a part of the photograph {pair.name}: {ours:.2f} dB, bicubic {bicubic:.2f}{less}"
+    said = f"on a part of the photograph {pair.name}: {ours:.2f} dB, bicubic {bicubic:.2f}"
+    if ours >= bicubic:
+        return said
+    return f"{said}; are these the weights of another scale, or of other pixels?"
 
 
 def _beside(source: Path) -> Path:

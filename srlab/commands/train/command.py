@@ -214,8 +214,10 @@ def _tell_longer(training: TrainingRun, planned: int) -> None:
     steps, step = training.config.trainer.steps, training.state.step
     if steps == planned:
         return
-    before, after = (training.schedule(min(step, n - 1), n) for n in (planned, steps))
-    print(
-        f"{steps:,} steps instead of {planned:,}: from step {step:,} on the learning rate is "
-        f"{after:.3g} of optim.lr, where {before:.3g} was next"
-    )
+    training.state.stale = 0  # patience may have ended it before
+    said = f"{steps:,} steps instead of {planned:,}"
+    if not training.state.model.learns:
+        before, after = (training.schedule(min(step, n - 1), n) for n in (planned, steps))
+        said += f": from step {step:,} on the learning rate is {after:.3g} of optim.lr, where "
+        said += f"{before:.3g} was next"
+    print(said)

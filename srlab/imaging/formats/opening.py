@@ -46,7 +46,7 @@ def decoding(path: Path) -> Iterator[None]:
         raise UserError(f"{path} does not exist") from None
     except UnidentifiedImageError:
         raise UserError(
-            f"{path} is not a readable image: its content is none of {', '.join(_formats())}"
+            f"{path} is not a readable image: its content is none of {', '.join(known_formats())}"
         ) from None
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -106,7 +106,7 @@ def open_frames(path: Path, data: bytes | None = None) -> tuple[Image.Image, byt
     with decoding(path):
         known, data = data is not None, path.read_bytes() if data is None else data
         try:
-            image = Image.open(io.BytesIO(data), formats=_formats())
+            image = Image.open(io.BytesIO(data), formats=known_formats())
         except UnidentifiedImageError:
             _explain(data)
             raise
@@ -125,7 +125,7 @@ def holds_frames(path: Path) -> str | None:
     """
     try:
         with decoding(path), path.open("rb") as file:
-            image = Image.open(file, formats=_formats())
+            image = Image.open(file, formats=known_formats())
             return image.format if len(_frame_numbers(image)) > 1 else None
     except UserError:
         return None
@@ -191,8 +191,8 @@ def _explain(data: bytes) -> None:
 
 
 @cache
-def _formats() -> list[str]:
-    """Return those formats that this Pillow decodes; HEIF where its plug-in is installed."""
+def known_formats() -> list[str]:
+    """Return Pillow's names of what it decodes here; HEIF where its plug-in is installed."""
     Image.init()
     if HAS_HEIF:
         import pillow_heif
