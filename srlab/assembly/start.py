@@ -47,11 +47,13 @@ def start_from(
         UserError: The file cannot be read, or its network has another body.
     """
     file = checkpoint_file(path)
-    other, made_with = load_checkpoint(file, trust)
+    saved = load(file)
+    theirs_node = saved["config"]["model"]
     try:
-        if type(other) is not type(model) or _is_alike(model, other):
-            model.start_from(load(file)["weights"])
-            return _differing(made_with["model"], node)
+        if _class_of(theirs_node) != type(model).__name__ or _is_alike(model, saved):
+            model.start_from(saved["weights"])
+            return _differing(theirs_node, node)
+        other, _ = load_checkpoint(file, trust)
         one, theirs = copy.deepcopy(model), copy.deepcopy(other)
         collapse_blocks(one)
         collapse_blocks(theirs)
@@ -65,14 +67,21 @@ def start_from(
             module.become(conv.weight, conv.bias)
     kept = {k: v for k, v in one.state_dict().items() if k in model.state_dict()}
     model.load_state_dict(kept, strict=False)
-    return told + _differing(made_with["model"], node)
+    return told + _differing(theirs_node, node)
 
 
-def _is_alike(model: Model, other: Model) -> bool:
-    """Tell whether weights of one network are those of the other, at its scale."""
-    shapes = [{k: v.shape for k, v in m.state_dict().items()} for m in (model, other)]
-    heads = [[type(head) for _, head in upsamplers_of(m)] for m in (model, other)]
-    return shapes[0] == shapes[1] and heads[0] == heads[1] and model.scale == other.scale
+def _class_of(node: Any) -> str:
+    """Return the name of the class that a config builds."""
+    return str(node.get("_target_")).rpartition(".")[2] if isinstance(node, dict) else ""
+
+
+def _is_alike(model: Model, saved: dict[str, Any]) -> bool:
+    """Tell whether the weights of a checkpoint are a network's as they are, at its scale."""
+    shapes = [{k: v.shape for k, v in w.items()} for w in (model.state_dict(), saved["weights"])]
+    heads = {type(head).__name__ for _, head in upsamplers_of(model)}
+    named = {_class_of(saved["config"]["model"].get("upsampler"))}
+    same_scale = model.scale == saved["config"]["scale"]
+    return shapes[0] == shapes[1] and same_scale and heads <= named
 
 
 def _differing(theirs: dict[str, Any], own: dict[str, Any]) -> list[str]:
