@@ -78,7 +78,7 @@ def check_devices(config: TrainConfig, device: torch.device) -> None:
             f"trainer.batch_size={trainer.batch_size} cannot be shared by {count} workers: make it "
             f"a multiple of {count}"
         )
-    if trainer.accumulate > trainer.batch_size // count:
+    if count > 1 and trainer.accumulate > trainer.batch_size // count:
         raise ConfigError(
             f"trainer.accumulate={trainer.accumulate}, but each of {count} workers has "
             f"{trainer.batch_size // count} patches of a batch"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from common import command_line, save_pictures
 from PIL import Image
 
@@ -167,7 +166,7 @@ def test_every_row_and_every_test_set_has_a_folder_of_its_own(tmp_path):
     rows = [("m", 2), ("m_x2", 2), ("M", 2), ("a/../b (last)", 3), ("..", 3)]
     for number, keep in enumerate(keepers(tmp_path, ["Set5", "Set5/"], rows)):
         for testset, level in (("Set5", 0), ("Set5/", 1)):
-            keep(testset, "x", torch.full((1, 1, 2, 2), (2 * number + level) / 255))
+            keep(testset, "x", np.full((2, 2, 1), 2 * number + level, np.uint8))
     kept = sorted(tmp_path.rglob("*.png"))
     assert {path.parent.name for path in kept} == {"m_x2", "m_x2-2", "M_x2-3", "a-..-b-last-_x3",
                                                    "_x3"}  # fmt: skip
