@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from srlab.assembly.checkpoints import checkpoint_file, load_checkpoint
 from srlab.errors import UserError
+from srlab.imaging.colour import LUMA
 from srlab.models.base import MID_GREY, Model
 from srlab.storage.checkpoint import load
 from srlab.upsamplers.base import Upsampler
@@ -22,10 +23,8 @@ from srlab.upsamplers.rep_conv import RepConv, collapse_blocks
 from srlab.upsamplers.rescaling import rescaled
 from srlab.upsamplers.simplify import upsamplers_of
 
-# Y = _WEIGHTS . RGB + _BLACK, of [0, 1]; of a grey, Y = _SPAN grey + _BLACK.
-_WEIGHTS = torch.tensor([65.481, 128.553, 24.966], dtype=torch.float64) / 255
-_BLACK, _SPAN = 16 / 255, 219 / 255
-_EXACT = 1e-5  # of the largest weight
+_BLACK, _SPAN = 16 / 255, 219 / 255  # of a grey, Y = _SPAN grey + _BLACK
+_EXACT = 1e-5  # of the kernel's norm
 
 
 @torch.no_grad()
@@ -54,10 +53,10 @@ def start_from(
             model.start_from(saved["weights"])
             return _differing(theirs_node, node)
         other, _ = load_checkpoint(file, trust)
-        one, theirs = copy.deepcopy(model), copy.deepcopy(other)
+        one = copy.deepcopy(model)
         collapse_blocks(one)
-        collapse_blocks(theirs)
-        told = _convert(one, theirs)
+        collapse_blocks(other)
+        told = _convert(one, other)
     except ValueError as error:
         raise UserError(f"start={path} does not fit this model: {error}") from None
     convolutions = dict(one.named_modules())
@@ -65,8 +64,7 @@ def start_from(
         conv = convolutions.get(name)
         if isinstance(module, RepConv) and isinstance(conv, nn.Conv2d):
             module.become(conv.weight, conv.bias)
-    kept = {k: v for k, v in one.state_dict().items() if k in model.state_dict()}
-    model.load_state_dict(kept, strict=False)
+    model.load_state_dict(one.state_dict(), strict=False)  # the convolutions are taken already
     return told + _differing(theirs_node, node)
 
 
@@ -77,11 +75,15 @@ def _class_of(node: Any) -> str:
 
 def _is_alike(model: Model, saved: dict[str, Any]) -> bool:
     """Tell whether the weights of a checkpoint are a network's as they are, at its scale."""
-    shapes = [{k: v.shape for k, v in w.items()} for w in (model.state_dict(), saved["weights"])]
+    same_shapes = _shapes(model.state_dict()) == _shapes(saved["weights"])
     heads = {type(head).__name__ for _, head in upsamplers_of(model)}
     named = {_class_of(saved["config"]["model"].get("upsampler"))}
     same_scale = model.scale == saved["config"]["scale"]
-    return shapes[0] == shapes[1] and same_scale and heads <= named
+    return same_shapes and same_scale and heads <= named
+
+
+def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in weights.items()}
 
 
 def _differing(theirs: dict[str, Any], own: dict[str, Any]) -> list[str]:
@@ -125,7 +127,7 @@ class _Colours:
         """Return weight ``(o, channels, k, k)`` and bias of a layer that sees the picture."""
         if channels == 3:
             shift = self._mean * _SPAN + _BLACK - self._mean
-            return weight * _WEIGHTS[:, None, None], bias + shift * weight.sum(dim=(1, 2, 3))
+            return weight * LUMA[:, None, None], bias + shift * weight.sum(dim=(1, 2, 3))
         shift = (self._mean - _BLACK) / _SPAN - self._mean
         return weight.sum(dim=1, keepdim=True) / _SPAN, bias + shift * weight.sum(dim=(1, 2, 3))
 
@@ -133,12 +135,11 @@ class _Colours:
         """Return weight ``(channels p, i, k, k)`` and bias of one that makes it, of p phases."""
         mean, black = (0.0, 0.0) if self._adds else (self._mean, _BLACK)
         if channels == 3:
-            return weight.repeat(3, 1, 1, 1) / _SPAN, ((bias + mean - black) / _SPAN - mean).repeat(
-                3
-            )
+            grey = (bias + mean - black) / _SPAN - mean
+            return weight.repeat(3, 1, 1, 1) / _SPAN, grey.repeat(3)
         kernels, biases = weight.unflatten(0, (3, -1)), bias.unflatten(0, (3, -1))
-        made = torch.einsum("c,cpiuv->piuv", _WEIGHTS, kernels)
-        return made, torch.einsum("c,cp->p", _WEIGHTS, biases + mean) + black - mean
+        made = torch.einsum("c,cpiuv->piuv", LUMA, kernels)
+        return made, torch.einsum("c,cp->p", LUMA, biases + mean) + black - mean
 
 
 def _take_body(model: Model, other: Model, heads: tuple[str, ...], colours: "_Colours") -> str:
@@ -194,10 +195,8 @@ def _take_head(own: Upsampler, other: Upsampler | None, colours: _Colours) -> st
         return "begins anew"
     named = f"{type(other).__name__} x{other.scale}"
     weights = other.state_dict()
-    same = {k: v.shape for k, v in own.state_dict().items()} == {
-        k: v.shape for k, v in weights.items()
-    }
-    if type(own) is type(other) and own.scale == other.scale and same:
+    same_shapes = _shapes(own.state_dict()) == _shapes(weights)
+    if type(own) is type(other) and own.scale == other.scale and same_shapes:
         own.load_state_dict(weights)
         return "taken"
     before = copy.deepcopy(own.state_dict())

@@ -19,6 +19,7 @@ _FORWARD = torch.tensor(
     ],
     dtype=torch.float64,
 )
+LUMA = _FORWARD[0] / 255  # Y, of 0 to 1, is this times RGB, and 16/255 more
 _OFFSET = torch.tensor([16.0, 128.0, 128.0], dtype=torch.float64)
 
 
@@ -46,7 +47,7 @@ def luma(image: Tensor) -> Tensor:
     """
     if image.shape[1] == 1:
         return image
-    weights = _made_there(_FORWARD[0] / 255, image)
+    weights = _made_there(LUMA, image)
     return torch.einsum("c,nchw->nhw", weights, image).unsqueeze(1) + 16 / 255
 
 

@@ -10,7 +10,7 @@ from srlab.imaging.resample import REACH, Interpolation, phase_taps
 from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.linear import SubPixel, fit_separable, shared_bias
 from srlab.upsamplers.shuffle import pixel_shuffle
-from srlab.upsamplers.starts import box_line, channel_match
+from srlab.upsamplers.starts import box_line, carry, channel_match
 
 
 class ResizeConv(Upsampler):
@@ -65,16 +65,12 @@ class ResizeConv(Upsampler):
             raise ValueError(f"init must be default or bilinear, got {init!r}")
         if init == "bilinear":
             line = box_line(scale) if mode == "nearest" else torch.ones(1)
-            margin = (size - len(line)) // 2
-            if margin < 0:
+            if size < len(line):
                 raise ValueError(
                     f"init=bilinear at scale {scale} needs a kernel_size of at least "
                     f"{len(line)}, got {size}"
                 )
-            taps = F.pad(torch.outer(line, line), [margin] * 4)
-            matched = channel_match(in_channels, out_channels)[:, :, None, None]
-            self.conv.weight.data.copy_(matched * taps)
-            nn.init.zeros_(self.conv.get_parameter("bias"))
+            carry(self.conv, channel_match(in_channels, out_channels), torch.outer(line, line))
 
         self.merge: Tensor
         self.register_buffer("merge", _merging(scale, mode, size), persistent=False)

@@ -58,9 +58,7 @@ def projection(in_channels: int, out_channels: int, init: str) -> nn.Conv2d:
     """
     conv = nn.Conv2d(in_channels, out_channels, 3)
     if init != "default":
-        nn.init.zeros_(conv.weight)
-        nn.init.zeros_(conv.get_parameter("bias"))
-        conv.weight.data[:, :, 1, 1] = channel_match(in_channels, out_channels)
+        carry(conv, channel_match(in_channels, out_channels), torch.ones(1, 1))
     return conv
 
 

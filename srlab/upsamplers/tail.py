@@ -73,7 +73,7 @@ class Tail(Upsampler):
                 nn.init.zeros_(weigh.weight)
                 nn.init.zeros_(weigh.get_parameter("bias"))
             for number, stage in enumerate(enlarge):
-                line = box_line(stage.scale).float()
+                line = box_line(stage.scale)
                 taps = torch.outer(line, line) * (2 if attention else 1)
                 carry(stage.conv, between if number else first, taps)
             for conv in refine:

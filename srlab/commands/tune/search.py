@@ -67,14 +67,18 @@ def lowest_of(
 
     All else is equal to the best's, and both came to the end.
     """
-    others = {k: v for k, v in best.values.items() if k != key}
-    near = [
-        c
-        for c in candidates
-        if {k: v for k, v in c.values.items() if k != key} == others
-        and known(score(c, None)) >= known(score(best, None)) - margin
-    ]
+    least = known(score(best, None)) - margin
+    near = [c for c in _alike(best, candidates, key) if known(score(c, None)) >= least]
     return min(near, key=lambda c: float(c.values[key]))
+
+
+def _alike(one: Candidate, candidates: Sequence[Candidate], key: str) -> list[Candidate]:
+    """Return the candidates whose values are those of one but for a key."""
+
+    def others(candidate: Candidate) -> dict[str, str]:
+        return {k: v for k, v in candidate.values.items() if k != key}
+
+    return [c for c in candidates if others(c) == others(one)]
 
 
 def known(score: float | None) -> float:
@@ -89,12 +93,7 @@ def beside(
 
     Where nothing is, the value that would go on with the ladder.
     """
-    others = {k: v for k, v in best.values.items() if k != key}
-    alike = {
-        float(c.values[key]): c
-        for c in candidates
-        if {k: v for k, v in c.values.items() if k != key} == others
-    }
+    alike = {float(c.values[key]): c for c in _alike(best, candidates, key)}
     ladder = sorted(alike)
     place = ladder.index(float(best.values[key]))
     first, last = (ladder[1] / ladder[0], ladder[-1] / ladder[-2]) if len(ladder) > 1 else (2, 2)
