@@ -3,10 +3,12 @@
 usage: python scripts/results/claims.py FOLDER
 
 FOLDER is that of scripts/results/findings; sweeps that are not there are left out. Each claim is a
-comparison or two of one sweep, by the variances of the two choices alone, as few pairs of a sweep
-are looked at; the interval is at 95 % by itself, for new seeds and new images. p is by Holm over
-all claims, measured or not, so that the chance of any wrong "better" on the page is at most 5 %; so
-is that of any wrong "equal". What is undecided comes with what would decide it to 0.05 dB.
+comparison or two of one sweep, over the seeds that both choices have, by their variances alone, as
+few pairs of a sweep are looked at; the interval is at 95 % by itself, for new seeds and new images.
+p is by Holm over all claims, measured or not, so that the chance of any wrong "better" on the page
+is at most 5 %; so is that of any wrong "equal": within 0.05 dB, or within 0.1 grey levels of ripple,
+a third of what rounding to 8 bits does to a picture (1 / sqrt(12) of a level, rms). What is undecided
+comes with what would decide it.
 """
 
 import sys
@@ -14,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srlab.commands.report.decided import verdict, what_it_takes, with_sign
-from srlab.commands.report.results import Results, gather
+from srlab.commands.report.results import Choice, choices_of
 from srlab.console.tables import aligned
 from srlab.errors import UserError
 from srlab.reporting.statistics import Comparison, Family, Needs, compare, holm, needed
 from srlab.runs.sweep_plan import read_sweep
 
-_EQUAL, _LEVEL = 0.05, 0.05  # dB; of p
+_EQUAL = {"psnr": 0.05, "ripple": 0.1}  # dB; grey levels of 255
+_UNIT = {"psnr": "dB", "ripple": "grey levels"}
+_LEVEL = 0.05  # of p
 
 # Claim, sweep, the choice that is to be better (of ripple: lower), the other, metric.
 _CLAIMS = (
@@ -59,14 +63,14 @@ def main() -> None:
     """Read the sweeps and print."""
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    folder, results = Path(sys.argv[1]), dict[str, Results]()
+    folder, choices = Path(sys.argv[1]), dict[str, dict[str, Choice]]()
     claimed, left_out = [], []
     for claim, sweep, one, other, metric in _CLAIMS:
         try:
-            if sweep not in results:
-                results[sweep] = gather(folder / sweep, read_sweep(folder / sweep))
-            choices = {choice.label: choice for choice in results[sweep].choices}
-            comparison = compare(choices[one].scores(metric), choices[other].scores(metric))
+            if sweep not in choices:
+                found = choices_of(folder / sweep, read_sweep(folder / sweep))
+                choices[sweep] = {choice.label: choice for choice in found}
+            comparison = _compared(choices[sweep][one], choices[sweep][other], metric)
             claimed.append(Claimed(claim, one, other, metric, comparison))
         except (UserError, KeyError) as error:
             left_out.append(f"claim {claim}, {one} and {other}: {error}")
@@ -75,11 +79,17 @@ def main() -> None:
         print(f"not measured: {line}")
 
 
+def _compared(one: Choice, other: Choice, metric: str) -> Comparison:
+    shared = {*one.seeds} & {*other.seeds}
+    both = (Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in (one, other))
+    return compare(*(choice.scores(metric) for choice in both))
+
+
 def _rows(claimed: list[Claimed]) -> list[tuple[str, ...]]:
     rows = [("claim", "one", "other", "by", "difference", "95 %", "p", "decided")]
     missing = [1.0] * (len(_CLAIMS) - len(claimed))  # what is not measured counts, too
     different = holm([*(c.found.p for c in claimed), *missing])[: len(claimed)]
-    within = (c.found.p_within(_EQUAL) if c.metric == "psnr" else None for c in claimed)
+    within = (c.found.p_within(_EQUAL[c.metric]) for c in claimed)
     inside = holm([*within, *missing])[: len(claimed)]
     for c, p, within in zip(claimed, different, inside, strict=True):
         found = c.found
@@ -96,13 +106,14 @@ def _rows(claimed: list[Claimed]) -> list[tuple[str, ...]]:
 def _decided(c: Claimed, p: float | None, within: float | None) -> str:
     pair = c.one, c.other
     family = Family({pair: p}, {pair: within}, 1 - _LEVEL)
-    said = verdict(family, *pair, c.found.difference, _EQUAL, c.metric != "ripple")
+    width, unit = _EQUAL[c.metric], _UNIT[c.metric]
+    said = verdict(family, *pair, c.found.difference, width, c.metric != "ripple", unit)
     if not said:
         return "nothing, without two seeds"
-    if c.metric != "psnr" or family.told_apart(*pair) or family.equal(*pair):
+    if family.told_apart(*pair) or family.equal(*pair):
         return said
-    found = Needs(_EQUAL, [pair], *needed([c.found], _EQUAL, _LEVEL / len(_CLAIMS)))
-    return f"{said}; to {_EQUAL} dB: {what_it_takes(found, of_networks=False)}"
+    found = Needs(width, [pair], *needed([c.found], width, _LEVEL / len(_CLAIMS)))
+    return f"{said}; to {width} {unit}: {what_it_takes(found, of_networks=False)}"
 
 
 if __name__ == "__main__":

@@ -215,6 +215,18 @@ def test_runs_that_compute_the_same_are_one_choice_however_they_were_written(wor
     }  # fmt: skip
 
 
+def test_a_choice_that_lies_on_no_axis_is_named_by_what_differs(workplace, tmp_path):
+    def change(folder, plan):
+        for seed in "01":
+            run = plan["runs"][f"seed{seed}-deconv"]
+            run["overrides"].append("upsampler.kernel_size=9")
+            run["axes"] = {"seed": seed, "upsampler.kernel_size": "9"}
+            plan["runs"][f"seed{seed}-pixel_shuffle"]["axes"] = {"seed": seed}
+
+    results = changed(workplace, tmp_path, change)
+    assert [c.label for c in results.choices] == ["deconv kernel_size=9", "pixel_shuffle"]
+
+
 def test_choices_are_compared_over_the_seeds_that_all_have(workplace, tmp_path):
     def change(folder, plan):
         shutil.copytree(folder / "seed1-deconv", folder / "seed2-deconv")

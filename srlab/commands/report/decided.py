@@ -62,13 +62,14 @@ def verdict(
     difference: float,
     margin: float | None,
     higher: bool = True,
+    unit: str = "dB",
 ) -> str:
     """Return what is decided of one choice against another, in words; none without evidence."""
     if family.different.get((one, other)) is None:
         return ""
     better = "better" if (difference > 0) == higher else "worse"
     said = [better] if family.told_apart(one, other) else []
-    said += [f"equal within {margin} dB"] if family.equal(one, other) else []
+    said += [f"equal within {margin} {unit}"] if family.equal(one, other) else []
     return ", but ".join(said) or "not told apart"
 
 

@@ -107,7 +107,23 @@ class Results:
 
 
 def gather(folder: Path, sweep: Sweep) -> Results:
-    """Read the finished runs of a sweep.
+    """Read the finished runs of a sweep, those of the seeds that all choices have.
+
+    Raises:
+        UserError: None is finished, or they cannot be compared.
+    """
+    choices = choices_of(folder, sweep)
+    shared = _shared_seeds(choices)
+    kept = [Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in choices]
+    left_out = [run.name for c in choices for run in c.runs if run.seed not in shared]
+    finished = {run.name for c in choices for run in c.runs}
+    missing = [name for name in sweep.runs if name not in finished]
+    first = choices[0].runs[0]
+    return Results(kept, first.images, first.bicubic, missing, left_out)
+
+
+def choices_of(folder: Path, sweep: Sweep) -> list[Choice]:
+    """Read all finished runs of a sweep.
 
     Raises:
         UserError: None is finished, or they cannot be compared.
@@ -127,13 +143,7 @@ def gather(folder: Path, sweep: Sweep) -> Results:
                 raise UserError(
                     f"{run.name} and {runs[0].name} were judged {what}: report on them apart"
                 )
-    labels = _labels([sweep.runs[name] for name in finished])
-    choices = by_choice(runs, labels)
-    shared = _shared_seeds(choices)
-    kept = [Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in choices]
-    left_out = [run.name for c in choices for run in c.runs if run.seed not in shared]
-    missing = [name for name in sweep.runs if name not in finished]
-    return Results(kept, runs[0].images, runs[0].bicubic, missing, left_out)
+    return by_choice(runs, _labels([sweep.runs[name] for name in finished]))
 
 
 def _low(run: Judged) -> dict[str, Any]:
@@ -217,14 +227,14 @@ def _by_seed(run: Judged) -> int:
 def _labels(runs: Sequence[Planned]) -> list[str]:
     """Name runs by those of their overrides in which they differ, and that change what they are.
 
-    By the axes, if they differ in these: a rate that was tuned for a choice is not its name.
+    By the axes, if all lie on these: a rate that was tuned for a choice is not its name.
     """
     given = [dict(o.lstrip("+").split("=", 1) for o in run.overrides if "=" in o) for run in runs]
     known = dict.fromkeys(k for g in given for k in g)
     keys = [k for k in known if k not in ("seed", *RESUMABLE)]
     differ = [k for k in keys if any(g.get(k) != given[0].get(k) for g in given)]
-    axes = {key for run in runs for key in run.axes}
-    differ = [k for k in differ if k in axes] or differ
+    axes = [k for k in differ if any(k in run.axes for run in runs)]
+    differ = axes if axes and all(k in g for g in given for k in axes) else differ
     return [" ".join(group_word(k, g[k], "=") for k in differ if k in g) or "all" for g in given]
 
 
