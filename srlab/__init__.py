@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from srlab.upsamplers.deconv import Deconv as Deconv
     from srlab.upsamplers.dysample import DySample as DySample
     from srlab.upsamplers.interpolation import Interpolate as Interpolate
+    from srlab.upsamplers.liif import LIIF as LIIF
     from srlab.upsamplers.linear import subpixel_form as subpixel_form
     from srlab.upsamplers.linear import transposed_form as transposed_form
+    from srlab.upsamplers.meta import MetaShuffle as MetaShuffle
     from srlab.upsamplers.pixel_shuffle import PixelShuffle as PixelShuffle
     from srlab.upsamplers.rep_shuffle import RepShuffle as RepShuffle
     from srlab.upsamplers.resize_conv import ResizeConv as ResizeConv
@@ -70,6 +72,8 @@ _NAMES = {
     "Tail": "srlab.upsamplers.tail",
     "ShuffleTail": "srlab.upsamplers.shuffle_tail",
     "RepShuffle": "srlab.upsamplers.rep_shuffle",
+    "MetaShuffle": "srlab.upsamplers.meta",
+    "LIIF": "srlab.upsamplers.liif",
     "subpixel_form": "srlab.upsamplers.linear",
     "transposed_form": "srlab.upsamplers.linear",
     "simplify": "srlab.upsamplers.simplify",

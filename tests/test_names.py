@@ -28,7 +28,8 @@ models.fsrcnn.FSRCNN models.plain.Plain models.scn.SCN models.srcnn.SRCNN models
 models.vdsr.VDSR
 training.schedule.constant training.schedule.cosine training.schedule.step_decay
 upsamplers.boxed.Boxed upsamplers.carafe.CARAFE upsamplers.deconv.Deconv
-upsamplers.dysample.DySample upsamplers.interpolation.Interpolate
+upsamplers.dysample.DySample upsamplers.interpolation.Interpolate upsamplers.liif.LIIF
+upsamplers.meta.MetaShuffle
 upsamplers.pixel_shuffle.PixelShuffle upsamplers.rep_shuffle.RepShuffle
 upsamplers.resize_conv.ResizeConv upsamplers.shuffle_tail.ShuffleTail upsamplers.staged.Staged
 upsamplers.tail.Tail upsamplers.unpool.Unpool

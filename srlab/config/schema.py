@@ -33,7 +33,7 @@ class TrainerConfig:
             less, and the step is the same.
         lr_factors: Factors on the learning rate: ``'+trainer.lr_factors={body.2: 0.1}'``.
         even_steps: Whether weights that all pixels of a block share, those of resize-convolution,
-            learn at a rate that is lower by as many.
+            learn at a rate that is lower by as many, and those that make the kernel of ``meta``.
         freeze: Parts of the network that keep their weights, by the names of their parameters'
             beginnings: ``[body]``.
         clip: Largest norm of the gradient; 0 does not clip.

@@ -16,12 +16,15 @@ class Upsampler(nn.Module):
         scale: The factor s.
         halo: The frame, in low-resolution pixels, that it uses up on each side.
 
-    ``sharing``: by how many of the s^2 pixels of a block each of its weights is shared.
+    ``sharing``: by how many of the s^2 pixels of a block each of its weights is shared; or what it
+    has that makes the weights of a kernel: how many times as far a step of it moves the picture.
+    ``any_scale``: its weights are of no scale: with the same ones it enlarges by any.
     """
 
     guided = False
     whole = False
     sharing = 1
+    any_scale = False
 
     def __init__(self, in_channels: int, out_channels: int, scale: int, halo: int):
         super().__init__()

@@ -12,6 +12,7 @@ from srlab.upsamplers.base import Upsampler
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.linear import subpixel_form, take_over
+from srlab.upsamplers.meta import MetaShuffle
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.rep_conv import collapse_blocks
 from srlab.upsamplers.rep_shuffle import RepShuffle
@@ -81,7 +82,7 @@ def _is_rearranged(upsampler: Upsampler) -> bool:
     """
     if isinstance(upsampler, Deconv):
         return isinstance(upsampler.project, nn.Identity)
-    return isinstance(upsampler, ResizeConv | RepShuffle)
+    return isinstance(upsampler, ResizeConv | RepShuffle | MetaShuffle)
 
 
 def _simple(upsampler: Upsampler) -> PixelShuffle | None:

@@ -95,16 +95,18 @@ class Tail(Upsampler):
         return self.last(x)
 
 
-def check_features(features: int | None, in_channels: int, out_channels: int, init: str) -> int:
+def check_features(
+    features: int | None, in_channels: int, out_channels: int, init: str, key: str = "features"
+) -> int:
     """Return how many features a tail has.
 
     Raises:
-        ValueError: They are too few, or ``init`` is unknown.
+        ValueError: They, which are called ``key``, are too few, or ``init`` is unknown.
     """
     width = max(in_channels, 2 * out_channels) if features is None else features
     if init not in ("default", "bilinear"):
         raise ValueError(f"init must be default or bilinear, got {init!r}")
     least = 2 * out_channels if init == "bilinear" else 1
     if width < least:
-        raise ValueError(f"features must be at least {least} with init={init}, got {width}")
+        raise ValueError(f"{key} must be at least {least} with init={init}, got {width}")
     return width

@@ -15,6 +15,8 @@ from srlab.upsamplers.boxed import Boxed
 from srlab.upsamplers.carafe import CARAFE
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.interpolation import Interpolate
+from srlab.upsamplers.liif import LIIF
+from srlab.upsamplers.meta import MetaShuffle
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
 from srlab.upsamplers.staged import Staged
@@ -94,6 +96,15 @@ def test_every_parameter_is_trained_from_the_start_but_for_frozen_ones():
     }
 
 
+def test_the_weights_of_what_says_any_scale_fit_at_every_one():
+    said = {name for name, make in VARIANTS.items() if make(2, 1, 2).any_scale}
+    assert {name.split()[0] for name in said} == {"meta", "liif"}
+    for name in said:
+        weights = VARIANTS[name](2, 1, 2).state_dict()
+        for scale in SCALES:
+            VARIANTS[name](2, 1, scale).load_state_dict(weights)
+
+
 @pytest.mark.parametrize("wrap", [Boxed, Staged])
 @pytest.mark.parametrize("part", [Unpool, partial(Interpolate, align_corners=True)])
 def test_what_takes_a_guide_or_no_frame_cannot_be_part_of_another(wrap, part):
@@ -123,6 +134,12 @@ def bad_options():
     for make in (PixelShuffle, ResizeConv, Unpool, CARAFE):
         for size in (2, 0, -3):
             yield make, {"kernel_size": size}, f"kernel_size must be odd and positive, got {size}$"
+    for size in (1, 4):
+        yield MetaShuffle, {"kernel_size": size}, f"kernel_size must be odd .* 3, got {size}$"
+    yield MetaShuffle, {"hidden": 1}, "hidden must be at least 2, got 1"
+    yield LIIF, {"hidden": 0}, "hidden must be at least 1 with init=default, got 0"
+    yield LIIF, {"hidden": 1, "init": "bilinear"}, "hidden must be at least 2 with init=bilinear"
+    yield LIIF, {"depth": 0}, "depth must be at least 1, got 0"
     yield CARAFE, {"encoder_size": 2}, "encoder_size must be odd and positive, got 2"
     yield CARAFE, {"compressed": 0}, "compressed must be at least 1, got 0"
     for size in (2, 0):
@@ -131,7 +148,7 @@ def bad_options():
         yield Deconv, {"padding": padding}, f"padding .* at least 0 and under 9, got {padding}"
     for make in (PixelShuffle, Deconv):
         yield make, {"init": "cubic"}, "init must be .* or bilinear, got 'cubic'"
-    for make in (ResizeConv, Interpolate, Unpool, CARAFE):
+    for make in (ResizeConv, Interpolate, Unpool, CARAFE, MetaShuffle, LIIF):
         yield make, {"init": "icnr"}, "init must be default or bilinear, got 'icnr'"
     for make in (ResizeConv, Interpolate):
         yield make, {"mode": "lanczos"}, "mode must be one of .*, got 'lanczos'"

@@ -16,6 +16,8 @@ from srlab.upsamplers.carafe import CARAFE
 from srlab.upsamplers.deconv import Deconv
 from srlab.upsamplers.dysample import DySample
 from srlab.upsamplers.interpolation import Interpolate
+from srlab.upsamplers.liif import LIIF
+from srlab.upsamplers.meta import MetaShuffle
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.rep_shuffle import RepShuffle
 from srlab.upsamplers.resize_conv import ResizeConv
@@ -73,6 +75,10 @@ VARIANTS = {name: of_config(name) for name, _ in upsampler_configs()} | {
     "tail attention": partial(Tail, features=6, attention=True, init="bilinear"),
     "shuffle_tail default": ShuffleTail,
     "rep default": RepShuffle,
+    "meta default": MetaShuffle,
+    "meta 5x5": partial(MetaShuffle, kernel_size=5, hidden=7, init="bilinear"),
+    "liif default": partial(LIIF, hidden=5, depth=3),
+    "liif of one layer": partial(LIIF, hidden=16, depth=1, init="bilinear"),
     "unpool 3x3": partial(Unpool, kernel_size=3),
     "unpool 9x9": partial(Unpool, kernel_size=9),
     "staged 5x5": partial(Staged, stage=partial(PixelShuffle, kernel_size=5)),
@@ -83,7 +89,7 @@ VARIANTS = {name: of_config(name) for name, _ in upsampler_configs()} | {
     "boxed carafe": partial(Boxed, inner=partial(CARAFE, compressed=4)),
     "boxed twice": partial(Boxed, inner=partial(Boxed, inner=Deconv)),
 }
-NOT_LINEAR = ("carafe", "unpool", "aligned", "dysample", "tail")
+NOT_LINEAR = ("carafe", "unpool", "aligned", "dysample", "tail", "liif")
 LINEAR = [name for name in VARIANTS if not any(word in name for word in NOT_LINEAR)]
 
 
