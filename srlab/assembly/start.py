@@ -2,6 +2,7 @@
 
 What sees the picture takes luma for colours, or colours for luma, as BT.601 has them. An upsampler
 takes the kernel of another, at its own scale; where it cannot hold it, the nearest that it can.
+One whose weights are of no scale is taken to any.
 """
 
 import copy
@@ -40,7 +41,7 @@ def start_from(
         trust: Packages besides srlab's that the file may name.
 
     Returns:
-        What became of each part; nothing where all was taken as it is.
+        What became of each part; nothing where all was taken as it is, at its scale.
 
     Raises:
         UserError: The file cannot be read, or its network has another body.
@@ -51,7 +52,9 @@ def start_from(
     try:
         if _class_of(theirs_node) != type(model).__name__ or _is_alike(model, saved):
             model.start_from(saved["weights"])
-            return _differing(theirs_node, node)
+            scale = saved["config"]["scale"]
+            told = [] if scale == model.scale else [f"all: taken as it is from x{scale}"]
+            return told + _differing(theirs_node, node)
         other, _ = load_checkpoint(file, trust)
         one = copy.deepcopy(model)
         collapse_blocks(one)
@@ -76,10 +79,11 @@ def _class_of(node: Any) -> str:
 def _is_alike(model: Model, saved: dict[str, Any]) -> bool:
     """Tell whether the weights of a checkpoint are a network's as they are, at its scale."""
     same_shapes = _shapes(model.state_dict()) == _shapes(saved["weights"])
-    heads = {type(head).__name__ for _, head in upsamplers_of(model)}
+    heads = [head for _, head in upsamplers_of(model)]
     named = {_class_of(saved["config"]["model"].get("upsampler"))}
-    same_scale = model.scale == saved["config"]["scale"]
-    return same_shapes and same_scale and heads <= named
+    of_any = bool(heads) and all(head.any_scale for head in heads)
+    same_scale = of_any or model.scale == saved["config"]["scale"]
+    return same_shapes and same_scale and {type(head).__name__ for head in heads} <= named
 
 
 def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
@@ -174,7 +178,8 @@ def _take_body(model: Model, other: Model, heads: tuple[str, ...], colours: "_Co
         value.copy_(weight)
         own[bias].copy_(new_bias)
         turned = True
-    return f"taken, turned from {_seen(other)} to {_seen(model)}" if turned else "taken"
+    seen = ["luma" if network.channels == 1 else "colours" for network in (other, model)]
+    return f"taken, turned from {seen[0]} to {seen[1]}" if turned else "taken"
 
 
 def _turning(
@@ -193,6 +198,7 @@ def _take_head(own: Upsampler, other: Upsampler | None, colours: _Colours) -> st
     """Give an upsampler the kernel of another, and say how near it comes."""
     if other is None:
         return "begins anew"
+    other = other.at(own.scale) if other.any_scale else other
     named = f"{type(other).__name__} x{other.scale}"
     weights = other.state_dict()
     same_shapes = _shapes(own.state_dict()) == _shapes(weights)
@@ -238,10 +244,6 @@ def _fitted(form: SubPixel, own: Upsampler, colours: _Colours) -> SubPixel:
             f"it maps {has[0]} to {has[1]} channels, and this {wants[0]} to {wants[1]}"
         )
     return SubPixel(kernel, bias, form.scale)
-
-
-def _seen(model: Model) -> str:
-    return "luma" if model.channels == 1 else "colours"
 
 
 def _size(tensor: Tensor) -> str:

@@ -312,10 +312,12 @@ class ConvertConfig:
         output: File for the converted one; beside the checkpoint, as ``last-NAME.pt``, if null, or
             beside the weights of others, as ``STEM-srlab.pt``.
         trust: Packages besides srlab's own that the checkpoint may name.
-        upsampler: What its upsampler is to become; its kernel size is chosen to fit.
+        upsampler: What its upsampler is to become; its kernel size is chosen to fit. With ``scale``
+            it is ``pixel_shuffle`` unless said otherwise, and ``liif`` stays what it is.
         source: File with weights of others; on the command line it is ``from``, a word that Python
             keeps for itself.
-        scale: The factor s of these, where it does not show in them.
+        scale: The factor s of these, where it does not show in them; or of a checkpoint with
+            ``meta`` or ``liif``, what it is to be converted at.
     """
 
     checkpoint: str | None = None

@@ -1,6 +1,8 @@
 """What every upsampler is."""
 
+import copy
 from collections.abc import Callable
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -18,7 +20,7 @@ class Upsampler(nn.Module):
 
     ``sharing``: by how many of the s^2 pixels of a block each of its weights is shared; or what it
     has that makes the weights of a kernel: how many times as far a step of it moves the picture.
-    ``any_scale``: its weights are of no scale: with the same ones it enlarges by any.
+    ``any_scale``: its weights are of no scale: whenever it is called, it enlarges by ``scale``.
     """
 
     guided = False
@@ -32,6 +34,18 @@ class Upsampler(nn.Module):
         self.out_channels = out_channels
         self.scale = scale
         self.halo = halo
+
+    def at(self, scale: int) -> Self:
+        """Return one of another scale that has the same weights, not copies of them.
+
+        Raises:
+            ValueError: They are of one scale.
+        """
+        if scale != self.scale and not self.any_scale:
+            raise ValueError(f"{type(self).__name__} is of scale {self.scale} alone")
+        other = copy.copy(self)
+        other.scale = scale
+        return other
 
     def become(self, kernel: Tensor) -> None:
         """Set the weights so that it computes a sub-pixel convolution without bias.

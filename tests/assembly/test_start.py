@@ -22,6 +22,8 @@ HEADS = {
     srlab.ResizeConv: "resize_conv.ResizeConv",
     srlab.Interpolate: "interpolation.Interpolate",
     srlab.CARAFE: "carafe.CARAFE",
+    srlab.MetaShuffle: "meta.MetaShuffle",
+    srlab.LIIF: "liif.LIIF",
     RepShuffle: "rep_shuffle.RepShuffle",
 }
 
@@ -174,3 +176,25 @@ def test_another_body_is_refused_in_a_sentence(saved):
     deep = saved(network(srlab.Compact, depth=2), depth=2)
     with pytest.raises(UserError, match=r"one of the two has body.6.bias, and the other has not"):
         start_from(network(srlab.Compact, depth=3), deep)
+
+
+def test_what_is_of_no_scale_is_taken_to_another_as_it_is(saved):
+    for head in (srlab.MetaShuffle, srlab.LIIF):
+        path = saved(network(srlab.ESPCN, head), head)
+        model = network(srlab.ESPCN, head, scale=3, seed=1)
+        assert start_from(model, path) == ["all: taken as it is from x2"]
+        weights = srlab.load(path).state_dict()
+        assert all(torch.equal(v, weights[k]) for k, v in model.state_dict().items())
+
+
+def test_another_head_takes_the_kernel_that_one_of_no_scale_has_at_its_scale(saved):
+    path = saved(network(srlab.ESPCN, srlab.MetaShuffle), srlab.MetaShuffle)
+    model = network(srlab.ESPCN, scale=3, seed=1)
+    assert start_from(model, path)[1] == "upsampler: the kernel of MetaShuffle x3"
+    meta = srlab.load(path).upsampler
+    there = meta.at(3)
+    assert (meta.scale, there.last.weight is meta.last.weight) == (2, True)
+    kernels = [srlab.subpixel_form(head).kernel for head in (model.upsampler, there)]
+    assert largest(kernels[0] - kernels[1]) < 1e-6
+    with pytest.raises(ValueError, match="PixelShuffle is of scale 3 alone"):
+        model.upsampler.at(2)

@@ -145,6 +145,52 @@ def test_what_has_no_equal_is_refused_and_nothing_is_written(tmp_path):
         assert list(tmp_path.iterdir()) == [source]
 
 
+def at_scale(path, scale, upsampler=None):
+    head = option_node("upsampler", upsampler, "upsampler", scale) if upsampler else {}
+    return convert.run(Invocation(ConvertConfig(str(path), upsampler=head, scale=scale)))
+
+
+def of_scale(path, scale):
+    """The network of a checkpoint with another scale in its config."""
+    checkpoint = load(path)
+    network = build(checkpoint["config"]["model"] | {"scale": scale}, "model")
+    network.load_state_dict(checkpoint["weights"])
+    return network.eval()
+
+
+def test_a_network_of_any_scale_becomes_the_plain_one_that_it_is_at_one(tmp_path, capsys):
+    for model in ("espcn", "edsr_baseline"):
+        source = trained(tmp_path, model, "meta", scale=2, hidden=16)
+        for scale, upsampler in ((3, None), (4, "deconv")):
+            assert at_scale(source, scale, upsampler) < 1e-5
+            kind = upsampler or "pixel_shuffle"
+            target = tmp_path / f"last-x{scale}-{kind}.pt"
+            lr = torch.rand(1, 1, 12, 11)
+            assert (load_checkpoint(target)[0](lr) - of_scale(source, scale)(lr)).abs().max() < 1e-5
+            config = load(target)["config"]
+            assert (config["scale"], config["name"]) == (scale, f"a run (as {kind} x{scale})")
+            target.unlink()
+    assert "-> PixelShuffle 32 -> 1 x3, 2,601 parameters" in capsys.readouterr().out
+
+
+def test_what_is_of_any_scale_and_not_linear_is_written_as_it_is(tmp_path):
+    source = trained(tmp_path, "espcn", "liif", scale=2, hidden=8)
+    assert at_scale(source, 3) is None
+    network, config = load_checkpoint(tmp_path / "last-x3-liif.pt")
+    lr = torch.rand(1, 1, 12, 11)
+    assert torch.equal(network(lr), of_scale(source, 3)(lr))
+    assert config["scale"] == 3
+
+
+def test_what_is_of_one_scale_stays_there(tmp_path):
+    source = trained(tmp_path)
+    with pytest.raises(UserError, match=r"^PixelShuffle is of scale 3 alone: scale= goes with fr"):
+        at_scale(source, 2)
+    with pytest.raises(UserError, match=r"^scale must be a whole number of at least 1, got 0$"):
+        at_scale(trained(tmp_path, "espcn", "liif", hidden=8), 0)
+    assert list(tmp_path.iterdir()) == [source]
+
+
 def test_a_u_net_is_converted_though_its_steps_have_other_scales(tmp_path):
     source = trained(tmp_path, "unet", "pixel_shuffle")
     assert to("deconv", source, tmp_path / "there.pt") < 1e-5

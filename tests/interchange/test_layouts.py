@@ -679,8 +679,6 @@ def test_keys_that_do_not_go_together_are_refused(srlab):
     assert refused(srlab, "from=no.pth") == "no.pth is not there"
     assert refused(srlab, "from=.") == ". is a folder"
     assert refused(srlab, "from=") == "from= names no file: add from=FILE"
-    said = refused(srlab, "checkpoint=they.pth", "upsampler=deconv", "scale=2")
-    assert said == "a checkpoint has its scale: scale= goes with from=FILE"
     assert refused(srlab) == "checkpoint is missing: add checkpoint=..."
 
 

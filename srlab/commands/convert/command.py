@@ -1,6 +1,6 @@
 """``srlab convert``: give a checkpoint another upsampler that computes the same.
 
-With ``from=FILE``, see ``commands.convert.foreign``.
+With ``from=FILE``, see ``commands.convert.foreign``; with ``scale=N``, ``commands.convert.scale``.
 """
 
 import copy
@@ -16,6 +16,7 @@ from srlab.assembly.checkpoints import checkpoint_file, load_checkpoint, path_be
 from srlab.assembly.upsampler_family import name_of, nearest_option
 from srlab.command_line.invocation import Invocation
 from srlab.commands.convert import foreign
+from srlab.commands.convert.scale import at_scale, plain_upsampler
 from srlab.config.build import build, without_warning
 from srlab.config.check import check, locate
 from srlab.config.schema import ConvertConfig
@@ -39,6 +40,8 @@ _EQUAL = 1e-5  # how far the networks may be apart, in float64, of the pixel ran
 def run(call: Invocation[ConvertConfig]) -> float | None:
     """Write the converted checkpoint and return the largest difference that was found, if sought.
 
+    With ``scale`` it is compared with the network that it converts as that is at this scale.
+
     The option of the upsampler that was chosen names the output; what the command line says of it
     is kept.
 
@@ -49,35 +52,41 @@ def run(call: Invocation[ConvertConfig]) -> float | None:
     if config.source is not None:
         foreign.run(config)
         return None
-    if config.scale is not None:
-        raise UserError("a checkpoint has its scale: scale= goes with from=FILE")
     if config.checkpoint is None:
         raise UserError("checkpoint is missing: add checkpoint=...")
-    if not config.upsampler:
+    if not config.upsampler and config.scale is None:
         raise UserError("upsampler is missing: add upsampler=pixel_shuffle, deconv, ...")
     source = checkpoint_file(config.checkpoint)
     before, made_with = load_checkpoint(source, config.trust)
-    check({"upsampler": config.upsampler}, None)
-    kind = (
-        call.choices.get("upsampler")
-        or nearest_option(config.upsampler, int(made_with["scale"]))[0]
-    )
-    name = f"{source.stem}-{kind}.pt"
+    head, mark = config.upsampler, ""
+    if config.scale is not None:
+        before, made_with = at_scale(before, made_with, config.scale)
+        head, mark = head or plain_upsampler(before, made_with), f"x{config.scale}"
+    check({"upsampler": head}, None)
+    scale = int(made_with["scale"])
+    kind = call.choices.get("upsampler") or nearest_option(head, scale)[0]
+    name = "-".join(part for part in (source.stem, mark, f"{kind}.pt") if part)
     output = Path(config.output).expanduser() if config.output else path_beside(source, name)
     check_new_checkpoint(output)
 
-    keys = [override.lstrip("+").partition("=")[0] for override in call.overrides]
-    asked = {key.removeprefix("upsampler.") for key in keys if key.startswith("upsampler.")}
-    after, node = _converted(before, made_with, config.upsampler, asked)
-    for name, old, new in _paired(before, after):
-        print(f"{name}: {_layer(old)} -> {_layer(new)}")
-    print(f"as upsampler={name_of(node, int(made_with['scale']))}")
-    worst = _compare(before, after, int(made_with["scale"]), Colour(made_with["colour"]))
-    if not worst <= _EQUAL:
-        raise UserError(f"the networks differ by {worst:.2g}: nothing was written")
+    worst = None
+    if mark and head == made_with["model"]["upsampler"]:
+        after, node = before, head
+        for name, layer in upsamplers_of(before):
+            print(f"{name}: {_layer(layer)}, as it is")
+    else:
+        keys = [override.lstrip("+").partition("=")[0] for override in call.overrides]
+        asked = {key.removeprefix("upsampler.") for key in keys if key.startswith("upsampler.")}
+        after, node = _converted(before, made_with, head, asked)
+        for name, old, new in _paired(before, after):
+            print(f"{name}: {_layer(old)} -> {_layer(new)}")
+        print(f"as upsampler={name_of(node, scale)}")
+        worst = _compare(before, after, scale, Colour(made_with["colour"]))
+        if not worst <= _EQUAL:
+            raise UserError(f"the networks differ by {worst:.2g}: nothing was written")
 
     checkpoint = load(source)
-    name = _renamed(str(made_with.get("name") or "run"), kind)
+    name = _renamed(str(made_with.get("name") or "run"), f"{kind} {mark}".rstrip())
     changed = made_with | {
         "name": name,
         "model": made_with["model"] | {"upsampler": node},
