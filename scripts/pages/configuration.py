@@ -115,7 +115,7 @@ def in_words(kind: Any) -> str:
     if kind is NoneType:
         return "null"
     if not isinstance(kind, type) or get_args(kind):
-        return str(kind).replace("typing.", "")
+        return re.sub(r"typing\.|srlab\.config\.schema\.", "", str(kind))
     return " | ".join(m.value for m in kind) if issubclass(kind, Enum) else kind.__name__
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from srlab.config.check import check, check_upsampler_used
+from srlab.config.phases import phases_of
 from srlab.config.ranges import check_rates, check_training_numbers
 from srlab.config.schema import TrainConfig
 from srlab.data.given import misfit
@@ -73,16 +74,17 @@ def check_devices(config: TrainConfig, device: torch.device) -> None:
             raise ConfigError(f"trainer.devices={count}, but there are {here} {what} here")
     if count > 1 and config.device.startswith("cuda:"):
         raise ConfigError(f"{count} workers want device=cuda, not {config.device}")
-    if count > 1 and trainer.batch_size % count:
-        raise ConfigError(
-            f"trainer.batch_size={trainer.batch_size} cannot be shared by {count} workers: make it "
-            f"a multiple of {count}"
-        )
-    if count > 1 and trainer.accumulate > trainer.batch_size // count:
-        raise ConfigError(
-            f"trainer.accumulate={trainer.accumulate}, but each of {count} workers has "
-            f"{trainer.batch_size // count} patches of a batch"
-        )
+    for phase in phases_of(trainer) if count > 1 else ():
+        if phase.batch_size % count:
+            raise ConfigError(
+                f"{phase.key}.batch_size={phase.batch_size} cannot be shared by {count} workers: "
+                f"make it a multiple of {count}"
+            )
+        if trainer.accumulate > phase.batch_size // count:
+            raise ConfigError(
+                f"trainer.accumulate={trainer.accumulate}, but each of {count} workers has "
+                f"{phase.batch_size // count} patches of a batch"
+            )
 
 
 def check_learning(model: Any, devices: int) -> None:

@@ -26,6 +26,7 @@ from srlab.assembly.training_checks import (
     tell_misfit,
 )
 from srlab.config.build import build, without_warning
+from srlab.config.phases import Phase, phases_of
 from srlab.config.plain import plain_config
 from srlab.config.schema import TrainConfig
 from srlab.data.pack import Pack, open_pack
@@ -89,16 +90,15 @@ class TrainingRun:
         trainer, model = self.config.trainer, self.state.model
         if trainer.accumulate > 1:
             return 1
-        return parts_of(trainer.batch_size, self.device, model, self.objective, trainer.compile)
+        smallest = min(phase.batch_size for phase in phases_of(trainer))
+        return parts_of(smallest, self.device, model, self.objective, trainer.compile)
 
-    @property
-    def batches(self) -> PatchBatches:
-        """The training batches, by step."""
-        trainer = self.config.trainer
+    def batches(self, phase: Phase) -> PatchBatches:
+        """Return the training batches of a phase, by step."""
         return PatchBatches(
             self.pack,
-            trainer.batch_size,
-            trainer.patch_size,
+            phase.batch_size,
+            phase.patch_size,
             self.state.model.frame,
             self.config.seed,
             ranks.rank(),
@@ -201,7 +201,8 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     degradation = build_degradation(config.degradation)
     check_degradable(images, degradation, config.scale)
     seen = config.scale, config.colour
-    pack = open_pack(images, *seen, trainer.patch_size, degradation)
+    largest = max(phase.patch_size for phase in phases_of(trainer))
+    pack = open_pack(images, *seen, largest, degradation)
     if ranks.rank() == 0:
         ranks.wait_for_first()
     tell_left_out(images, pack)

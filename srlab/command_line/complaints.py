@@ -14,6 +14,7 @@ from hydra.errors import OverrideParseException
 from srlab.config.check import did_you_mean
 from srlab.config.plugins import option_files
 from srlab.config.register import SCHEMAS, uses_network
+from srlab.config.schema import PhaseConfig
 from srlab.weights import shipped
 
 _SHOWN = 200  # letters of a word
@@ -62,6 +63,8 @@ def unknown_key(verb: str, name: str) -> str:
     known = known_keys(verb)
     if name == "trainer.lr_factors":
         return f"{name} takes new keys with a plus: '+{name}={{body.0: 0.1}}'"
+    if name == "trainer.phases" and name in known:
+        return f"each of {name} has {', '.join(item.name for item in fields(PhaseConfig))} alone"
     if name in known:
         return f"{name} is a key of another {name.split('.')[0]} than the one that is chosen"
     within = sorted(key for key in known if key.rpartition(".")[2] == name)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from srlab.config.phases import phase_faults
 from srlab.config.schema import TrainConfig
 from srlab.errors import ConfigError, UserError
 
@@ -34,8 +35,7 @@ def check_ranges(config: TrainConfig) -> None:
     for key in ("clip", "patience", "workers", "threads"):
         if not 0 <= getattr(trainer, key) < math.inf:
             faults.append(f"trainer.{key} must not be negative")
-    if trainer.accumulate > trainer.batch_size:
-        faults.append(f"trainer.accumulate must be at most trainer.batch_size={trainer.batch_size}")
+    faults += phase_faults(trainer)
     if not 0 <= config.seed < 2**63:
         faults.append(SEED_RANGE)
     if not 0 <= trainer.ema < 1:

@@ -22,6 +22,21 @@ from srlab.words import (
 
 
 @dataclass
+class PhaseConfig:
+    """A phase of a training, from a step on; what it leaves open is as in the phase before.
+
+    Args:
+        step: The step from which on it counts.
+        batch_size: Patches in a batch.
+        patch_size: Side of a patch in LR pixels, without the frame that the network adds.
+    """
+
+    step: int = 0
+    batch_size: int | None = None
+    patch_size: int | None = None
+
+
+@dataclass
 class TrainerConfig:
     """How long, on how much, and what happens when; all counts are optimizer steps.
 
@@ -29,6 +44,8 @@ class TrainerConfig:
         steps: Steps in all.
         batch_size: Patches in a batch.
         patch_size: Side of a patch in LR pixels, without the frame that the network adds.
+        phases: Other batches from a step on, and what they have instead of ``batch_size``,
+            ``patch_size`` or both: ``'trainer.phases=[{step: 5000, patch_size: 32}]'``.
         accumulate: In how many turns a batch is computed: what lies in memory at a time is so much
             less, and the step is the same.
         lr_factors: Factors on the learning rate: ``'+trainer.lr_factors={body.2: 0.1}'``.
@@ -55,6 +72,7 @@ class TrainerConfig:
     steps: int = 10_000
     batch_size: int = 32
     patch_size: int = 16
+    phases: list[PhaseConfig] = field(default_factory=list)
     accumulate: int = 1
     lr_factors: dict[str, float] = field(default_factory=dict)
     even_steps: bool = True

@@ -150,7 +150,7 @@ def training_pairs(
 def _what_to_do(lost: int, count: int) -> str:
     return (
         f"so {lost} of the {count} pictures cannot be trained on: leave them out or, where they "
-        f"are too small, lower trainer.patch_size"
+        f"are too small, lower trainer.patch_size, in trainer.phases, too"
     )
 
 

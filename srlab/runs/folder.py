@@ -35,8 +35,8 @@ RESUMABLE = (
 _LONGER = "trainer.steps"  # it may grow
 
 _ABSENT: tuple[tuple[str, Any], ...] = (
-    ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("trainer.freeze", []),
-    ("trainer.accumulate", 1), ("model.block", "plain"), ("model.mean", 0.5),
+    ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("model.block", "plain"),
+    ("trainer.accumulate", 1), ("trainer.phases", []), ("trainer.freeze", []), ("model.mean", 0.5),
 )  # fmt: skip
 
 

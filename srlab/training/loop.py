@@ -93,7 +93,8 @@ def fit(
         state: Network, optimizer and position; changed in place.
         objective: ``(sr, hr) -> dict`` of loss terms, whose sum is minimised.
         batches: Pairs in ``[0, 1]`` on the device: LR ``(N, C, H+2h, W+2h)`` framed by h =
-            ``halo`` and HR ``(N, C, sH, sW)``; the first is that of step ``state.step``.
+            ``halo`` and HR ``(N, C, sH, sW)``, whose N, H and W may change; the first is that of
+            step ``state.step``.
         schedule: ``(step, steps) -> factor`` on the optimizer's learning rate.
         settings: What happens when.
         callbacks: What is called then.
@@ -112,11 +113,13 @@ def fit(
         return schedule(min(number, settings.steps - 1), settings.steps)
 
     step: Step | None = None
+    shape: torch.Size | None = None
     pending: list[Terms] = []
     state.model.train()
     with training_arithmetic(settings.precision):
         for lr, hr in batches:
-            if step is None:
+            if step is None or lr.shape != shape:
+                step, shape = None, lr.shape  # what was recorded of another is freed before
                 step = _make_step(advance, state, lr, hr, factor, settings, callbacks)
             pending.append(step(lr, hr, state.step))
             state.step += 1

@@ -54,8 +54,8 @@ def make_advance(
             sr = model(lr, halo=halo)
         return objective(sr.float(), hr)
 
-    forward = torch.compile(loss_terms) if compiled else loss_terms
-
+    # A function for each shape: how it was made may not depend on what shapes came before.
+    forward = torch.compile(loss_terms, dynamic=False) if compiled else loss_terms
     whole = partial(_in_turns, state, forward, turns)
     gradients = whole if parts == 1 else Parts(forward, state.model, parts)
 

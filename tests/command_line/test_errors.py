@@ -53,6 +53,10 @@ def refused(outcome, *words):
         (["train", "scale=0"], ["scale", "at least 1", "0"]),
         (["train", "upsampler.kernel_size=4"], ["kernel_size", "odd", "4"]),
         (["train", "+trainer.lr_factors.foo=1"], ["'foo'", "body.0.weight"]),
+        (
+            ["train", "trainer.phases=[{step: 9, patch: 3}]"],
+            ["each of trainer.phases has step, batch_size, patch_size alone"],
+        ),
         (["train", "trainer.freeze=[boddy]"], ["trainer.freeze", "'boddy'", "body.0.weight"]),
         (["train", "trainer.freeze=[body,upsampler]"], ["leaves no weights to train"]),
         (["train", "model=bicubic"], ["no weights to train"]),

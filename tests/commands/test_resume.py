@@ -157,6 +157,26 @@ def test_a_finished_run_goes_on_for_longer(workplace):
     assert "is finished: 200 steps" in finish(workplace, "resume=short")
 
 
+def test_phases_give_the_same_bits_however_often_a_run_is_resumed(workplace):
+    phases = (
+        "trainer.phases=[{step: 20, patch_size: 12},{step: 30, patch_size: 6, batch_size: 4}]",
+        "trainer.accumulate=2", "trainer.steps=40", "trainer.eval_every=16", "schedule=constant",
+    )  # fmt: skip
+    said = finish(workplace, *settings("phases"), *phases)
+    assert "from step 20 on batches of 2 patches of 12x12" in said
+    assert "from step 30 on batches of 4 patches of 6x6" in said
+    process = forked(workplace, "train", *settings("cut"), *phases, "trainer.steps=32")
+    wait_for_step(10, workplace / "cut/last.pt", process)
+    process.kill()
+    process.communicate()
+    finish(workplace, "resume=cut", "trainer.workers=1")
+    said = finish(workplace, "resume=cut", "trainer.steps=40")
+    assert "from step 32 on batches of 4 patches of 6x6" in said
+    whole, cut = (final(workplace / name) for name in ("phases", "cut"))
+    assert same(whole["weights"], cut["weights"])
+    assert same(whole["training"], cut["training"])
+
+
 def test_a_run_killed_while_it_wrote_its_results_writes_them_when_resumed(workplace):
     run = shutil.copytree(workplace / "whole", workplace / "without_results")
     (run / "results.json").unlink()  # the last to be written

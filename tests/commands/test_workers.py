@@ -225,6 +225,14 @@ def test_what_cannot_be_shared_is_refused_before_any_worker_starts(workplace, mo
             ["trainer.devices=2", "trainer.batch_size=4", "trainer.accumulate=3"],
             "accumulate=3, but each of 2 workers has 2 patches of a batch",
         ),
+        (
+            [
+                "trainer.devices=2",
+                "trainer.batch_size=4",
+                "trainer.phases=[{step: 2, batch_size: 1}]",
+            ],
+            "trainer.phases[0].batch_size=1 cannot be shared by 2",
+        ),
         (["trainer.devices=0"], "trainer.devices must be at least 1"),
         (["trainer.devices=1000", "trainer.batch_size=1000"], "devices=1000, but there are"),
         (["trainer.devices=2", "name=../outside", "run_dir=null"], "name must not hold folders"),

@@ -3,7 +3,7 @@
 import pytest
 
 from srlab.config.ranges import check_ranges, check_scale
-from srlab.config.schema import TrainConfig, TrainerConfig
+from srlab.config.schema import PhaseConfig, TrainConfig, TrainerConfig
 from srlab.errors import UserError
 
 
@@ -18,6 +18,26 @@ def test_all_numbers_out_of_range_are_told_at_once():
         assert f"trainer.{key} must" in str(caught.value)
     for key in ("patch_size", "log_every", "patience"):
         assert key not in str(caught.value)
+
+
+def test_phases_that_make_no_sense_are_told_each_by_its_key():
+    for phases, said in (
+        ([{"patch_size": 32}], "trainer.phases[0].step must be at least 1"),
+        ([{"step": 50}], "trainer.phases[0] changes nothing"),
+        ([{"step": 100, "patch_size": 32}], "phases[0].step=100 must be under trainer.steps=100"),
+        ([{"step": 9, "patch_size": 0}], "trainer.phases[0].patch_size must be at least 1"),
+        (
+            [{"step": 9, "patch_size": 20}, {"step": 9, "patch_size": 32}],
+            "trainer.phases[1].step=9 must be above 9",
+        ),
+        ([{"step": 9, "batch_size": 3}], "accumulate must be at most trainer.phases[0].batch_size"),
+    ):
+        given = [PhaseConfig(**phase) for phase in phases]
+        trainer = TrainerConfig(steps=100, batch_size=8, accumulate=4, phases=given)
+        with pytest.raises(UserError) as caught:
+            check_ranges(TrainConfig(trainer=trainer))
+        assert said in str(caught.value)
+        assert ";" not in str(caught.value)
 
 
 def test_the_numbers_that_are_given_by_default_are_in_range():

@@ -11,6 +11,7 @@ from torch import nn
 
 from srlab.imaging.resample import crop
 from srlab.models.base import Model
+from srlab.training import loop
 from srlab.training.average import average_of
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 from srlab.training.parameters import parameter_groups
@@ -135,6 +136,25 @@ def test_each_batch_gives_one_step_of_gradient_descent_on_pixels_of_0_to_1():
         assert state.step == steps
         assert state.model.weight.item() == pytest.approx(by_hand(steps)[-1], abs=1e-6)
         assert state.network is state.model
+
+
+def test_a_step_is_made_anew_where_the_shape_of_the_batches_changes(monkeypatch):
+    made = []
+
+    def make(advance, state, lr, *others):
+        made.append((state.step, len(lr)))
+        return make_step(advance, state, lr, *others)
+
+    make_step = loop._make_step
+    monkeypatch.setattr(loop, "_make_step", make)
+    state, events = new_state(Times()), Events(None)
+    events.state = state
+    sizes = [2, 2, 4, 4, 4, 2]
+    pairs = [(lr[:1].repeat(n, 1, 1, 1), hr[:1].repeat(n, 1, 1, 1))
+             for n, (lr, hr) in zip(sizes, batches(0, 6), strict=True)]  # fmt: skip
+    fit(state, Squares(), pairs, constant, replace(SETTINGS, steps=6), events.callbacks, CPU, 0)
+    assert made == [(0, 2), (2, 4), (5, 2)]
+    assert state.model.weight.item() == pytest.approx(by_hand(6)[-1], abs=1e-6)
 
 
 def test_the_schedule_multiplies_the_rate_of_every_group():

@@ -137,6 +137,20 @@ def test_a_recorded_step_computes_what_an_eager_one_does(graph):
     for_all(cases, check)
 
 
+def test_a_step_can_be_recorded_anew_for_batches_of_another_shape(graph):
+    eager, recorded = (new() for _ in range(2))
+    small = batches(eager, 4)
+    large = [(torch.cat([lr, lr]), torch.cat([hr, hr])) for lr, hr in batches(eager, 4)]
+    for first, some in ((0, small), (4, large)):
+        step = eager_step(advance_of(eager), eager, factor)
+        replay = recorded_step(advance_of(recorded), recorded, *some[0], factor)
+        for number, (lr, hr) in enumerate(some, first):
+            wanted, got = (s(lr, hr, number)["pixel"].item() for s in (step, replay))
+            assert got == pytest.approx(wanted, rel=1e-4)
+    assert (weights(eager) - weights(recorded)).abs().max() < 1e-5
+    assert (averages(eager) - averages(recorded)).abs().max() < 1e-5
+
+
 def test_fp16_that_overflows_skips_a_recorded_step_as_an_eager_one(graph):
     def check(optimizer):
         states = [new("espcn", optimizer, "fp16") for _ in range(2)]

@@ -1,11 +1,15 @@
 """The part of a run in which it trains."""
 
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
+from torch import Tensor
+
 from srlab.assembly.training_run import TrainingRun
 from srlab.commands.train.monitor import Monitor, Onlooker
+from srlab.config.phases import phases_of
 from srlab.data.feed import feed
 from srlab.errors import Interrupted, OutOfMemory, UserError
 from srlab.evaluation.tables import Result
@@ -26,8 +30,8 @@ def train_on(training: TrainingRun, folder: Path, pause: int | None) -> list[Res
         trainer.patience, trainer.precision, trainer.compile, trainer.graph, training.parts,
         trainer.accumulate,
     )  # fmt: skip
-    batches = feed(training.batches, state.step, trainer.steps, training.device, trainer.workers)
     monitor = Monitor(training, folder) if ranks.rank() == 0 else Onlooker(training)
+    batches = _fed(training, monitor.note)
     try:
         with Stopper() as stopper, enough_memory(_KEYS):
             leaving = ranks.Leaving(stopper)
@@ -85,6 +89,21 @@ def train_on(training: TrainingRun, folder: Path, pause: int | None) -> list[Res
     if ending == "patience":
         print(f"stopped early: no better score in {trainer.patience} evaluations")
     return monitor.results
+
+
+def _fed(
+    training: TrainingRun, note: Callable[[str], None]
+) -> Generator[tuple[Tensor, Tensor], None, None]:
+    """Yield the batches of a run from where it is, phase by phase, and say when one begins."""
+    first, workers = training.state.step, training.config.trainer.workers
+    phases = phases_of(training.config.trainer)
+    for phase in phases:
+        begin = max(first, phase.first)
+        if begin < phase.last:
+            if len(phases) > 1:
+                note(f"from step {begin:,} on {phase.told}")
+            batches = training.batches(phase)
+            yield from feed(batches, begin, phase.last, training.device, workers)
 
 
 def _save(training: TrainingRun, path: Path, resumable: bool, stopper: Stopper) -> None:
