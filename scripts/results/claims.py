@@ -6,9 +6,9 @@ FOLDER is that of scripts/results/findings; sweeps that are not there are left o
 comparison or two of one sweep, over the seeds that both choices have, by their variances alone, as
 few pairs of a sweep are looked at; the interval is at 95 % by itself, for new seeds and new images.
 p is by Holm over all claims, measured or not, so that the chance of any wrong "better" on the page
-is at most 5 %; so is that of any wrong "equal": within 0.05 dB, or within 0.1 grey levels of ripple,
-a third of what rounding to 8 bits does to a picture (1 / sqrt(12) of a level, rms). What is undecided
-comes with what would decide it.
+is at most 5 %; so is that of any wrong "equal": within 0.05 dB, or within 0.1 grey levels of
+ripple, a third of what rounding to 8 bits does to a picture (1 / sqrt(12) of a level, rms). What is
+undecided comes with what would decide it.
 """
 
 import sys
