@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS, luma
 from srlab.imaging.resample import REACH, enlarge, phase_taps
-from srlab.models.base import MID_GREY, Model
+from srlab.models.base import Model
 from srlab.models.compact import Compact
 from srlab.upsamplers.linear import NotLinear, subpixel_form
 from srlab.words import Colour
@@ -50,13 +50,13 @@ def srvgg_weights(model: Model, colour: Colour) -> dict[str, Tensor]:
             f"{type(model.upsampler).__name__} sees {head.size}x{head.size}"
         )
     sees, mixes, dark = _colours(colour)
-    weights = _body(model, sees, dark - MID_GREY)
+    weights = _body(model, sees, dark - model.mean)
 
     # Of the three colours, what is made of the features and of what was carried through: a
-    # sub-pixel convolution each. The network's mid-grey and the black of luma go into the bias.
+    # sub-pixel convolution each. The network's mean and the black of luma go into the bias.
     channels, phases = CHANNELS[colour], model.scale**2
     own = torch.einsum("rc,cpfhw->rpfhw", mixes, head.padded(3).unflatten(0, (channels, phases)))
-    grey = 0.0 if model.residual == "nearest" else MID_GREY - dark
+    grey = 0.0 if model.residual == "nearest" else model.mean - dark
     bias = mixes @ (head.bias.unflatten(0, (channels, phases)) + grey)
     through = _each(_SAME - mixes @ sees, _taps(model.scale, "bilinear"))
     through -= _each(_SAME, _taps(model.scale, "nearest"))

@@ -10,13 +10,14 @@ from srlab.models.base import UpsamplerFactory
 from srlab.models.identity import Start, check_start, prelu_stack
 from srlab.models.residual import Residual
 from srlab.models.shallow import Shallow
+from srlab.models.upsampling import Border
 from srlab.upsamplers.rep_conv import BlockKind, make_blocks
 
 
 class Compact(Shallow):
     """``depth`` + 1 convolutions 3x3 to ``features`` channels, each with PReLU, and the upsampler.
 
-    Only the border is not that of Real-ESRGAN's: here no layer pads, the picture is mirrored once.
+    Real-ESRGAN's has ``border=zeros`` and ``residual=nearest``.
 
     Args:
         upsampler: Factory ``(in_channels, out_channels, scale) -> nn.Module``.
@@ -29,6 +30,8 @@ class Compact(Shallow):
             the body (``models.identity``), where its PReLUs begin as straight lines.
         block: ``plain``, or ``rep``: the 3x3 convolutions of the body are trained as branches and
             used as one (``upsamplers.rep_conv``).
+        border: What is around the picture: ``mirror`` mirrors it once; with ``zeros`` each
+            convolution pads with zeros, which are black, as networks of others do.
 
     Example:
         >>> model = srlab.Compact(srlab.PixelShuffle, scale=4, channels=3)
@@ -46,6 +49,7 @@ class Compact(Shallow):
         residual: Residual = "none",
         init: Start = "default",
         block: BlockKind = "plain",
+        border: Border = "mirror",
     ):
         if features < channels:
             raise ValueError(
@@ -61,4 +65,4 @@ class Compact(Shallow):
         body = prelu_stack(convolutions, channels, init)
         make_blocks(body, block)
         head = upsampler(features, channels, scale)
-        super().__init__(body, 1 + depth, head, scale, channels, residual)
+        super().__init__(body, 1 + depth, head, scale, channels, residual, border=border)

@@ -10,6 +10,7 @@ from srlab.models.base import MID_GREY, UpsamplerFactory
 from srlab.models.identity import Start, check_features, check_start, start_as_identity
 from srlab.models.residual import Residual
 from srlab.models.shallow import Shallow
+from srlab.models.upsampling import Border
 from srlab.upsamplers.rep_conv import BlockKind, make_blocks
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
@@ -32,6 +33,8 @@ class ESPCN(Shallow):
         features: Channels of the two convolutions.
         block: ``plain``, or ``rep``: the 3x3 convolutions of the body are trained as branches and
             used as one (``upsamplers.rep_conv``).
+        border: What is around the picture: ``mirror`` mirrors it once; with ``zeros`` each
+            convolution pads with zeros, which are black, as networks of others do.
 
     Example:
         >>> model = srlab.ESPCN(srlab.PixelShuffle, scale=3)
@@ -49,6 +52,7 @@ class ESPCN(Shallow):
         init: Start = "default",
         features: Sequence[int] = (64, 32),
         block: BlockKind = "plain",
+        border: Border = "mirror",
     ):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be tanh or relu, got {activation!r}")
@@ -66,4 +70,4 @@ class ESPCN(Shallow):
         mean = MID_GREY if activation == "tanh" else 0.0
         head = upsampler(narrow, channels, scale)
         # Large gains of the first filters would magnify what is rounded of the picture.
-        super().__init__(body, 3, head, scale, channels, residual, mean, exact=2)
+        super().__init__(body, 3, head, scale, channels, residual, mean, 2, border)

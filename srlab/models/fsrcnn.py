@@ -6,14 +6,14 @@ from srlab.models.base import UpsamplerFactory
 from srlab.models.identity import Start, check_start, prelu_stack
 from srlab.models.residual import Residual
 from srlab.models.shallow import Shallow
+from srlab.models.upsampling import Border
 
 
 class FSRCNN(Shallow):
     """5x5 to d features, 1x1 to s, m times 3x3, 1x1 back to d, each with PReLU; the upsampler last.
 
     The paper's FSRCNN(56, 12, 4) has 12,464 weights, FSRCNN-s (32, 5, 1) has 3,937, biases and
-    slopes not counted, with its 9x9 transposed convolution as the upsampler. Only the border is not
-    the paper's: here no layer pads, the picture is mirrored once.
+    slopes not counted, with its 9x9 transposed convolution as the upsampler, and ``border=zeros``.
 
     Args:
         upsampler: Factory ``(in_channels, out_channels, scale) -> nn.Module``.
@@ -25,6 +25,8 @@ class FSRCNN(Shallow):
         residual: What is interpolated from the input and added to the output; the paper has none.
         init: ``default`` is torch's; ``identity`` lets one feature channel carry the input through
             the body (``models.identity``), where its PReLUs begin as straight lines.
+        border: What is around the picture: ``mirror`` mirrors it once; with ``zeros`` each
+            convolution pads with zeros, which are black, as networks of others do.
 
     Example:
         >>> model = srlab.FSRCNN(srlab.Deconv, scale=2)
@@ -42,6 +44,7 @@ class FSRCNN(Shallow):
         depth: int = 4,
         residual: Residual = "none",
         init: Start = "default",
+        border: Border = "mirror",
     ):
         if min(features, shrunk) < channels:
             raise ValueError(
@@ -59,4 +62,4 @@ class FSRCNN(Shallow):
         ]
         body = prelu_stack(convolutions, channels, init)
         head = upsampler(features, channels, scale)
-        super().__init__(body, 2 + depth, head, scale, channels, residual)
+        super().__init__(body, 2 + depth, head, scale, channels, residual, border=border)

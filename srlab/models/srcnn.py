@@ -16,7 +16,7 @@ from srlab.models.identity import (
     start_as_identity,
 )
 from srlab.models.residual import Residual, add_residual, residual_reach
-from srlab.models.upsampling import is_whole, picture_reach, upsample
+from srlab.models.upsampling import Border, is_whole, picture_reach, set_border, upsample
 
 
 class SRCNN(Model):
@@ -32,6 +32,8 @@ class SRCNN(Model):
         init: ``default`` is torch's; ``identity`` starts with the interpolated input as output
             (``models.identity``).
         features: Channels of the first two layers; the paper has 64 and 32.
+        border: What is around the picture: ``mirror`` mirrors it once; with ``zeros`` each
+            convolution pads with zeros, which are black, as networks of others do.
 
     Example:
         >>> model = srlab.SRCNN(srlab.Interpolate, scale=3)
@@ -48,6 +50,7 @@ class SRCNN(Model):
         residual: Residual = "none",
         init: Start = "default",
         features: Sequence[int] = (64, 32),
+        border: Border = "mirror",
     ):
         super().__init__()
         if kernels not in ("9-1-5", "9-3-5", "9-5-5"):
@@ -65,16 +68,19 @@ class SRCNN(Model):
         self.body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
         self.upsampler = upsampler(channels, channels, scale)
         context = extract // 2 + combine // 2 + reconstruct // 2
-        frame = -(-context // scale)
-        self._surplus = scale * frame - context
-        self._spare = frame
+        spare, residual_frame = -(-context // scale), residual_reach(residual)
+        self.halo = max(picture_reach(self.upsampler, spare), residual_frame)
+        self.mean = MID_GREY
+        if set_border(self.body, border):
+            self.mean, spare, context = 0.0, 0, 0
+        self.frame = max(picture_reach(self.upsampler, spare), residual_frame)
+        self._surplus = scale * spare - context
+        self._spare = spare
         self.whole = is_whole(self.upsampler)
-        self.halo = max(picture_reach(self.upsampler, frame), residual_reach(residual))
-        self.frame = self.halo
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""
-        picture = Framed(lr - MID_GREY, halo).to(self.halo)
+        picture = Framed(lr - self.mean, halo).to(self.frame)
 
         def enlarged(lr: Tensor) -> Tensor:
             framed = Framed(lr, picture.frame)
@@ -87,7 +93,7 @@ class SRCNN(Model):
         features = in_single(enlarged, picture.pixels)
         for layer in list(self.body)[:-1]:
             features = layer(features)
-        return in_single(with_residual, features) + MID_GREY
+        return in_single(with_residual, features) + self.mean
 
     @property
     def exact_layers(self) -> nn.Module:

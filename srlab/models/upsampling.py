@@ -1,9 +1,28 @@
-"""How a network calls its upsampler, whichever it is."""
+"""How a network calls its upsampler, whichever it is, and what is around the picture."""
+
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import REACH, Framed, interpolate, mirror_pad
+
+Border = Literal["mirror", "zeros"]
+
+
+def set_border(body: nn.Module, border: Border) -> bool:
+    """Let each convolution of a body pad with zeros if that is its border; return whether it is.
+
+    Raises:
+        ValueError: The border is unknown.
+    """
+    if border not in ("mirror", "zeros"):
+        raise ValueError(f"border must be mirror or zeros, got {border!r}")
+    for layer in body.modules() if border == "zeros" else ():
+        if isinstance(layer, nn.Conv2d):
+            rows, columns = layer.kernel_size
+            layer.padding = (rows // 2, columns // 2)
+    return border == "zeros"
 
 
 def halo_of(upsampler: nn.Module) -> int:
@@ -73,7 +92,7 @@ def upsample_zero_padded(
 ) -> Tensor:
     """Enlarge features that have no frame, ``(N, i, H, W)``; it is made of zeros; see ``upsample``.
 
-    The border of deep networks, whose convolutions pad with zeros too.
+    The border of networks whose convolutions pad with zeros too.
     """
     frame = halo_of(upsampler)
     padded = Framed(F.pad(features, [frame] * 4), frame)

@@ -37,6 +37,7 @@ _LONGER = "trainer.steps"  # it may grow
 _ABSENT: tuple[tuple[str, Any], ...] = (
     ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("model.block", "plain"),
     ("trainer.accumulate", 1), ("trainer.phases", []), ("trainer.freeze", []), ("model.mean", 0.5),
+    ("model.border", "mirror"),
 )  # fmt: skip
 
 
@@ -230,10 +231,7 @@ def stored_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder} is not a run: it has no config.yaml") from None
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise UserError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
-    except (
-        AssertionError,
-        RecursionError,
-    ):  # a value alone, for OmegaConf; one in another, endless
+    except (AssertionError, RecursionError):  # a value alone; one in another, endless
         content = None
     if not isinstance(content, dict) or "model" not in content:
         raise UserError(f"{path} is damaged: it is not the config of a run")

@@ -228,6 +228,14 @@ def test_a_compact_network_is_an_srvggnet(residual, channels, upsampler, scale):
         assert largest(apart) > 1e-3  # they pad with zeros, we mirror
 
 
+def test_a_compact_network_of_colours_among_zeros_is_an_srvggnet_up_to_the_border():
+    for residual in ("none", "nearest"):
+        model = Compact(Deconv, 3, 3, features=6, depth=2, residual=residual, border="zeros").eval()
+        theirs, rgb = run_srvgg(srvgg_weights(model, "rgb"), 3), noise(3, 7, 9)
+        with torch.inference_mode():
+            assert largest(theirs(rgb) - model(rgb)) < 1e-6
+
+
 @pytest.mark.parametrize("upsampler", ["rep", "pixel_shuffle", "carafe"])
 def test_what_was_trained_as_branches_is_written_as_one_convolution(upsampler, srlab):
     checkpoint = untrained("compact", upsampler, features=8, depth=1, block="rep")

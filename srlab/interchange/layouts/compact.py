@@ -3,7 +3,7 @@
 import math
 
 from srlab.interchange.layouts.parts import (
-    MIRRORED,
+    OF_OTHERS,
     Foreign,
     Weights,
     convolution_names,
@@ -36,18 +36,15 @@ def srvgg(theirs: Weights, grey: float) -> Foreign | None:
             name = f"body.{number + 1}"
             wanted |= convolution_names(name, name, features, features, 3)
     wanted |= convolution_names(last, "upsampler.conv", outs, features, 3)
-    weights = take_weights(theirs, wanted)
-    # What is added is enlarged of the picture less the grey: the output takes none of it.
-    weights["body.0.bias"] += grey * weights["body.0.weight"].sum((1, 2, 3))
     depth = count // 2 - 1
     return Foreign(
         title=f"SRVGGNetCompact of {depth} layers of {features} features",
         model="compact",
-        options={"features": features, "depth": depth, "residual": "nearest", "init": "default"},
+        options=OF_OTHERS | {"features": features, "depth": depth, "residual": "nearest"},
         upsampler="pixel_shuffle",
         upsampler_options={"kernel_size": 3},
         scale=scale,
         channels=channels,
-        border=MIRRORED,
-        weights=weights,
+        border="",
+        weights=take_weights(theirs, wanted),
     )

@@ -3,10 +3,9 @@
 import math
 
 from srlab.interchange.layouts.parts import (
-    MIRRORED,
+    OF_OTHERS,
     Foreign,
     Weights,
-    absorb_shift,
     convolution_names,
     kernel_shape,
     take_weights,
@@ -32,11 +31,11 @@ def espcn(theirs: Weights, grey: float) -> Foreign | None:
     return Foreign(
         title="ESPCN",
         model="espcn",
-        options={"activation": "tanh", "features": [wide, narrow], "init": "default"},
+        options=OF_OTHERS | {"activation": "tanh", "features": [wide, narrow]},
         upsampler="pixel_shuffle",
         upsampler_options={"kernel_size": 3, "init": "default"},
         scale=scale,
         channels=channels,
-        border=MIRRORED,
-        weights=absorb_shift(weights, "body.0", "upsampler.conv", grey),
+        border="",
+        weights=weights,
     )

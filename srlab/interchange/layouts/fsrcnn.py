@@ -1,10 +1,9 @@
 """FSRCNN's weights as others keep them."""
 
 from srlab.interchange.layouts.parts import (
-    MIRRORED,
+    OF_OTHERS,
     Foreign,
     Weights,
-    absorb_shift,
     convolution_names,
     count_keys,
     kernel_shape,
@@ -37,11 +36,11 @@ def fsrcnn(theirs: Weights, grey: float) -> Foreign | None:
     return Foreign(
         title=f"FSRCNN({d}, {s}, {depth})",
         model="fsrcnn",
-        options={"features": d, "shrunk": s, "depth": depth, "init": "default"},
+        options=OF_OTHERS | {"features": d, "shrunk": s, "depth": depth},
         upsampler="deconv_9x9",
         upsampler_options={"padding": 4, "init": "default"},
         scale=None,
         channels=channels,
-        border=MIRRORED,
-        weights=absorb_shift(take_weights(theirs, wanted), "body.0", "upsampler.deconv", grey),
+        border="",
+        weights=take_weights(theirs, wanted),
     )

@@ -1,4 +1,4 @@
-"""What the layouts of others share: keys, shapes, and the shift that biases absorb."""
+"""What the layouts of others share: keys and shapes."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from torch import Tensor
 Weights = dict[str, Tensor]
 Wanted = dict[str, tuple[str, tuple[int, ...]]]  # by their key: our key and the shape
 
-MIRRORED = "they pad every layer with zeros, and here the picture is mirrored once"
+# Options of our shallow networks as those of others have them: zeros around every layer.
+OF_OTHERS: dict[str, Any] = {"border": "zeros", "init": "default"}
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,3 @@ def take_weights(theirs: Weights, wanted: Wanted) -> Weights:
 
 def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "of a single number"
-
-
-def absorb_shift(weights: Weights, first: str, last: str, grey: float) -> Weights:
-    """Return the weights of a network that sees pixels less a grey and is added to that grey."""
-    seen = weights[f"{first}.bias"] + grey * weights[f"{first}.weight"].sum((1, 2, 3))
-    return weights | {f"{first}.bias": seen, f"{last}.bias": weights[f"{last}.bias"] - grey}

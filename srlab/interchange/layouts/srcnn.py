@@ -4,10 +4,9 @@ import math
 from dataclasses import replace
 
 from srlab.interchange.layouts.parts import (
-    MIRRORED,
+    OF_OTHERS,
     Foreign,
     Weights,
-    absorb_shift,
     check_keys,
     convolution_names,
     kernel_shape,
@@ -33,17 +32,16 @@ def srcnn(theirs: Weights, grey: float) -> Foreign | None:
         | convolution_names("conv2", "body.2", narrow, wide, combine)
         | convolution_names("conv3", "body.4", channels, narrow, reconstruct),
     )
-    options = {"kernels": kernels, "features": [wide, narrow], "init": "default"}
     return Foreign(
         title=f"SRCNN {kernels}",
         model="srcnn",
-        options=options,
+        options=OF_OTHERS | {"kernels": kernels, "features": [wide, narrow]},
         upsampler="bicubic",
         upsampler_options={},
         scale=None,
         channels=channels,
-        border=MIRRORED,
-        weights=absorb_shift(weights, "body.0", "body.4", grey),
+        border="",
+        weights=weights,
     )
 
 
@@ -73,5 +71,11 @@ def srcnn_matlab(theirs: Weights, grey: float) -> Foreign | None:
         port[f"conv{number}.weight"] = columns.unflatten(-1, (size, size)).mT
         port[f"conv{number}.bias"] = theirs[f"biases_conv{number}"].flatten()
     found = srcnn(port, grey)
+    if found is None:
+        return None
+    # Edges that are repeated are the same of a picture less a grey: it goes into the biases.
+    weights = found.weights
+    weights["body.0.bias"] += grey * weights["body.0.weight"].sum((1, 2, 3))
+    weights["body.4.bias"] -= grey
     border = "they repeat the edge in every layer, and here the picture is mirrored once"
-    return found and replace(found, border=border)
+    return replace(found, options=found.options | {"border": "mirror"}, border=border)
