@@ -8,6 +8,7 @@ import pickle
 import re
 import shutil
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -344,6 +345,89 @@ def test_compact_of_real_esrgan(scale, channels, taken):
     assert f"SRVGGNetCompact of 3 layers of 8 features x{scale}" in said
     assert parameters(said) == count(theirs)
     compare(theirs, "foreign-srlab.pt", scale, channels, whole=True)
+
+
+SOBEL = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])
+LAPLACE = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+
+
+def among_biases(x, kernel, bias):
+    """A 1x1 convolution, around which its bias lies as its output would around black."""
+    return F.conv2d(F.pad(x, [1] * 4), kernel, bias)
+
+
+class TheirPair(nn.Module):
+    def __init__(self, ins, outs):
+        super().__init__()
+        first, second = nn.Conv2d(ins, 2 * outs, 1), nn.Conv2d(2 * outs, outs, 3)
+        self.k0, self.b0, self.k1, self.b1 = first.weight, first.bias, second.weight, second.bias
+
+    def forward(self, x):
+        return F.conv2d(among_biases(x, self.k0, self.b0), self.k1, self.b1)
+
+
+class TheirEdge(nn.Module):
+    def __init__(self, ins, outs, mask):
+        super().__init__()
+        first = nn.Conv2d(ins, outs, 1)
+        self.k0, self.b0 = first.weight, first.bias
+        self.scale = nn.Parameter(torch.randn(outs, 1, 1, 1))
+        self.bias = nn.Parameter(torch.randn(outs))
+        self.mask = nn.Parameter(mask.repeat(outs, 1, 1, 1), requires_grad=False)
+
+    def forward(self, x):
+        x, kernel = among_biases(x, self.k0, self.b0), self.scale * self.mask
+        return F.conv2d(x, kernel, self.bias, groups=len(self.bias))
+
+
+class TheirECB(nn.Module):
+    def __init__(self, ins, outs, active, branches):
+        super().__init__()
+        self.conv3x3 = conv(ins, outs, 3)
+        if branches:
+            self.conv1x1_3x3 = TheirPair(ins, outs)
+            self.conv1x1_sbx = TheirEdge(ins, outs, SOBEL)
+            self.conv1x1_sby = TheirEdge(ins, outs, SOBEL.T)
+            self.conv1x1_lpl = TheirEdge(ins, outs, LAPLACE)
+        if active:
+            self.act = nn.PReLU(outs)
+            nn.init.uniform_(self.act.weight, -0.5, 0.5)
+
+    def forward(self, x):
+        act = getattr(self, "act", nn.Identity())
+        return act(sum(m(x) for name, m in self.named_children() if name != "act"))
+
+
+class TheirECBSR(nn.Module):
+    def __init__(self, scale, channels=1, features=8, blocks=2, branches=True, act=True):
+        super().__init__()
+        sizes = [channels, *[features] * (blocks + 1), channels * scale**2]
+        layers = [
+            TheirECB(*pair, act and n <= blocks, branches) for n, pair in enumerate(pairwise(sizes))
+        ]
+        self.backbone, self.scale = nn.Sequential(*layers), scale
+
+    def forward(self, lr):
+        x = lr * 255
+        return F.pixel_shuffle(self.backbone(x) + x, self.scale) / 255
+
+
+@pytest.mark.parametrize(("scale", "branches"), [(2, True), (4, True), (3, False)])
+def test_ecbsr_of_its_authors_as_branches_and_collapsed(scale, branches, taken):
+    theirs = TheirECBSR(scale, branches=branches)
+    said = bring(taken, theirs)
+    assert "recognised: ECBSR of its authors" in said
+    assert f"ECBSR of 2 blocks of 8 features x{scale}, Y" in said
+    compare(theirs, "foreign-srlab.pt", scale, whole=True)
+
+
+def test_an_ecbsr_whose_function_does_not_show_is_refused(taken):
+    for theirs, sentence in (
+        (TheirECBSR(2, channels=3), "it adds 3 channels to the phases of one"),
+        (TheirECBSR(2, act=False), "its activations are no PReLUs, and which they are does not"),
+    ):
+        torch.save(theirs.state_dict(), "they.pth")
+        assert sentence in refused(taken, "from=they.pth")
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from srlab.interchange.layouts.compact import srvgg
+from srlab.interchange.layouts.ecbsr import ecbsr
 from srlab.interchange.layouts.edsr import edsr, edsr_basicsr
 from srlab.interchange.layouts.espcn import espcn
 from srlab.interchange.layouts.fsrcnn import fsrcnn
@@ -42,6 +43,7 @@ LAYOUTS: dict[str, Callable[[Weights, float], Foreign | None]] = {
     "VDSR of PyTorch ports": vdsr,
     "VDSR of MatConvNet (.mat)": vdsr_matlab,
     "SRVGGNetCompact of Real-ESRGAN": srvgg,
+    "ECBSR of its authors": ecbsr,
     "EDSR of its authors": edsr,
     "EDSR of BasicSR": edsr_basicsr,
 }
