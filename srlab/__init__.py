@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from srlab.models.edsr import EDSR as EDSR
     from srlab.models.espcn import ESPCN as ESPCN
     from srlab.models.fsrcnn import FSRCNN as FSRCNN
+    from srlab.models.span import SPAN as SPAN
     from srlab.models.srcnn import SRCNN as SRCNN
     from srlab.models.unet import UNet as UNet
     from srlab.models.vdsr import VDSR as VDSR
@@ -58,6 +59,7 @@ _NAMES = {
     "FSRCNN": "srlab.models.fsrcnn",
     "VDSR": "srlab.models.vdsr",
     "EDSR": "srlab.models.edsr",
+    "SPAN": "srlab.models.span",
     "UNet": "srlab.models.unet",
     # Upsamplers, and what they compute
     "PixelShuffle": "srlab.upsamplers.pixel_shuffle",

@@ -24,8 +24,8 @@ degradations.order.Shuffled degradations.order.Sometimes degradations.shrink.Res
 degradations.shrink.Shrink
 losses.charbonnier.Charbonnier losses.objective.Objective
 models.compact.Compact models.csc.CSC models.csc_sr.CSCSR models.edsr.EDSR models.espcn.ESPCN
-models.fsrcnn.FSRCNN models.plain.Plain models.scn.SCN models.srcnn.SRCNN models.unet.UNet
-models.vdsr.VDSR
+models.fsrcnn.FSRCNN models.plain.Plain models.scn.SCN models.span.SPAN models.srcnn.SRCNN
+models.unet.UNet models.vdsr.VDSR
 training.schedule.constant training.schedule.cosine training.schedule.step_decay
 upsamplers.boxed.Boxed upsamplers.carafe.CARAFE upsamplers.deconv.Deconv
 upsamplers.dysample.DySample upsamplers.interpolation.Interpolate upsamplers.liif.LIIF

@@ -1,7 +1,9 @@
 """What every network is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 # Networks compute on pixels less this and add it again. Where no layer pads with zeros, the biases
@@ -46,6 +48,24 @@ class Model(nn.Module):
             self.load_state_dict(weights)
         except RuntimeError as error:
             raise ValueError(misfit(error)) from None
+
+
+def set_mean(model: Any, mean: float | Sequence[float]) -> None:
+    """Let a network have what it subtracts from the picture as ``model.mean``.
+
+    Args:
+        model: The network, whose ``channels`` are set.
+        mean: A number, or one for each channel.
+
+    Raises:
+        ValueError: It has another number of channels.
+    """
+    if isinstance(mean, int | float):
+        model.mean = mean
+    elif len(mean) == model.channels:
+        model.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+    else:
+        raise ValueError(f"mean must be a number or {model.channels}, got {list(mean)}")
 
 
 def misfit(error: RuntimeError) -> str:

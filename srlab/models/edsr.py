@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.imaging.resample import Framed
 from srlab.machine.precision import in_single
-from srlab.models.base import MID_GREY, Model, UpsamplerFactory
+from srlab.models.base import MID_GREY, Model, UpsamplerFactory, set_mean
 from srlab.models.residual import Residual, add_residual, residual_reach
 from srlab.models.upsampling import guide_reach, halo_of, is_whole, upsample_zero_padded
 from srlab.upsamplers.rep_conv import BlockKind, make_blocks
@@ -61,12 +60,7 @@ class EDSR(Model):
         self.channels = channels
         self.residual: Residual = residual
         self.mean: float | Tensor
-        if isinstance(mean, int | float):
-            self.mean = mean
-        elif len(mean) == channels:
-            self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        else:
-            raise ValueError(f"mean must be a number or {channels}, got {list(mean)}")
+        set_mean(self, mean)
         self.head = nn.Conv2d(channels, features, 3, padding=1)
         self.blocks = nn.ModuleList(Block(features, block_scale) for _ in range(blocks))
         make_blocks(self.blocks, block)

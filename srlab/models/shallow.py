@@ -60,10 +60,10 @@ class Shallow(Model):
         self.upsampler = upsampler
         self.whole = is_whole(upsampler)
         self._left = halo_of(upsampler)
-        residual_frame = residual_reach(residual)
-        self.halo = max(reach + self._left, picture_reach(upsampler), residual_frame)
-        self.frame = max(guide_reach(upsampler), residual_frame) if self._zeros else self.halo
         self._context = 0 if self._zeros else reach + self._left
+        seen = guide_reach(upsampler) if self._zeros else picture_reach(upsampler)
+        self.frame = max(self._context, seen, residual_reach(residual))
+        self.halo = self.frame + (reach + self._left if self._zeros else 0)
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:
         """Map ``(N, C, H+2h, W+2h)``, framed by h = ``halo`` pixels, to ``(N, C, sH, sW)``."""

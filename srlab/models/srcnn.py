@@ -68,14 +68,13 @@ class SRCNN(Model):
         self.body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
         self.upsampler = upsampler(channels, channels, scale)
         context = extract // 2 + combine // 2 + reconstruct // 2
-        spare, residual_frame = -(-context // scale), residual_reach(residual)
-        self.halo = max(picture_reach(self.upsampler, spare), residual_frame)
-        self.mean = MID_GREY
-        if set_border(self.body, border):
-            self.mean, spare, context = 0.0, 0, 0
-        self.frame = max(picture_reach(self.upsampler, spare), residual_frame)
-        self._surplus = scale * spare - context
-        self._spare = spare
+        reach = -(-context // scale)
+        zeros = set_border(self.body, border)
+        self.mean = 0.0 if zeros else MID_GREY
+        self._spare = 0 if zeros else reach
+        self._surplus = 0 if zeros else scale * reach - context
+        self.frame = max(picture_reach(self.upsampler, self._spare), residual_reach(residual))
+        self.halo = self.frame + (reach if zeros else 0)
         self.whole = is_whole(self.upsampler)
 
     def forward(self, lr: Tensor, halo: int = 0) -> Tensor:

@@ -430,6 +430,74 @@ def test_an_ecbsr_whose_function_does_not_show_is_refused(taken):
         assert sentence in refused(taken, "from=they.pth")
 
 
+class TheirXC(nn.Module):
+    def __init__(self, ins, outs):
+        super().__init__()
+        self.sk = nn.Conv2d(ins, outs, 1)
+        self.conv = nn.Sequential(
+            nn.Conv2d(ins, 2 * ins, 1),
+            nn.Conv2d(2 * ins, 2 * outs, 3),
+            nn.Conv2d(2 * outs, outs, 1),
+        )
+        self.eval_conv = conv(ins, outs, 3)  # of another step
+
+    def forward(self, x):
+        """As it is used: one convolution, found here by its answers to impulses."""
+        ins = self.sk.in_channels
+        dots = torch.zeros(ins, ins, 5, 5).to(x)
+        dots[range(ins), range(ins), 2, 2] = 1
+        black = self.conv(torch.zeros(1, ins, 5, 5).to(x))
+        kernel = (self.conv(dots) - black).transpose(0, 1).flip(2, 3)
+        return F.conv2d(x, kernel, black[0, :, 0, 0], padding=1) + self.sk(x)
+
+
+class TheirSPAB(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.c1_r, self.c2_r, self.c3_r = (TheirXC(features, features) for _ in range(3))
+
+    def forward(self, x):
+        first = F.silu(self.c1_r(x), inplace=True)
+        last = self.c3_r(F.silu(self.c2_r(first)))
+        return (last + x) * (torch.sigmoid(last) - 0.5), first
+
+
+class TheirSPAN(nn.Module):
+    def __init__(self, scale, channels=3, features=6, norm=True):
+        super().__init__()
+        self.norm = norm
+        if not norm:
+            self.register_buffer("no_norm", torch.zeros(1))
+        self.conv_1 = TheirXC(channels, features)
+        for number in range(1, 7):
+            setattr(self, f"block_{number}", TheirSPAB(features))
+        self.conv_cat, self.conv_2 = conv(4 * features, features, 1), TheirXC(features, features)
+        last = conv(features, channels * scale**2, 3)
+        self.upsampler = nn.Sequential(last, nn.PixelShuffle(scale))
+
+    def forward(self, lr):
+        x = (lr - MEAN.to(lr)[:, None, None]) * 255 if self.norm else lr
+        features = first = self.conv_1(x)
+        blocks = [getattr(self, f"block_{number}") for number in range(1, 7)]
+        ends = []
+        for block in blocks:
+            features, middle = block(features)
+            ends.append(features)
+        stages = [first, self.conv_2(features), ends[0], middle]
+        return self.upsampler(self.conv_cat(torch.cat(stages, 1)))
+
+
+@pytest.mark.parametrize(
+    ("scale", "channels", "norm"), [(2, 3, True), (4, 3, True), (3, 3, False), (2, 1, False)]
+)
+def test_span_of_its_authors(scale, channels, norm, taken):
+    theirs = TheirSPAN(scale, channels, norm=norm)
+    said = bring(taken, theirs)
+    assert "recognised: SPAN of its authors" in said
+    assert f"SPAN of 6 blocks of 6 features x{scale}" in said
+    compare(theirs, "foreign-srlab.pt", scale, channels, whole=True)
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 @pytest.mark.parametrize("network", [TheirEDSR, BasicEDSR])
 def test_edsr_of_its_authors_and_of_basicsr(network, scale, taken):
@@ -785,7 +853,7 @@ def test_the_newest_of_matlabs_formats_is_sent_back_to_matlab(taken):
 def test_weights_in_half_precision_are_taken(taken):
     theirs = TheirESPCN(2).half()
     bring(taken, theirs)
-    compare(theirs, "foreign-srlab.pt", 2)
+    compare(theirs, "foreign-srlab.pt", 2, whole=True)
 
 
 def test_nothing_is_overwritten(taken):

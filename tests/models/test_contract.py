@@ -25,7 +25,7 @@ MODELS = {name: (make, upsampler) for name, make, upsampler in model_configs()}
 
 
 # These take longer than all others together, and run the code that their variants run.
-LARGE = {"csc", "csc_sr", "edsr_baseline", "scn", "unet", "vdsr"}
+LARGE = {"csc", "csc_sr", "edsr_baseline", "scn", "span", "unet", "vdsr"}
 
 
 @pytest.mark.parametrize("name", sorted(MODELS.keys() - LARGE))

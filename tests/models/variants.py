@@ -15,6 +15,7 @@ from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
 from srlab.models.plain import Plain
 from srlab.models.scn import SCN
+from srlab.models.span import SPAN
 from srlab.models.srcnn import SRCNN
 from srlab.models.unet import UNet
 from srlab.models.vdsr import VDSR
@@ -44,6 +45,7 @@ _fsrcnn = partial(FSRCNN, features=6, shrunk=4)
 _compact = partial(Compact, features=5)
 _vdsr = partial(VDSR, depth=4, features=5)
 _edsr = partial(EDSR, features=5)
+_span = partial(SPAN, features=5)
 _unet = partial(UNet, features=6)
 _csc = partial(CSC, filters=6, kernel_size=3, iterations=2)
 _csc_sr = partial(CSCSR, filters=4, iterations=3, block=8)
@@ -77,6 +79,8 @@ VARIANTS = {
     "vdsr as identity": (partial(_vdsr, init="identity"), PixelShuffle),
     "edsr": (partial(_edsr, blocks=2), STAGES),
     "edsr + bicubic": (partial(_edsr, blocks=1, residual="bicubic", block_scale=0.1), BOXED),
+    "span": (partial(_span, blocks=2), PixelShuffle),
+    "span of one block + nearest": (partial(_span, blocks=1, residual="nearest"), ResizeConv),
     "unet": (partial(_unet, depth=1), PixelShuffle),
     "unet of 2 levels + nearest": (partial(_unet, residual="nearest"), Deconv),
     "unet without skips": (partial(_unet, depth=1, skips=False), DECONV_9X9),

@@ -1,7 +1,5 @@
 """SRVGGNetCompact's weights, as Real-ESRGAN and spandrel keep them."""
 
-import math
-
 from srlab.interchange.layouts.parts import (
     OF_OTHERS,
     Foreign,
@@ -9,6 +7,7 @@ from srlab.interchange.layouts.parts import (
     convolution_names,
     count_keys,
     kernel_shape,
+    phases_scale,
     slope_names,
     take_weights,
 )
@@ -26,9 +25,7 @@ def srvgg(theirs: Weights, grey: float) -> Foreign | None:
         return None
     features, channels, _ = kernel_shape(theirs, "body.0.weight")
     outs = kernel_shape(theirs, f"{last}.weight")[0]
-    scale = math.isqrt(outs // channels)
-    if scale**2 * channels != outs:
-        raise ValueError(f"its last layer makes {outs} channels of {channels}, which are no phases")
+    scale = phases_scale(outs, channels)
     wanted = convolution_names("body.0", "body.0", features, channels, 3)
     for number in range(1, count - 1, 2):
         wanted |= slope_names(f"body.{number}", f"body.{number}", features)

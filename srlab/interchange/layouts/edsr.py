@@ -15,7 +15,7 @@ from srlab.interchange.layouts.parts import (
 _LATER_STAGES = (
     "they pad the second stage with zeros, and here it sees what the first makes of them"
 )
-_DIV2K = (0.4488, 0.4371, 0.4040)  # the mean colour that EDSR subtracts
+DIV2K = (0.4488, 0.4371, 0.4040)  # the mean colour that EDSR subtracts
 
 
 def edsr(theirs: Weights, grey: float) -> Foreign | None:
@@ -66,7 +66,7 @@ def _edsr(
         theirs, wanted | convolution_names(names["tail"], "tail", 3, features, 3)
     )
 
-    mean = torch.tensor(_DIV2K, dtype=torch.float64)
+    mean = torch.tensor(DIV2K, dtype=torch.float64)
     unit, peak = torch.eye(3, dtype=torch.float64)[..., None, None], 255.0
     before, less = weights.pop("sub_mean.weight", unit), weights.pop("sub_mean.bias", -peak * mean)
     after, more = weights.pop("add_mean.weight", unit), weights.pop("add_mean.bias", peak * mean)

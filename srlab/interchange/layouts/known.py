@@ -8,6 +8,7 @@ from srlab.interchange.layouts.edsr import edsr, edsr_basicsr
 from srlab.interchange.layouts.espcn import espcn
 from srlab.interchange.layouts.fsrcnn import fsrcnn
 from srlab.interchange.layouts.parts import Foreign, Weights
+from srlab.interchange.layouts.span import span
 from srlab.interchange.layouts.srcnn import srcnn, srcnn_matlab
 from srlab.interchange.layouts.vdsr import vdsr, vdsr_matlab
 
@@ -44,6 +45,7 @@ LAYOUTS: dict[str, Callable[[Weights, float], Foreign | None]] = {
     "VDSR of MatConvNet (.mat)": vdsr_matlab,
     "SRVGGNetCompact of Real-ESRGAN": srvgg,
     "ECBSR of its authors": ecbsr,
+    "SPAN of its authors": span,
     "EDSR of its authors": edsr,
     "EDSR of BasicSR": edsr_basicsr,
 }

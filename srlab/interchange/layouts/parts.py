@@ -1,5 +1,6 @@
 """What the layouts of others share: keys and shapes."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,18 @@ def kernel_shape(theirs: Weights, key: str) -> tuple[int, int, int]:
     if len(shape) != 4 or min(shape) < 1:
         raise ValueError(f"{key} is no kernel of a convolution: its shape is {_shape(shape)}")
     return shape[0], shape[1], shape[2]
+
+
+def phases_scale(outs: int, channels: int) -> int:
+    """Return the factor s of a layer that makes the s^2 phases of each channel.
+
+    Raises:
+        ValueError: There is none.
+    """
+    scale = math.isqrt(outs // channels)
+    if scale**2 * channels != outs:
+        raise ValueError(f"its last layer makes {outs} channels of {channels}, which are no phases")
+    return scale
 
 
 def check_keys(theirs: Weights, names: list[str]) -> None:
