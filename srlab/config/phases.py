@@ -62,9 +62,8 @@ def phase_faults(trainer: TrainerConfig) -> list[str]:
             for name, size in sizes.items()
             if size is not None and size < 1
         ]
-    faults += [
-        f"trainer.accumulate must be at most {phase.key}.batch_size={phase.batch_size}"
-        for phase in phases_of(trainer)
-        if phase.batch_size < trainer.accumulate
-    ]
+    smallest = min(phases_of(trainer), key=lambda phase: phase.batch_size)
+    if trainer.accumulate > smallest.batch_size:
+        said = f"{smallest.key}.batch_size={smallest.batch_size}"
+        faults.append(f"trainer.accumulate must be at most {said}")
     return faults

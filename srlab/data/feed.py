@@ -86,6 +86,8 @@ def _fits(pixels: Tensor, device: torch.device) -> bool:
     if device.type != "cuda":
         return False
     free, _ = torch.cuda.mem_get_info(device)
+    # What torch holds and does not use is free, too: the pack lay there in the phase before.
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return pixels.numel() <= _RESIDENT_SHARE * free
 
 

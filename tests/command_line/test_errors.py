@@ -57,6 +57,7 @@ def refused(outcome, *words):
             ["train", "trainer.phases=[{step: 9, patch: 3}]"],
             ["each of trainer.phases has step, batch_size, patch_size alone"],
         ),
+        (["train", "trainer.phases=[7]"], ["each of them is as {step: 5000, patch_size: 32}"]),
         (["train", "trainer.freeze=[boddy]"], ["trainer.freeze", "'boddy'", "body.0.weight"]),
         (["train", "trainer.freeze=[body,upsampler]"], ["leaves no weights to train"]),
         (["train", "model=bicubic"], ["no weights to train"]),

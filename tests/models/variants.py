@@ -75,6 +75,10 @@ VARIANTS = {
         partial(_compact, depth=0, residual="nearest", init="identity"),
         ResizeConv,
     ),
+    "compact of branches among zeros": (
+        partial(_compact, depth=1, block="rep", border="zeros"),
+        PixelShuffle,
+    ),
     "vdsr": (_vdsr, Interpolate),
     "vdsr as identity": (partial(_vdsr, init="identity"), PixelShuffle),
     "edsr": (partial(_edsr, blocks=2), STAGES),
