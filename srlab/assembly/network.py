@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from srlab.assembly.checkpoints import check_network, checkpoint_file, load_checkpoint
+from srlab.assembly.scales import at_scale, is_of_any_scale
 from srlab.config.build import build
 from srlab.config.check import check, check_upsampler_used
 from srlab.config.ranges import SEED_RANGE, check_scale
@@ -53,6 +54,19 @@ class Network:
     method: str | None
     checkpoint: Path | None
     made_with: dict[str, Any] = field(default_factory=dict)
+
+    def at(self, scale: int) -> "Network":
+        """Return the same network at another scale; where it is of one alone, only that.
+
+        Raises:
+            UserError: It is not to be had there.
+        """
+        if scale == self.scale:
+            return self
+        module, made_with = at_scale(self.module, self.made_with, scale)
+        module.to(device_of(self.module, torch.empty(0)))
+        method = method_of(made_with["model"])
+        return replace(self, module=module, scale=scale, method=method, made_with=made_with)
 
     def upscaler(self, tile: int | str, ensemble: bool) -> Callable[[Tensor], Tensor]:
         """Return the function ``lr -> sr`` that runs it in tiles, eight times if ``ensemble``.
@@ -159,30 +173,36 @@ def named_network(config: NetworkConfig, device: torch.device) -> Network:
 
 
 def _from_checkpoint(config: NetworkConfig, path: Path, device: torch.device) -> Network:
-    module, made_with = load_checkpoint(path, config.trust)
-    check_asked(config, made_with, path)
+    module, made_with = asked_checkpoint(config, path)
     scale, colour, model = made_with["scale"], Colour(made_with["colour"]), made_with["model"]
     name = made_with.get("name") or "run"
     label = str(name) if path.suffix == ".safetensors" else f"{name} ({path.stem})"
     return Network(module.to(device), scale, colour, label, method_of(model), path, made_with)
 
 
-def check_asked(config: NetworkConfig, made_with: dict[str, Any], path: Path) -> None:
-    """Check that what is asked beside a checkpoint is what it was trained for.
+def asked_checkpoint(config: NetworkConfig, path: Path) -> tuple[Model, dict[str, Any]]:
+    """Return the network of a checkpoint, at the scale that is asked for, and its run's config.
 
     Raises:
-        UserError: Scale or colour are others, or an upsampler is asked for.
+        UserError: It cannot be read, was trained for another scale, and is not of any, or for
+            another colour, or an upsampler is asked for.
     """
+    module, made_with = load_checkpoint(path, config.trust)
     scale, colour = made_with["scale"], Colour(made_with["colour"])
     what = path.stem if path in shipped().values() else path
     if config.scale is not None and config.scale != scale:
-        raise UserError(f"{what} was trained for scale {scale}, but scale={config.scale} is asked")
+        if not is_of_any_scale(module):
+            raise UserError(
+                f"{what} was trained for scale {scale}, but scale={config.scale} is asked"
+            )
+        module, made_with = at_scale(module, made_with, config.scale)
     if config.colour is not None and config.colour != colour:
         raise UserError(
             f"{what} was trained for colour {colour}, but colour={config.colour} is asked"
         )
     if config.upsampler:
         raise UserError("a checkpoint has its upsampler; srlab convert gives it another")
+    return module, made_with
 
 
 def network_to_measure(config: BenchUseConfig, device: torch.device) -> Network:

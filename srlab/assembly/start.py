@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from srlab.assembly.checkpoints import checkpoint_file, load_checkpoint
+from srlab.assembly.scales import is_of_any_scale
 from srlab.errors import UserError
 from srlab.imaging.colour import LUMA
 from srlab.models.base import MID_GREY, Model
@@ -81,8 +82,7 @@ def _is_alike(model: Model, saved: dict[str, Any]) -> bool:
     same_shapes = _shapes(model.state_dict()) == _shapes(saved["weights"])
     heads = [head for _, head in upsamplers_of(model)]
     named = {_class_of(saved["config"]["model"].get("upsampler"))}
-    of_any = bool(heads) and all(head.any_scale for head in heads)
-    same_scale = of_any or model.scale == saved["config"]["scale"]
+    same_scale = is_of_any_scale(model) or model.scale == saved["config"]["scale"]
     return same_shapes and same_scale and {type(head).__name__ for head in heads} <= named
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from srlab.assembly.checkpoints import check_network, checkpoint_file, load_checkpoint
-from srlab.assembly.network import check_asked
+from srlab.assembly.checkpoints import check_network, checkpoint_file
+from srlab.assembly.network import asked_checkpoint
 from srlab.assembly.upsampler_family import (
     matched,
     name_of,
@@ -78,8 +78,7 @@ def _subject(config: DescribeConfig) -> Subject:
     if config.checkpoint is not None:
         if config.model:
             raise UserError("give checkpoint=FILE or model=NAME, not both")
-        network, made_with = load_checkpoint(config.checkpoint, config.trust)
-        check_asked(config, made_with, checkpoint_file(config.checkpoint))
+        network, made_with = asked_checkpoint(config, checkpoint_file(config.checkpoint))
         model, colour = made_with["model"], made_with["colour"]
         name = f"{made_with.get('name') or 'run'}: "
     elif config.model:

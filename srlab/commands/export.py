@@ -12,8 +12,8 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from srlab.assembly.checkpoints import checkpoint_file, load_checkpoint, path_beside
-from srlab.assembly.network import check_asked
+from srlab.assembly.checkpoints import checkpoint_file, path_beside
+from srlab.assembly.network import asked_checkpoint
 from srlab.command_line.invocation import Invocation
 from srlab.config.build import build, without_warning
 from srlab.config.compose import option_node
@@ -85,15 +85,16 @@ def run(call: Invocation[ExportConfig]) -> float:
     if not program and config.picture != Picture.rgb:
         raise UserError(f"format={config.format} is no program: leave picture out")
     source = checkpoint_file(config.checkpoint)
-    network, made_with = load_checkpoint(source, config.trust)
-    check_asked(config, made_with, source)
-    name = Path(f"{source.stem}{_SUFFIX[config.format]}")
+    network, made_with = asked_checkpoint(config, source)
+    trained_at = read_checkpoint(source)["config"]["scale"]
+    mark = f"-x{network.scale}" if network.scale != trained_at else ""
+    name = Path(f"{source.stem}{mark}{_SUFFIX[config.format]}")
     output = Path(config.output).expanduser() if config.output else path_beside(source, str(name))
     if output.suffix != name.suffix:
         raise UserError(f"format={config.format} is written to {name.suffix} files, not {output}")
     check_new_file(output, "output=FILE")
     about = _recipe(made_with) | ({"name": config.name} if config.name else {})
-    scores = _scores(source) if config.precision == ExportPrecision.fp32 else []
+    scores = _scores(source, network.scale) if config.precision == ExportPrecision.fp32 else []
     if config.format == ExportFormat.safetensors:
         made = _as_safetensors(config, network, about, scores)
     elif config.format == ExportFormat.spandrel:
@@ -217,15 +218,19 @@ def _is_place(value: Any) -> bool:
     return isinstance(value, str) and (value.startswith("~") or Path(value).is_absolute())
 
 
-def _scores(source: Path) -> list[dict[str, Any]]:
-    """Return the scores of a model, or of a finished run's last checkpoint; else none."""
+def _scores(source: Path, scale: int) -> list[dict[str, Any]]:
+    """Return the scores of a model, or of a finished run's last checkpoint; else none.
+
+    A run was judged at its scale alone.
+    """
     if source.suffix == ".safetensors":
-        return read_checkpoint(source)["scores"]
+        return [record for record in read_checkpoint(source)["scores"] if record["scale"] == scale]
     results = source.with_name("results.json")
     if source.name != "last.pt" or not results.exists():
         return []
     try:
         records = json.loads(results.read_text(encoding="utf-8"))[1::2]  # each follows bicubic's
-        return [{k: record[k] for k in _SCORE} for record in records]
+        scores = [{k: record[k] for k in _SCORE} for record in records]
+        return [record for record in scores if record["scale"] == scale]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{results} is damaged: it is not what srlab train wrote") from None

@@ -190,7 +190,7 @@ class NetworkConfig:
 
     Args:
         checkpoint: A file, or a run folder, which stands for its ``last.pt``.
-        scale: The factor s; a checkpoint has its own.
+        scale: The factor s; a checkpoint has its own, and one with ``meta`` or ``liif`` any.
         colour: What the network sees: luma, or all three channels; a checkpoint has its own.
         trust: Packages besides srlab's own that the checkpoint may name.
         model: The network, where there is no checkpoint: an option, or one that comes with srlab.
@@ -227,8 +227,8 @@ class EvaluateConfig(UseConfig):
     Args:
         checkpoint: A file, or a run folder, which stands for its ``last.pt``; or several, as
             ``[A,B]``.
-        scale: The factor s, or several for what has no weights, as ``[2,3]``; a checkpoint has its
-            own.
+        scale: The factor s, or several, as ``[2,3]``, for what has no weights and for checkpoints
+            with ``meta`` or ``liif``; others have their own.
         models: Several models by name, those that come with srlab and those without weights; on the
             command line it is ``model=A,B``. Bicubic stands above several whether named or not.
         testset: The sets to judge on.

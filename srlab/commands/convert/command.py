@@ -16,7 +16,7 @@ from srlab.assembly.checkpoints import checkpoint_file, load_checkpoint, path_be
 from srlab.assembly.upsampler_family import name_of, nearest_option
 from srlab.command_line.invocation import Invocation
 from srlab.commands.convert import foreign
-from srlab.commands.convert.scale import at_scale, plain_upsampler
+from srlab.commands.convert.scale import plain_upsampler, taken_to
 from srlab.config.build import build, without_warning
 from srlab.config.check import check, locate
 from srlab.config.schema import ConvertConfig
@@ -60,7 +60,7 @@ def run(call: Invocation[ConvertConfig]) -> float | None:
     before, made_with = load_checkpoint(source, config.trust)
     head, mark = config.upsampler, ""
     if config.scale is not None:
-        before, made_with = at_scale(before, made_with, config.scale)
+        before, made_with = taken_to(before, made_with, config.scale)
         head, mark = head or plain_upsampler(before, made_with), f"x{config.scale}"
     check({"upsampler": head}, None)
     scale = int(made_with["scale"])

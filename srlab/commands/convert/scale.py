@@ -2,38 +2,28 @@
 
 from typing import Any
 
-from srlab.config.build import build, without_warning
+from srlab.assembly.scales import at_scale, is_of_any_scale
 from srlab.config.compose import option_node
-from srlab.config.ranges import check_scale
-from srlab.errors import ConfigError, UserError
-from srlab.models.base import Model, misfit
+from srlab.errors import UserError
+from srlab.models.base import Model
 from srlab.upsamplers.linear import NotLinear, subpixel_form
 from srlab.upsamplers.simplify import upsamplers_of
 
 
-def at_scale(model: Model, made_with: dict[str, Any], scale: int) -> tuple[Model, dict[str, Any]]:
+def taken_to(model: Model, made_with: dict[str, Any], scale: int) -> tuple[Model, dict[str, Any]]:
     """Return a network with the same weights at another scale, and the config of its run there.
 
     Raises:
         UserError: Its upsampler, or another part of it, is of its scale alone.
     """
-    fixed = [head for _, head in upsamplers_of(model) if not head.any_scale]
-    if fixed or not any(True for _ in upsamplers_of(model)):
+    if not is_of_any_scale(model):
+        fixed = [head for _, head in upsamplers_of(model) if not head.any_scale]
         kind = type(fixed[0]).__name__ if fixed else type(model).__name__
         raise UserError(
             f"{kind} is of scale {model.scale} alone: scale= goes with from=FILE, or with a "
             f"checkpoint of upsampler=meta or liif"
         )
-    node = made_with["model"] | {"scale": check_scale(scale)}
-    try:
-        with without_warning():
-            other = build(node, "model").eval()
-        other.load_state_dict(model.state_dict())
-    except ConfigError as error:
-        raise UserError(f"this network cannot be had at scale {scale}: {error}") from None
-    except RuntimeError as error:
-        raise UserError(f"this network is of scale {model.scale} alone: {misfit(error)}") from None
-    return other, made_with | {"scale": scale, "model": node}
+    return at_scale(model, made_with, scale)
 
 
 def plain_upsampler(model: Model, made_with: dict[str, Any]) -> dict[str, Any]:

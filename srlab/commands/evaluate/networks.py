@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from srlab.assembly.network import Network, load_network
+from srlab.assembly.scales import is_of_any_scale
 from srlab.config.compose import option_node
 from srlab.config.ranges import check_scale
 from srlab.config.schema import EvaluateConfig, NetworkConfig
@@ -79,8 +80,8 @@ def _several(config: EvaluateConfig, scales: list[int], device: torch.device) ->
     names = dict.fromkeys([*config.models, *as_list(config.checkpoint)])
     plain = [n for n in config.models if n not in shipped()]
     trained = {n: _trained(config, n, scales, device) for n in names if n not in plain}
-    colours = {config.colour} if config.colour else {r.network.colour for r in trained.values()}
-    places = {row.place for row in trained.values()}
+    colours = {config.colour} if config.colour else {r[0].network.colour for r in trained.values()}
+    places = {row.place for rows in trained.values() for row in rows}
     places |= set(product(scales, colours or {Colour.y}))
     if not places:
         for name in plain:  # which may be no model at all
@@ -91,25 +92,29 @@ def _several(config: EvaluateConfig, scales: list[int], device: torch.device) ->
         first = replace(_baseline(config, _REFERENCE, place, device), ensemble=False)
         rows.append(replace(first, asked=_REFERENCE in plain))
         for name in names:
-            if name in trained and trained[name].place == place:
-                rows.append(trained[name])
+            if name in trained:
+                rows += [row for row in trained[name] if row.place == place]
             elif name in plain and name != _REFERENCE:
                 rows.append(_baseline(config, name, place, device))
     return rows
 
 
-def _trained(config: EvaluateConfig, path: str, scales: list[int], device: torch.device) -> Row:
-    """Return the row of a checkpoint, or of a model that comes with srlab.
+def _trained(
+    config: EvaluateConfig, path: str, scales: list[int], device: torch.device
+) -> list[Row]:
+    """Return the row of a checkpoint, or of a model that comes with srlab; or those at all scales.
 
     Raises:
         UserError: It is damaged or not trusted, or for a scale or colour that is not asked for.
     """
     asked = NetworkConfig(checkpoint=path, colour=config.colour, trust=config.trust)
     network = load_network(asked, device)
+    if scales and is_of_any_scale(network.module):
+        return [Row(network.at(scale), path, config.ensemble) for scale in scales]
     if scales and network.scale not in scales:
         said = scales[0] if len(scales) == 1 else scales
         raise UserError(f"{path} was trained for scale {network.scale}, but scale={said} is asked")
-    return Row(network, path, config.ensemble)
+    return [Row(network, path, config.ensemble)]
 
 
 def _baseline(

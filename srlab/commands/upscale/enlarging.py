@@ -1,6 +1,6 @@
 """What makes the larger pixels: one network or several in turn, then bicubic to the size."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from srlab.assembly.network import Network, load_network, tile_size
+from srlab.assembly.scales import is_of_any_scale
 from srlab.commands.upscale.asked import Asked, asked_size, by_scale
+from srlab.config.ranges import LARGEST_SCALE
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import UserError
 from srlab.imaging.sizes import SizeOf, by_factor
@@ -60,7 +62,9 @@ def enlarging_of(config: UpscaleConfig, device: torch.device) -> Enlarging:
             return _at_its_size(config, asked, network)
         asked = asked or by_scale(scale)
         say = partial(_say_own, network.label, scale, asked.goal)
-        return _by_networks(config, asked, (scale,), lambda _: network, say)
+        any_scale = is_of_any_scale(network.module)
+        scales = range(2, LARGEST_SCALE + 1) if any_scale else (scale,)
+        return _by_networks(config, asked, scales, network.at, say)
     if config.model:
         return _by_kernel(config, asked, device)
     asked, files = asked or by_scale(_USUAL), shipped()
@@ -76,7 +80,7 @@ def enlarging_of(config: UpscaleConfig, device: torch.device) -> Enlarging:
 def _by_networks(
     config: UpscaleConfig,
     asked: Asked,
-    scales: tuple[int, ...],
+    scales: Sequence[int],
     load: Callable[[int], Network],
     say: Callable[[tuple[int, ...], bool], None],
 ) -> Enlarging:
@@ -172,8 +176,10 @@ def _say_shipped(goal: str, scales: tuple[int, ...], exact: bool) -> None:
 
 
 def _say_own(label: str, scale: int, goal: str, scales: tuple[int, ...], exact: bool) -> None:
-    """Say how a network makes another size than its own."""
-    if not exact or len(scales) > 1:
+    """Say how a network makes another size than its own, and at which scale if not at its own."""
+    if scales[0] != scale:  # one of any scale, which makes it at once
+        print(f"by {label} of x{scale}, as it is at x{scales[0]}{_then(goal, exact)}")
+    elif not exact or len(scales) > 1:
         print(f"by {label} of x{scale}{_TIMES[len(scales)]}{_then(goal, exact)}")
 
 
