@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from srlab.assembly.checkpoints import check_network
+from srlab.assembly.scales import parts_by_scale
 from srlab.assembly.training_checks import check_learning
 from srlab.config.build import build
 from srlab.config.schema import TrainConfig
@@ -26,6 +27,7 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
     torch.manual_seed(config.seed)
     model = build(config.model, "model")
     check_network(model, config.scale, config.colour)
+    scales = parts_by_scale(model, config.model, trainer.scales, config.colour)
     model.to(device, memory_format=torch.channels_last)
     if not any(p.requires_grad for p in model.parameters()):
         raise ConfigError("this model has no weights to train; use it with srlab evaluate")
@@ -45,4 +47,4 @@ def build_state(config: TrainConfig, device: torch.device) -> tuple[TrainingStat
         raise ConfigError(f"optim: {error}") from None
     scaler = torch.amp.GradScaler(device.type, enabled=trainer.precision == Precision.fp16)
     average = None if model.learns else average_of(model, trainer.ema)
-    return TrainingState(model, optimizer, average, scaler), objective
+    return TrainingState(model, optimizer, average, scaler, scales=scales), objective

@@ -1,6 +1,10 @@
-"""Networks whose upsamplers are of any scale, at another than their own."""
+"""Networks whose upsamplers are of any scale, at others than their own."""
 
+import copy
+from collections.abc import Sequence
 from typing import Any
+
+import torch
 
 from srlab.assembly.checkpoints import check_network
 from srlab.config.build import build, without_warning
@@ -39,3 +43,76 @@ def at_scale(model: Model, made_with: dict[str, Any], scale: int) -> tuple[Model
     except RuntimeError as error:
         raise UserError(f"this network is of scale {model.scale} alone: {misfit(error)}") from None
     return other, made_with | {"scale": scale, "model": node}
+
+
+@torch.no_grad()
+def parts_by_scale(
+    model: Model, node: dict[str, Any], scales: Sequence[int], colour: Colour
+) -> dict[int, list[tuple[Any, int, int]]]:
+    """Return what of a network has another scale where it is to enlarge by others, too.
+
+    It is tried out: with these scales the network must compute what one does that was built there.
+
+    Args:
+        model: The network, on the CPU.
+        node: Its config.
+        scales: What it is to enlarge by.
+        colour: What it sees.
+
+    Returns:
+        By scale, the modules whose ``scale`` is another there, each with its own and with that.
+
+    Raises:
+        ConfigError: It cannot be had at these scales with the same weights and the same frame.
+    """
+    found: dict[int, list[tuple[Any, int, int]]] = {}
+    if not scales:
+        return found
+    if not is_of_any_scale(model):
+        raise ConfigError(
+            f"{type(model).__name__} with such an upsampler is of scale {model.scale} alone: "
+            f"trainer.scales goes with upsampler=meta or liif"
+        )
+    with torch.random.fork_rng(devices=[]):  # a training begins as it would without
+        trial = copy.deepcopy(model).eval()
+        for parameter in trial.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        for scale in scales:
+            other, _ = at_scale(trial, {"model": node, "colour": colour}, scale)
+            parts = _differing(model, other)
+            if (other.frame, other.halo) != (model.frame, model.halo) or not _alike(
+                trial, other, [(trial.get_submodule(name), there) for name, _, there in parts]
+            ):
+                raise ConfigError(
+                    f"{type(model).__name__} sees its picture otherwise at scale {scale} than at "
+                    f"{model.scale}, so that it cannot be trained for both"
+                )
+            found[scale] = [(model.get_submodule(name), own, there) for name, own, there in parts]
+    return found
+
+
+def _differing(model: Model, other: Model) -> list[tuple[str, int, int]]:
+    """Return the names of the modules whose scales are others in another network, with both."""
+    pairs = zip(model.named_modules(), other.modules(), strict=True)
+    both = ((name, getattr(a, "scale", None), getattr(b, "scale", None)) for (name, a), b in pairs)
+    return [
+        (name, own, there)
+        for name, own, there in both
+        if isinstance(own, int) and isinstance(there, int) and own != there
+    ]
+
+
+def _alike(trial: Model, other: Model, parts: Sequence[tuple[Any, int]]) -> bool:
+    """Tell whether a network with other scales within computes what another does; then put back."""
+    before = [module.scale for module, _ in parts]
+    for module, there in parts:
+        module.scale = there
+    lr = torch.rand(1, trial.channels, 17, 19)
+    wanted = other(lr)
+    try:
+        made = trial(lr)
+    except RuntimeError:  # sizes within that do not fit
+        return False
+    for (module, _), own in zip(parts, before, strict=True):
+        module.scale = own
+    return made.shape == wanted.shape and torch.allclose(made, wanted, rtol=1e-4, atol=1e-4)

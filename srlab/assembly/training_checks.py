@@ -1,7 +1,7 @@
 """What is checked of a training before any part of it is built."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -106,22 +106,29 @@ def check_learning(model: Any, devices: int) -> None:
         raise ConfigError(f"model: {error}") from None
 
 
-def tell_left_out(images: ImageSet, pack: Pack) -> None:
-    """Say which pictures are not trained on."""
-    if pack.left_out and ranks.rank() == 0:
-        count = f"{len(pack.left_out)} of the {len(images.paths)} pictures of {images.name}"
-        print("\n".join([f"left out {count}:", *pack.left_out]))
+def tell_left_out(images: ImageSet, packs: Iterable[Pack]) -> None:
+    """Say which pictures are not trained on, once where it is the same at several scales."""
+    for left_out in dict.fromkeys(pack.left_out for pack in packs):
+        if left_out and ranks.rank() == 0:
+            count = f"{len(left_out)} of the {len(images.paths)} pictures of {images.name}"
+            print("\n".join([f"left out {count}:", *left_out]))
 
 
-def check_degradable(images: ImageSet, degradation: Degradation | None, scale: int) -> None:
+def check_degradable(images: ImageSet, degradation: Degradation | None, *scales: int) -> None:
     """Check that low resolution is not both brought along and made, and is not the picture itself.
+
+    Nor may it be brought along, of one scale, for several.
 
     Raises:
         ConfigError: It is.
     """
     if images.low and degradation is not None:
         raise ConfigError(f"{images.name} brings low resolution along: leave degradation=bicubic")
-    if scale == 1 and degradation is None and not images.low:
+    if images.low and len(set(scales)) > 1:
+        raise ConfigError(
+            f"{images.name} brings low resolution of one scale along: leave trainer.scales out"
+        )
+    if 1 in scales and degradation is None and not images.low:
         raise ConfigError(
             "at scale=1 there is nothing to restore in a picture that is only shrunk: choose what "
             "is lost, as in degradation=photo, or bring pairs along (data=pairs, testset=pairs)"

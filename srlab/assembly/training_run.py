@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ from srlab.config.plain import plain_config
 from srlab.config.schema import TrainConfig
 from srlab.data.pack import Pack, open_pack
 from srlab.data.pairs import Pair
-from srlab.data.patches import PatchBatches
+from srlab.data.patches import PatchBatches, scale_of_step
 from srlab.evaluation.methods import method_of
 from srlab.evaluation.network import ripple_on_flats
 from srlab.evaluation.score import Score, mean_score
@@ -55,6 +56,7 @@ class TrainingRun:
     """A run that is ready to train.
 
     Args:
+        packs: What is trained on, by scale.
         pairs: What is reported on, by test set.
         validation: What is chosen by; none where the first test set chooses.
         chooser: What the set is called that chooses.
@@ -65,7 +67,7 @@ class TrainingRun:
     state: TrainingState
     objective: nn.Module
     schedule: Schedule
-    pack: Pack
+    packs: dict[int, Pack]
     pairs: dict[str, list[Pair]]
     validation: list[Pair]
     chooser: str
@@ -93,17 +95,21 @@ class TrainingRun:
         smallest = min(phase.batch_size for phase in phases_of(trainer))
         return parts_of(smallest, self.device, model, self.objective, trainer.compile)
 
-    def batches(self, phase: Phase) -> PatchBatches:
-        """Return the training batches of a phase, by step."""
-        return PatchBatches(
-            self.pack,
-            phase.batch_size,
-            phase.patch_size,
-            self.state.model.frame,
-            self.config.seed,
-            ranks.rank(),
-            ranks.count(),
-        )
+    @property
+    def fingerprint(self) -> str:
+        """What tells whether the training images are the same."""
+        prints = [pack.fingerprint for pack in self.packs.values()]
+        return prints[0] if len(prints) == 1 else sha256(" ".join(prints).encode()).hexdigest()
+
+    def batches(self, phase: Phase) -> dict[int, PatchBatches]:
+        """Return the training batches of a phase, by scale and step."""
+        sizes, frame = (phase.batch_size, phase.patch_size), self.state.model.frame
+        drawn = self.config.seed, ranks.rank(), ranks.count()
+        return {s: PatchBatches(pack, *sizes, frame, *drawn) for s, pack in self.packs.items()}
+
+    def scale_of(self, step: int) -> int:
+        """Return the scale of the batch of a step."""
+        return scale_of_step(step, tuple(self.packs), self.config.seed)
 
     def upscaler(self) -> Upscale:
         """Return ``lr -> sr`` by the network as it is now."""
@@ -169,7 +175,7 @@ class TrainingRun:
             "config": plain_config(self.config),
             "weights": self.state.network.state_dict(),
             "step": self.state.step,
-            "fingerprint": self.pack.fingerprint,
+            "fingerprint": self.fingerprint,
             "info": self.environment(),
             "seconds": self.seconds,
         }
@@ -199,13 +205,16 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     if ranks.rank() > 0:  # or all ranks would decode all images at once
         ranks.wait_for_first()
     degradation = build_degradation(config.degradation)
-    check_degradable(images, degradation, config.scale)
+    check_degradable(images, degradation, config.scale, *trainer.scales)
     seen = config.scale, config.colour
     largest = max(phase.patch_size for phase in phases_of(trainer))
-    pack = open_pack(images, *seen, largest, degradation)
+    packs = {
+        scale: open_pack(images, scale, config.colour, largest, degradation)
+        for scale in trainer.scales or [config.scale]
+    }
     if ranks.rank() == 0:
         ranks.wait_for_first()
-    tell_left_out(images, pack)
+    tell_left_out(images, packs.values())
     for seen_by in (images, *testsets, *([valset] if valset else [])):
         tell_misfit(seen_by, config.scale)
     pairs = read_testsets(testsets, *seen, degradation=degradation)
@@ -215,7 +224,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     warn_of_overlap(images, valset, testsets)
     example = open_example(testsets[0], 0, *seen, degradation)
     method = method_of(config.model)
-    parts = config, device, state, objective, schedule, pack, pairs, validation, chooser
+    parts = config, device, state, objective, schedule, packs, pairs, validation, chooser
     return TrainingRun(*parts, example, method)
 
 
@@ -234,6 +243,6 @@ def check_run(config: TrainConfig, roots: tuple[str, ...] | None = None) -> None
         build_state(config, torch.device("cpu"))
     build(config.schedule, "schedule")
     images, degradation = build(config.data, "data"), build_degradation(config.degradation)
-    check_degradable(images, degradation, config.scale)
+    check_degradable(images, degradation, config.scale, *config.trainer.scales)
     build_testsets(config.testset)
     build_valset(config)

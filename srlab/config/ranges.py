@@ -36,6 +36,7 @@ def check_ranges(config: TrainConfig) -> None:
         if not 0 <= getattr(trainer, key) < math.inf:
             faults.append(f"trainer.{key} must not be negative")
     faults += phase_faults(trainer)
+    faults += _faults_of_scales(config)
     if not 0 <= config.seed < 2**63:
         faults.append(SEED_RANGE)
     if not 0 <= trainer.ema < 1:
@@ -44,6 +45,22 @@ def check_ranges(config: TrainConfig) -> None:
                for k, v in trainer.lr_factors.items() if v < 0]  # fmt: skip
     if faults:
         raise UserError("; ".join(faults))
+
+
+def _faults_of_scales(config: TrainConfig) -> list[str]:
+    """Return a sentence if several scales make no sense."""
+    scales = config.trainer.scales
+    if not scales:
+        return []
+    if not all(1 <= scale <= LARGEST_SCALE for scale in scales):
+        return [f"trainer.scales are from 1 to {LARGEST_SCALE}, got {scales}"]
+    if len(set(scales)) < len(scales):
+        return [f"trainer.scales names a scale twice: {scales}"]
+    if config.scale not in scales:
+        said = " or ".join(map(str, scales))
+        return [f"scale={config.scale} is what the run is judged at: it must be one of "
+                f"trainer.scales, {said}"]  # fmt: skip
+    return []
 
 
 # What is judged by looking at more than its number.

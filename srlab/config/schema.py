@@ -46,6 +46,9 @@ class TrainerConfig:
         patch_size: Side of a patch in LR pixels, without the frame that the network adds.
         phases: Other batches from a step on, and what they have instead of ``batch_size``,
             ``patch_size`` or both: ``'trainer.phases=[{step: 5000, patch_size: 32}]'``.
+        scales: Several scales that the network is trained for at once, as ``[2,3,4]``, of which
+            each batch has one; it is judged at ``scale``, which is one of them. Its upsampler is
+            ``meta`` or ``liif``.
         accumulate: In how many turns a batch is computed: what lies in memory at a time is so much
             less, and the step is the same.
         lr_factors: Factors on the learning rate: ``'+trainer.lr_factors={body.2: 0.1}'``.
@@ -73,6 +76,7 @@ class TrainerConfig:
     batch_size: int = 32
     patch_size: int = 16
     phases: list[PhaseConfig] = field(default_factory=list)
+    scales: list[int] = field(default_factory=list)
     accumulate: int = 1
     lr_factors: dict[str, float] = field(default_factory=dict)
     even_steps: bool = True

@@ -6,9 +6,10 @@ pack moves there, if it fits, and only the places of the patches cross the bus.
 
 import os
 import signal
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 import torch
@@ -28,26 +29,33 @@ _RESIDENT_SHARE = 0.5  # of the free memory of a GPU that a pack may take
 def feed(
     batches: PatchBatches, first: int, last: int, device: torch.device, workers: int = 0
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
-    """Yield the batches ``first`` to ``last - 1``, in order, as float32 in ``[0, 1]``.
+    """Return what yields the batches ``first`` to ``last - 1``; see ``feed_steps``."""
+    return feed_steps(batches, range(first, last), device, workers)
+
+
+def feed_steps(
+    batches: PatchBatches, steps: Iterable[int], device: torch.device, workers: int = 0
+) -> Generator[tuple[Tensor, Tensor], None, None]:
+    """Yield the batches of some steps, in order, as float32 in ``[0, 1]``.
 
     Args:
         batches: The batches; what is yielded does not depend on how they are made.
-        first: The first step.
-        last: The step after the last.
+        steps: The numbers of the steps, which are looked at as they are wanted.
         device: Where LR ``(N, C, p+2h, p+2h)`` and HR ``(N, C, sp, sp)`` are to lie; both are in
             channels_last.
         workers: Processes that cut them, for packs that outgrow memory; 0 cuts them here.
     """
     size = max(1, min(_BLOCK_VALUES[device.type] // batches.batch_values, 64))
-    steps = (range(k, min(k + size, last)) for k in range(first, last, size))
+    coming = iter(steps)
+    blocks = iter(lambda: tuple(islice(coming, size)), ())
     count = batches.count
-    for block in _blocks(batches, steps, device, workers):
+    for block in _blocks(batches, blocks, device, workers):
         lr, hr = (x.to(device, non_blocking=True).div(batches.pack.top) for x in block)
         yield from zip(lr.split(count), hr.split(count), strict=True)
 
 
 def _blocks(
-    batches: PatchBatches, steps: Iterable[range], device: torch.device, workers: int
+    batches: PatchBatches, steps: Iterable[Sequence[int]], device: torch.device, workers: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield blocks of patches, on the CPU or on the device."""
     if workers:
@@ -60,7 +68,7 @@ def _blocks(
         return
     pixels = pixels.to(device)
 
-    def draw(block: range) -> tuple[Tensor, ...]:
+    def draw(block: Sequence[int]) -> tuple[Tensor, ...]:
         with torch.cuda.device(device):  # pinned, so that nobody waits for them to be copied
             return tuple(places.pin_memory() for places in batches.places(block))
 
@@ -97,12 +105,12 @@ class _Blocks(Dataset):
     def __init__(self, batches: PatchBatches):
         self.batches = batches
 
-    def __getitem__(self, steps: range) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, steps: Sequence[int]) -> tuple[Tensor, Tensor]:
         return self.batches.block(steps)
 
 
 def _by_workers(
-    batches: PatchBatches, steps: Iterable[range], workers: int, pin: bool
+    batches: PatchBatches, steps: Iterable[Sequence[int]], workers: int, pin: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
     yield from DataLoader(
         _Blocks(batches),

@@ -7,6 +7,7 @@ looked at again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,6 +15,23 @@ from torch import Tensor
 
 from srlab.data.pack import Pack
 from srlab.imaging.resample import fold
+
+_TOGETHER = 1024  # steps whose scales are drawn at once
+
+
+def scale_of_step(step: int, scales: Sequence[int], seed: int) -> int:
+    """Return which of several scales, each equally likely, batch ``step`` of a training has.
+
+    It depends on nothing but the seed, the step, and how many there are.
+    """
+    return scales[_drawn(seed, step // _TOGETHER, len(scales))[step % _TOGETHER]]
+
+
+@lru_cache(maxsize=64)
+def _drawn(seed: int, block: int, count: int) -> list[int]:
+    rng = np.random.default_rng((seed, block, 0, 1))  # that of a batch ends with 0
+    numbers: list[int] = rng.integers(0, count, _TOGETHER).tolist()
+    return numbers
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ _LONGER = "trainer.steps"  # it may grow
 _ABSENT: tuple[tuple[str, Any], ...] = (
     ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("model.block", "plain"),
     ("trainer.accumulate", 1), ("trainer.phases", []), ("trainer.freeze", []), ("model.mean", 0.5),
-    ("model.border", "mirror"),
+    ("model.border", "mirror"), ("trainer.scales", []),
 )  # fmt: skip
 
 

@@ -93,8 +93,8 @@ def fit(
         state: Network, optimizer and position; changed in place.
         objective: ``(sr, hr) -> dict`` of loss terms, whose sum is minimised.
         batches: Pairs in ``[0, 1]`` on the device: LR ``(N, C, H+2h, W+2h)`` framed by h =
-            ``halo`` and HR ``(N, C, sH, sW)``, whose N, H and W may change; the first is that of
-            step ``state.step``.
+            ``halo`` and HR ``(N, C, sH, sW)``, whose N, H and W may change, and s, to one of
+            ``state.scales``; the first is that of step ``state.step``.
         schedule: ``(step, steps) -> factor`` on the optimizer's learning rate.
         settings: What happens when.
         callbacks: What is called then.
@@ -112,16 +112,13 @@ def fit(
     def factor(number: int) -> float:
         return schedule(min(number, settings.steps - 1), settings.steps)
 
-    step: Step | None = None
-    shape: torch.Size | None = None
+    steps = _Steps(advance, state, factor, settings, callbacks)
     pending: list[Terms] = []
     state.model.train()
     with training_arithmetic(settings.precision):
         for lr, hr in batches:
-            if step is None or lr.shape != shape:
-                step, shape = None, lr.shape  # what was recorded of another is freed before
-                step = _make_step(advance, state, lr, hr, factor, settings, callbacks)
-            pending.append(step(lr, hr, state.step))
+            with state.at(hr.shape[-1] // (lr.shape[-1] - 2 * halo)):
+                pending.append(steps.of(lr, hr)(lr, hr, state.step))
             state.step += 1
             callbacks.beat(state.step, pending[-1])
 
@@ -148,23 +145,63 @@ def fit(
     return "finished"
 
 
+class _Steps:
+    """The ways to take a step, one for each scale; they are made anew where LR has another shape.
+
+    All are recorded, or none: what one way makes of the optimizer's numbers the other changes.
+    """
+
+    def __init__(
+        self,
+        advance: Advance,
+        state: TrainingState,
+        factor: Callable[[int], float],
+        settings: LoopSettings,
+        callbacks: Callbacks,
+    ):
+        self._advance, self._state, self._factor = advance, state, factor
+        self._settings, self._note = settings, callbacks.note
+        self._made: dict[torch.Size, Step] = {}
+        self._shape: torch.Size | None = None
+        self._graph = settings.graph
+
+    def of(self, lr: Tensor, hr: Tensor) -> Step:
+        """Return the step for batches of the shapes of these."""
+        if lr.shape != self._shape:
+            self._made.clear()  # what was recorded of another is freed before
+            self._shape, self._graph = lr.shape, self._settings.graph
+        if hr.shape not in self._made:
+            self._made[hr.shape] = self._make(lr, hr)
+        return self._made[hr.shape]
+
+    def _make(self, lr: Tensor, hr: Tensor) -> Step:
+        parts = self._advance, self._state, lr, hr, self._factor
+        try:
+            return _make_step(*parts, self._graph)
+        except CannotRecord as reason:
+            self._note(f"no CUDA graph, each step is launched anew: {reason}")
+        self._made.clear()
+        self._graph = False
+        return _make_step(*parts, self._graph)
+
+
 def _make_step(
     advance: Advance,
     state: TrainingState,
     lr: Tensor,
     hr: Tensor,
     factor: Callable[[int], float],
-    settings: LoopSettings,
-    callbacks: Callbacks,
+    graph: bool,
 ) -> Step:
-    """Return the quickest way to take a step that works here."""
+    """Return the quickest way to take a step that works here.
+
+    Raises:
+        CannotRecord: It is to be recorded, and cannot.
+    """
     if state.model.learns:
         return learning_step(state.model)
-    if settings.graph and lr.is_cuda and ranks.count() == 1:
-        try:
-            return recorded_step(advance, state, lr, hr, factor)
-        except CannotRecord as reason:
-            callbacks.note(f"no CUDA graph, each step is launched anew: {reason}")
+    if graph and lr.is_cuda and ranks.count() == 1:
+        return recorded_step(advance, state, lr, hr, factor)
     return eager_step(advance, state, factor)
 
 

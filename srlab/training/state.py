@@ -1,5 +1,7 @@
 """Everything that changes during a training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +27,8 @@ class TrainingState:
         best: Best score so far, or None.
         stale: Evaluations since the best one.
         history: One record for each evaluation.
+        scales: Where it trains for several scales, by scale: the parts of the network whose scale
+            is another one then, each with its own and with that.
     """
 
     model: Model
@@ -35,11 +39,24 @@ class TrainingState:
     best: float | None = None
     stale: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    scales: dict[int, list[tuple[Any, int, int]]] = field(default_factory=dict)
 
     @property
     def network(self) -> Model:
         """The network to judge and to keep: the average where there is one."""
         return self.model if self.average is None else self.average.module
+
+    @contextmanager
+    def at(self, scale: int) -> Iterator[None]:
+        """Let the network enlarge by one of its scales, and afterwards by its own again."""
+        parts = self.scales.get(scale, ())
+        for module, _, there in parts:
+            module.scale = there
+        try:
+            yield
+        finally:
+            for module, own, _ in parts:
+                module.scale = own
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that resuming needs, as plain data and tensors."""

@@ -51,3 +51,15 @@ def test_a_scale_under_1_is_refused():
         with pytest.raises(UserError, match="scale"):
             check_scale(scale)
     assert check_scale(1) == 1
+
+
+def test_several_scales_that_make_no_sense_are_told():
+    for scales, said in (
+        ([2, 65], "trainer.scales are from 1 to 64, got [2, 65]"),
+        ([3, 2, 2], "trainer.scales names a scale twice: [3, 2, 2]"),
+        ([2, 4], "scale=3 is what the run is judged at: it must be one of trainer.scales, 2 or 4"),
+    ):
+        with pytest.raises(UserError) as caught:
+            check_ranges(TrainConfig(scale=3, trainer=TrainerConfig(scales=scales)))
+        assert str(caught.value) == said
+    check_ranges(TrainConfig(scale=3, trainer=TrainerConfig(scales=[4, 3])))

@@ -9,7 +9,7 @@ import torch
 from common import for_all, telling_pack
 
 from srlab.data import feed as feed_module
-from srlab.data.feed import feed
+from srlab.data.feed import feed, feed_steps
 from srlab.data.patches import PatchBatches
 
 CPU = torch.device("cpu")
@@ -31,6 +31,16 @@ def test_the_feed_gives_the_batches_in_order_whatever_its_blocks(monkeypatch):
         check_feed(first, last)
 
     for_all([(1, 4, 13), (4000, 4, 13), (10**6, 4, 13), (10**6, 0, 7), (10**6, 7, 7)], check)
+
+
+def test_the_steps_may_be_any_in_any_order(monkeypatch):
+    monkeypatch.setitem(feed_module._BLOCK_VALUES, "cpu", 2 * BATCHES.batch_values)
+    steps = [9, 2, 3, 40, 5]
+    for workers in (0, 1):
+        made = feed_steps(BATCHES, iter(steps), CPU, workers)
+        for step, (lr, hr) in zip(steps, made, strict=True):
+            assert torch.equal(lr, BATCHES[step][0].float() / 255)
+            assert torch.equal(hr, BATCHES[step][1].float() / 255)
 
 
 def test_the_number_of_workers_changes_nothing():

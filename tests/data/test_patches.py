@@ -9,9 +9,10 @@ from common import for_all, image_set, pixels_in_pack, telling_pack
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srlab.data import patches
 from srlab.data.pack import open_pack
 from srlab.data.pairs import read_pairs
-from srlab.data.patches import PatchBatches
+from srlab.data.patches import PatchBatches, scale_of_step
 
 seeds = st.integers(0, 2**32 - 1)
 steps = st.integers(0, 10**7)
@@ -157,3 +158,15 @@ def test_several_batches_at_once_are_the_batches_one_by_one():
     for number, step in enumerate((9, 2, 30)):
         for all_of_them, one in zip(together, batches[step], strict=True):
             assert torch.equal(all_of_them[4 * number : 4 * number + 4], one)
+
+
+@given(seed=seeds, step=steps)
+def test_the_scale_of_a_batch_depends_on_the_seed_and_the_step_alone(seed, step):
+    around = [scale_of_step(k, (2, 3, 4), seed) for k in range(step, step + 80)]
+    assert set(around) == {2, 3, 4}
+    patches._drawn.cache_clear()
+    assert [scale_of_step(k, (2, 3, 4), seed) for k in reversed(range(step, step + 80))] == (
+        around[::-1]
+    )
+    assert around != [scale_of_step(k, (2, 3, 4), seed + 1) for k in range(step, step + 80)]
+    assert scale_of_step(step, (3,), seed) == 3

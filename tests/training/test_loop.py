@@ -157,6 +157,58 @@ def test_a_step_is_made_anew_where_the_shape_of_the_batches_changes(monkeypatch)
     assert state.model.weight.item() == pytest.approx(by_hand(6)[-1], abs=1e-6)
 
 
+def test_a_batch_of_another_scale_is_learnt_at_it_by_a_step_of_its_own(monkeypatch):
+    made = []
+
+    def make(advance, state, lr, hr, *others):
+        made.append((state.step, hr.shape[-1]))
+        return make_step(advance, state, lr, hr, *others)
+
+    class Grows(Times):
+        def forward(self, lr, halo=0):
+            return (
+                super()
+                .forward(lr, halo)
+                .repeat_interleave(self.scale, -1)
+                .repeat_interleave(self.scale, -2)
+            )
+
+    make_step = loop._make_step
+    monkeypatch.setattr(loop, "_make_step", make)
+    state, events = new_state(Grows()), Events(None)
+    state.scales = {1: [], 2: [(state.model, 1, 2)]}
+    events.state = state
+    scales, seen = [1, 2, 2, 1, 2, 1], []
+    monkeypatch.setattr(events, "_stop", lambda _: seen.append(state.model.scale))
+    pairs = [(lr, hr.repeat(1, 1, s, s))
+             for s, (lr, hr) in zip(scales, batches(0, 6), strict=True)]  # fmt: skip
+    callbacks = replace(events.callbacks, stop=events._stop)
+    fit(state, Squares(), pairs, constant, replace(SETTINGS, steps=6), callbacks, CPU, 0)
+    assert made == [(0, 3), (1, 6)]
+    assert seen == [1] * 6  # between steps it is at its own
+    assert state.model.weight.item() == pytest.approx(by_hand(6)[-1], abs=1e-6)
+
+
+def test_of_a_recording_and_a_step_that_cannot_be_recorded_the_recording_ends(monkeypatch):
+    made, told = [], []
+
+    def make(advance, state, lr, hr, factor, graph):
+        made.append((hr.shape[-1], graph))
+        if graph and hr.shape[-1] == 6:
+            raise loop.CannotRecord("so it is")
+        return lambda *_: {"pixel": torch.zeros(())}
+
+    monkeypatch.setattr(loop, "_make_step", make)
+    state, events = new_state(Times()), Events(None)
+    events.state = state
+    pairs = [(lr, hr.repeat(1, 1, s, s))
+             for s, (lr, hr) in zip([1, 2, 1, 2], batches(0, 4), strict=True)]  # fmt: skip
+    callbacks = replace(events.callbacks, note=told.append)
+    fit(state, Squares(), pairs, constant, replace(SETTINGS, steps=4), callbacks, CPU, 0)
+    assert made == [(3, True), (6, True), (6, False), (3, False)]
+    assert told == ["no CUDA graph, each step is launched anew: so it is"]
+
+
 def test_the_schedule_multiplies_the_rate_of_every_group():
     model = Times()
     state = new_state(model)

@@ -189,7 +189,7 @@ def _take_up(training: TrainingRun, folder: Path) -> None:
     checkpoint = load(path)
     if "training" not in checkpoint:
         raise UserError(f"{path} holds no training state, so it cannot be resumed")
-    if checkpoint.get("fingerprint") != training.pack.fingerprint:
+    if checkpoint.get("fingerprint") != training.fingerprint:
         raise UserError(f"the training images have changed since {folder} was begun")
     check_as_saved(folder, checkpoint["config"], plain_config(training.config))
     try:

@@ -34,6 +34,9 @@ def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
     if training.state.history:
         print(f"best:       {folder}/best.pt ({_best(training)})")
     print(_advice(folder, results[0].scale, *(mean_score(r.scores).psnr for r in results[:2])))
+    if scales := training.config.trainer.scales:
+        asked = f"{quote(f'checkpoint={folder}/last.pt')} 'scale=[{','.join(map(str, scales))}]'"
+        print(f"judge it at each of its scales: srlab evaluate {asked}")
     return last_score(training)
 
 

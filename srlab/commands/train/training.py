@@ -1,7 +1,7 @@
 """The part of a run in which it trains."""
 
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from shlex import quote
 
@@ -9,8 +9,8 @@ from torch import Tensor
 
 from srlab.assembly.training_run import TrainingRun
 from srlab.commands.train.monitor import Monitor, Onlooker
-from srlab.config.phases import phases_of
-from srlab.data.feed import feed
+from srlab.config.phases import Phase, phases_of
+from srlab.data.feed import feed_steps
 from srlab.errors import Interrupted, OutOfMemory, UserError
 from srlab.evaluation.tables import Result
 from srlab.machine import ranks
@@ -95,15 +95,34 @@ def _fed(
     training: TrainingRun, note: Callable[[str], None]
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
     """Yield the batches of a run from where it is, phase by phase, and say when one begins."""
-    first, workers = training.state.step, training.config.trainer.workers
+    first = training.state.step
     phases = phases_of(training.config.trainer)
     for phase in phases:
         begin = max(first, phase.first)
         if begin < phase.last:
             if len(phases) > 1:
                 note(f"from step {begin:,} on {phase.told}")
-            batches = training.batches(phase)
-            yield from feed(batches, begin, phase.last, training.device, workers)
+            yield from _fed_with(training, phase, begin)
+
+
+def _fed_with(
+    training: TrainingRun, phase: Phase, begin: int
+) -> Generator[tuple[Tensor, Tensor], None, None]:
+    """Yield the batches of a phase, each at its scale."""
+    workers, steps = training.config.trainer.workers, range(begin, phase.last)
+
+    def of_scale(scale: int) -> Iterator[int]:
+        return (step for step in steps if training.scale_of(step) == scale)
+
+    with ExitStack() as ending:
+        feeds = {
+            scale: ending.enter_context(
+                closing(feed_steps(batches, of_scale(scale), training.device, workers))
+            )
+            for scale, batches in training.batches(phase).items()
+        }
+        for step in steps:
+            yield next(feeds[training.scale_of(step)])
 
 
 def _save(training: TrainingRun, path: Path, resumable: bool, stopper: Stopper) -> None:
