@@ -81,6 +81,8 @@ def main() -> None:
 
 def _compared(one: Choice, other: Choice, metric: str) -> Comparison:
     shared = {*one.seeds} & {*other.seeds}
+    if not shared:
+        raise UserError("no seed of both is finished yet")
     both = (Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in (one, other))
     return compare(*(choice.scores(metric) for choice in both))
 

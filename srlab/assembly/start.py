@@ -7,6 +7,7 @@ One whose weights are of no scale is taken to any.
 
 import copy
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def start_from(
             model.start_from(saved["weights"])
             scale = saved["config"]["scale"]
             told = [] if scale == model.scale else [f"all: taken as it is from x{scale}"]
-            return told + _differing(theirs_node, node)
+            return told + _differing(model, theirs_node, node)
         other, _ = load_checkpoint(file, trust)
         one = copy.deepcopy(model)
         collapse_blocks(one)
@@ -69,7 +70,7 @@ def start_from(
         if isinstance(module, RepConv) and isinstance(conv, nn.Conv2d):
             module.become(conv.weight, conv.bias)
     model.load_state_dict(one.state_dict(), strict=False)  # the convolutions are taken already
-    return told + _differing(theirs_node, node)
+    return told + _differing(model, theirs_node, node)
 
 
 def _class_of(node: Any) -> str:
@@ -90,13 +91,15 @@ def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in weights.items()}
 
 
-def _differing(theirs: dict[str, Any], own: dict[str, Any]) -> list[str]:
+def _differing(model: Model, theirs: dict[str, Any], own: dict[str, Any]) -> list[str]:
     """Say which options of two networks differ that no weight tells."""
     others = ("scale", "channels", "upsampler", "init", "block", "features")
+    # A file from before there was an option has what it then is by itself.
+    there = {k: usual.default for k, usual in signature(type(model)).parameters.items()} | theirs
     return [
-        f"model.{key} is {theirs[key]} there and {own[key]} here: it is not converted"
-        for key in sorted(theirs.keys() & own.keys())
-        if key not in others and not key.startswith("_") and theirs[key] != own[key]
+        f"model.{key} is {there[key]} there and {own[key]} here: it is not converted"
+        for key in sorted(there.keys() & own.keys())
+        if key not in others and not key.startswith("_") and there[key] != own[key]
     ]
 
 
@@ -198,8 +201,9 @@ def _take_head(own: Upsampler, other: Upsampler | None, colours: _Colours) -> st
     """Give an upsampler the kernel of another, and say how near it comes."""
     if other is None:
         return "begins anew"
-    other = other.at(own.scale) if other.any_scale else other
     named = f"{type(other).__name__} x{other.scale}"
+    if other.any_scale and other.scale != own.scale:
+        other, named = other.at(own.scale), f"{named} as it is at x{own.scale}"
     weights = other.state_dict()
     same_shapes = _shapes(own.state_dict()) == _shapes(weights)
     if type(own) is type(other) and own.scale == other.scale and same_shapes:
@@ -215,10 +219,9 @@ def _take_head(own: Upsampler, other: Upsampler | None, colours: _Colours) -> st
     except ValueError as error:
         own.load_state_dict(before)
         return f"begins anew: {error}"
-    size = float(form.kernel.norm())
     found = subpixel_form(own)
     most = max(found.size, form.size)
-    off = float((found.padded(most) - form.padded(most)).norm()) / max(size, 1e-12)
+    off = float((found.padded(most) - form.padded(most)).norm() / form.kernel.norm().clamp(1e-12))
     resampled = f", its phases resampled from x{other.scale}" if own.scale != other.scale else ""
     near = "" if off < _EXACT else f"; the nearest that it can hold is off by {100 * off:.2g} %"
     return f"the kernel of {named}{resampled}{near}"
@@ -231,8 +234,7 @@ def _fitted(form: SubPixel, own: Upsampler, colours: _Colours) -> SubPixel:
         ValueError: Its channels are others, and not luma for colours.
     """
     form = rescaled(form, own.scale)
-    has = form.in_channels, form.out_channels
-    wants = own.in_channels, own.out_channels
+    has, wants = (form.in_channels, form.out_channels), (own.in_channels, own.out_channels)
     kernel, bias = form.kernel, form.bias
     if has == (1, 1) and wants == (3, 3):  # each colour by itself
         each = torch.eye(3, dtype=kernel.dtype).view(3, 1, 3, 1, 1)
@@ -240,9 +242,7 @@ def _fitted(form: SubPixel, own: Upsampler, colours: _Colours) -> SubPixel:
     if has[0] == wants[0] and {has[1], wants[1]} == {1, 3}:
         kernel, bias = colours.making(kernel, bias, wants[1])
     elif has != wants:
-        raise ValueError(
-            f"it maps {has[0]} to {has[1]} channels, and this {wants[0]} to {wants[1]}"
-        )
+        raise ValueError(f"it maps {has[0]} channels to {has[1]}, this {wants[0]} to {wants[1]}")
     return SubPixel(kernel, bias, form.scale)
 
 

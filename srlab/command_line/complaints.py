@@ -141,7 +141,7 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
         hint = ""
         if "to Integer" in cause:
             hint = "; write whole numbers as 10_000" if rounded else "; it takes a whole number"
-        elif "PhaseConfig" in cause:
-            hint = "; each of them is as {step: 5000, patch_size: 32}"
+        elif override.lstrip("+").startswith("trainer.phases="):
+            return f"{override}: it takes a list, as [{{step: 5000, patch_size: 32}}]"
         return f"{override}: {cause.splitlines()[0] if cause else 'it does not fit'}{hint}"
     return text.strip()

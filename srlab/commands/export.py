@@ -131,6 +131,8 @@ def _as_spandrel(config: ExportConfig, network: Model, about: dict[str, Any]) ->
     content = as_bytes({k: v.half() if half else v for k, v in weights.items()})
     theirs = run_srvgg(from_bytes(content), network.scale)
     ours = network if about["colour"] == "rgb" else with_bilinear_chroma(network)
+    if about["colour"] == "rgb" and about["model"].get("border") == "zeros":
+        return Export(content, theirs, ours, 3)
     print(
         f"the same picture but within {network.halo} low-resolution pixels of its border, where "
         f"SRVGGNetCompact pads every layer with zeros"

@@ -27,8 +27,9 @@ _SAME = torch.eye(3, dtype=torch.float64)
 def srvgg_weights(model: Model, colour: Colour) -> dict[str, Tensor]:
     """Return the weights ``body.N.weight`` and ``body.N.bias``, float32, of the equal network.
 
-    It pads every layer with zeros, so it is equal at ``model.halo`` pixels from the border. The
-    chroma of a network of luma goes by bilinear interpolation, which a 3x3 kernel holds.
+    It pads every layer with zeros, so it is equal at ``model.halo`` pixels from the border, and up
+    to it if the network sees RGB and has ``border="zeros"``. The chroma of a network of luma goes
+    by bilinear interpolation, which a 3x3 kernel holds.
 
     Raises:
         UserError: The network is no stack of 3x3 convolutions, or its head is larger.

@@ -1,5 +1,6 @@
 """LIIF, the local implicit image function (Chen, Liu, Wang: CVPR 2021, arXiv 2012.09161)."""
 
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -77,8 +78,8 @@ class LIIF(Upsampler):
     def forward(self, framed: Tensor) -> Tensor:
         """Map a framed image to one ``scale`` times as large."""
         features = self.first(framed)  # with a frame of 1
-        answers = [self._answers(features, low, right) for low in (0, 1) for right in (0, 1)]
-        blocks = torch.stack(answers).sum(dim=0)
+        answers = (self._answers(features, low, right) for low in (0, 1) for right in (0, 1))
+        blocks = reduce(torch.add, answers)  # one at a time in memory
         return pixel_shuffle(blocks.transpose(1, 2).flatten(1, 2), self.scale)
 
     def _answers(self, features: Tensor, low: int, right: int) -> Tensor:

@@ -136,6 +136,9 @@ def test_what_differs_and_is_not_in_the_weights_is_told(saved):
     path = saved(network(srlab.ESPCN, activation="relu"), activation="relu")
     [told] = start_from(network(srlab.ESPCN), path, activation="tanh")
     assert told == "model.activation is relu there and tanh here: it is not converted"
+    path = saved(network(srlab.ESPCN))  # as files are from before there was a border to choose
+    [*_, told] = start_from(network(srlab.ESPCN, border="zeros"), path, border="zeros")
+    assert told == "model.border is mirror there and zeros here: it is not converted"
 
 
 def test_colours_begin_as_the_luma_that_the_network_knows_and_back(saved):
@@ -190,7 +193,7 @@ def test_what_is_of_no_scale_is_taken_to_another_as_it_is(saved):
 def test_another_head_takes_the_kernel_that_one_of_no_scale_has_at_its_scale(saved):
     path = saved(network(srlab.ESPCN, srlab.MetaShuffle), srlab.MetaShuffle)
     model = network(srlab.ESPCN, scale=3, seed=1)
-    assert start_from(model, path)[1] == "upsampler: the kernel of MetaShuffle x3"
+    assert start_from(model, path)[1] == ("upsampler: the kernel of MetaShuffle x2 as it is at x3")
     meta = srlab.load(path).upsampler
     there = meta.at(3)
     assert (meta.scale, there.last.weight is meta.last.weight) == (2, True)
