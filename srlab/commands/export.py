@@ -44,7 +44,7 @@ _SUFFIX = {
 }
 
 # What of a run's config tells how it was trained, and is true on any machine.
-_RECIPE = ("seed", "loss", "optim", "schedule", "data", "trainer")
+_RECIPE = ("seed", "loss", "optim", "schedule", "data", "degradation", "trainer")
 _PLACES = ("path", "root")
 _SCORE = ("testset", "scale", "protocol", "psnr", "ssim")
 

@@ -42,7 +42,7 @@ def place(tmp_path_factory):
 JUDGED = ["testset=folder", "testset.folder.path=test"]
 PICTURES = [
     "data=folder", "data.path=train", *JUDGED, "trainer.steps=2", "trainer.batch_size=2",
-    "trainer.patch_size=8", "device=cpu", "name=bicubic",
+    "trainer.patch_size=8", "device=cpu", "name=bicubic", "degradation=blur_down",
 ]  # fmt: skip
 
 
@@ -185,8 +185,10 @@ def test_a_safetensors_file_is_the_model_in_two_lines(srlab, place, run, tmp_pat
     assert not any(str(folder) in json.dumps(about) for folder in (place, tmp_path))
     (score,) = json.loads(about["scores"])
     assert score["psnr"] == json.loads((tmp_path / "run/results.json").read_text())[1]["psnr"]
-    status, printed = srlab("evaluate", "checkpoint=run/last.safetensors", "output=judged", *JUDGED)
+    judge = ("evaluate", "checkpoint=run/last.safetensors", "output=judged", *JUDGED)
+    status, printed = srlab(*judge, "degradation=blur_down")
     assert status == 0, printed.err
+    assert "was trained on" not in printed.out + printed.err  # it keeps what made low resolution
     assert "My own" in printed.out
     assert f"{score['psnr']:.2f}" in printed.out
     assert srlab("convert", "checkpoint=run/last.safetensors", "upsampler=deconv")[0] == 0
