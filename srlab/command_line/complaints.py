@@ -18,6 +18,10 @@ from srlab.config.schema import PhaseConfig
 from srlab.weights import shipped
 
 _SHOWN = 200  # letters of a word
+_LISTS = {
+    "trainer.phases": "[{step: 5000, patch_size: 32}]", "trainer.scales": "[2,3,4]",
+    "trainer.freeze": "[body]",
+}  # fmt: skip
 
 
 def explain(verb: str, complaint: str) -> str | None:
@@ -141,7 +145,7 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
         hint = ""
         if "to Integer" in cause:
             hint = "; write whole numbers as 10_000" if rounded else "; it takes a whole number"
-        elif override.lstrip("+").startswith("trainer.phases="):
-            return f"{override}: it takes a list, as [{{step: 5000, patch_size: 32}}]"
+        elif (key := override.lstrip("+").partition("=")[0]) in _LISTS:
+            return f"{override}: it takes a list, as {_LISTS[key]}"
         return f"{override}: {cause.splitlines()[0] if cause else 'it does not fit'}{hint}"
     return text.strip()
