@@ -44,7 +44,6 @@ _CLAIMS = (
     ("8", "decoders", "unpool", "bilinear", "psnr"),
     ("8", "decoders", "pixel_shuffle", "unpool", "psnr"),
     ("which", "upsamplers", "pixel_shuffle", "boxed", "psnr"),
-    ("which", "upsamplers", "pixel_shuffle", "carafe", "psnr"),
 )
 
 
