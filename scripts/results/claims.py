@@ -3,12 +3,12 @@
 usage: python scripts/results/claims.py FOLDER
 
 FOLDER is that of scripts/results/findings; sweeps that are not there are left out. Each claim is a
-comparison or two of one sweep, over the seeds that both choices have, by their variances alone, as
-few pairs of a sweep are looked at; the interval is at 95 % by itself, for new seeds and new images.
-p is by Holm over all claims, measured or not, so that the chance of any wrong "better" on the page
-is at most 5 %; so is that of any wrong "equal": within 0.05 dB, or within 0.1 grey levels of
-ripple, a third of what rounding to 8 bits does to a picture (1 / sqrt(12) of a level, rms). What is
-undecided comes with what would decide it.
+comparison or two of one sweep by the rules of its report: over the seeds that all its choices have,
+their variances moderated towards what they have in common; the interval is at 95 % by itself, for
+new seeds and new images. p is by Holm over all claims, measured or not, so that the chance of any
+wrong "better" on the page is at most 5 %; so is that of any wrong "equal": within 0.05 dB, or
+within 0.1 grey levels of ripple, a third of what rounding to 8 bits does to a picture (1 / sqrt(12)
+of a level, rms). What is undecided comes with what would decide it.
 """
 
 import sys
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srlab.commands.report.decided import verdict, what_it_takes, with_sign
-from srlab.commands.report.results import Choice, choices_of
+from srlab.commands.report.results import Results, gather, ranked
 from srlab.console.tables import aligned
 from srlab.errors import UserError
-from srlab.reporting.statistics import Comparison, Family, Needs, compare, holm, needed
+from srlab.reporting.statistics import Comparison, Family, Needs, holm, needed
 from srlab.runs.sweep_plan import read_sweep
 
 _EQUAL = {"psnr": 0.05, "ripple": 0.1}  # dB; grey levels of 255
@@ -62,28 +62,19 @@ def main() -> None:
     """Read the sweeps and print."""
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    folder, choices = Path(sys.argv[1]), dict[str, dict[str, Choice]]()
+    folder, results = Path(sys.argv[1]), dict[str, Results]()
     claimed, left_out = [], []
     for claim, sweep, one, other, metric in _CLAIMS:
         try:
-            if sweep not in choices:
-                found = choices_of(folder / sweep, read_sweep(folder / sweep))
-                choices[sweep] = {choice.label: choice for choice in found}
-            comparison = _compared(choices[sweep][one], choices[sweep][other], metric)
+            if sweep not in results:
+                results[sweep] = gather(folder / sweep, read_sweep(folder / sweep))
+            comparison = ranked(results[sweep], metric).comparisons[one, other]
             claimed.append(Claimed(claim, one, other, metric, comparison))
         except (UserError, KeyError) as error:
             left_out.append(f"claim {claim}, {one} and {other}: {error}")
     print("\n".join(aligned(_rows(claimed))))
     for line in left_out:
         print(f"not measured: {line}")
-
-
-def _compared(one: Choice, other: Choice, metric: str) -> Comparison:
-    shared = {*one.seeds} & {*other.seeds}
-    if not shared:
-        raise UserError("no seed of both is finished yet")
-    both = (Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in (one, other))
-    return compare(*(choice.scores(metric) for choice in both))
 
 
 def _rows(claimed: list[Claimed]) -> list[tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -108,23 +107,7 @@ class Results:
 
 
 def gather(folder: Path, sweep: Sweep) -> Results:
-    """Read the finished runs of a sweep, those of the seeds that all choices have.
-
-    Raises:
-        UserError: None is finished, or they cannot be compared.
-    """
-    choices = choices_of(folder, sweep)
-    shared = _shared_seeds(choices)
-    kept = [Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in choices]
-    left_out = [run.name for c in choices for run in c.runs if run.seed not in shared]
-    finished = {run.name for c in choices for run in c.runs}
-    missing = [name for name in sweep.runs if name not in finished]
-    first = choices[0].runs[0]
-    return Results(kept, first.images, first.bicubic, missing, left_out)
-
-
-def choices_of(folder: Path, sweep: Sweep) -> list[Choice]:
-    """Read all finished runs of a sweep.
+    """Read the finished runs of a sweep.
 
     Raises:
         UserError: None is finished, or they cannot be compared.
@@ -144,7 +127,13 @@ def choices_of(folder: Path, sweep: Sweep) -> list[Choice]:
                 raise UserError(
                     f"{run.name} and {runs[0].name} were judged {what}: report on them apart"
                 )
-    return by_choice(runs, _labels([sweep.runs[name] for name in finished]))
+    labels = _labels([sweep.runs[name] for name in finished])
+    choices = by_choice(runs, labels)
+    shared = _shared_seeds(choices)
+    kept = [Choice(c.label, [r for r in c.runs if r.seed in shared]) for c in choices]
+    left_out = [run.name for c in choices for run in c.runs if run.seed not in shared]
+    missing = [name for name in sweep.runs if name not in finished]
+    return Results(kept, runs[0].images, runs[0].bicubic, missing, left_out)
 
 
 def _low(run: Judged) -> dict[str, Any]:
@@ -162,7 +151,7 @@ def by_choice(runs: Sequence[Judged], labels: Sequence[str]) -> list[Choice]:
         taken = [other for other, _ in gathered.values()]
         unique = label if label not in taken else f"{label} ({run.name})"
         gathered.setdefault(kind, (unique, []))[1].append(run)
-    return [Choice(label, sorted(of, key=attrgetter("seed"))) for label, of in gathered.values()]
+    return [Choice(label, sorted(of, key=_by_seed)) for label, of in gathered.values()]
 
 
 def seconds_of(folder: Path) -> float | None:
@@ -219,6 +208,10 @@ def _said(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _by_seed(run: Judged) -> int:
+    return run.seed
 
 
 def _labels(runs: Sequence[Planned]) -> list[str]:
