@@ -49,7 +49,7 @@ def run(tool, place, seed, first, count, planted):
 PLANTED = {
     "pictures.py": (0, 2, 2, READS_HALVES, "cut of .* nothing is said"),
     "checkpoints.py": (0, 19, 2, NO_SUMS, "flip of model.safetensors.* nothing is said"),
-    "overrides.py": (0, 7, 2, NO_SENTENCE, "a traceback: ZeroDivisionError"),
+    "overrides.py": (0, 11, 2, NO_SENTENCE, "a traceback: ZeroDivisionError"),
     "kills.py": (31, 0, 1, NOTHING_REMOVED, "large.mkv.* is left over"),
 }
 
