@@ -29,10 +29,10 @@ from srlab.errors import UserError
 from srlab.evaluation.score import score_images, smallest_side
 from srlab.imaging.files import to_pixels, to_tensor
 from srlab.imaging.resample import crop
-from srlab.imaging.threads import map_in_threads
 from srlab.inference.fast_copy import fast_copy
 from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
+from srlab.machine.threads import map_in_threads
 from srlab.measuring.timing import interleaved
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim

@@ -15,7 +15,7 @@ from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, resize, shrink
-from srlab.imaging.threads import map_in_threads
+from srlab.machine.threads import map_in_threads
 from srlab.words import Colour, Protocol
 
 AS_GIVEN = "as given"  # what made LR that a set brings along

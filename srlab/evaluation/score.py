@@ -22,8 +22,8 @@ from srlab.degradations.degradation import BICUBIC
 from srlab.imaging.colour import luma, quantise
 from srlab.imaging.files import to_pixels, to_tensor
 from srlab.imaging.resample import crop
-from srlab.imaging.threads import map_in_threads
 from srlab.machine.precision import single_precision
+from srlab.machine.threads import map_in_threads
 from srlab.metrics.checkerboard import picture_ripple
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim

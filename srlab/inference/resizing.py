@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from srlab.imaging.resample import REACH, Interpolation, fold, weights
-from srlab.imaging.threads import map_in_threads
 from srlab.inference.streams import Pixels
+from srlab.machine.threads import map_in_threads
 
 _ROWS, _COLUMNS = 16, 32  # that a block makes: larger ones multiply more noughts
 _NEAR = 64  # blocks of columns that are made together: what they see stays in the cache

@@ -1,4 +1,4 @@
-"""The models that come with srlab: small networks of luma, one safetensors file and one card each.
+"""The models that come with srlab: small networks, one safetensors file and one card each.
 
 Nothing here imports torch, so that the command line can name them.
 """
@@ -6,7 +6,9 @@ Nothing here imports torch, so that the command line can name them.
 import re
 from pathlib import Path
 
-DEFAULT = "compact"  # the family that upscales where no model is named
+# The families that upscale where no model is named: pictures that no codec took anything from, and
+# others.
+CLEAN, COMPRESSED = "compact", "photo"
 
 
 def shipped() -> dict[str, Path]:

@@ -17,6 +17,11 @@ from srlab.upsamplers.interpolation import Interpolate
 TWICE = partial(upscale_pixels, OnPixels(Plain(Interpolate, 2), "y"), tile=16)
 
 
+def by_twice(_):
+    """Enlarge every file by the same."""
+    return TWICE
+
+
 @pytest.fixture
 def moving(tmp_path):
     """An animation of three frames."""
@@ -28,7 +33,7 @@ def moving(tmp_path):
 
 def test_each_frame_becomes_what_it_would_become_alone(moving, tmp_path, capsys):
     target = tmp_path / "b.png"
-    assert upscale_files([(moving, target)], TWICE, by_factor(2)) == []
+    assert upscale_files([(moving, target)], by_twice, by_factor(2)) == []
     assert f"{target}  62x40, 3 frames" in capsys.readouterr().out
     made = list(read_frames(target))
     assert [milliseconds for _, milliseconds in made] == [70, 80, 90]
@@ -40,13 +45,13 @@ def test_what_cannot_hold_frames_or_pages_is_told_with_the_ways_out(moving, tmp_
     pages = tmp_path / "p.tif"
     Image.new("L", (9, 8)).save(pages, save_all=True, append_images=[Image.new("L", (9, 8))])
     jobs = [(moving, tmp_path / "b.jpg"), (pages, tmp_path / "b.png"), (moving, tmp_path / "c.tif")]
-    many, paged = upscale_files(jobs, TWICE, by_factor(2))
+    many, paged = upscale_files(jobs, by_twice, by_factor(2))
     assert many.startswith(f"{moving} has 3 frames, which {tmp_path / 'b.jpg'} cannot hold: write ")
     assert "2 pages" in paged
     assert paged.endswith("write .tif, or take the first alone by first_frame=true")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "c.tif", "p.tif"]
     first = [(moving, tmp_path / "d.jpg")]
-    assert upscale_files(first, TWICE, by_factor(2), first_frame=True) == []
+    assert upscale_files(first, by_twice, by_factor(2), first_frame=True) == []
 
 
 def test_what_a_format_does_not_hold_is_said_once(moving, tmp_path, capsys):
@@ -55,7 +60,7 @@ def test_what_a_format_does_not_hold_is_said_once(moving, tmp_path, capsys):
     for name in "xy":
         Image.new("RGB", (9, 8)).save(tmp_path / f"{name}.png", pnginfo=info, dpi=(300, 300))
     jobs = [(tmp_path / f"{name}.png", tmp_path / f"{name}.gif") for name in "xy"]
-    upscale_files([*jobs, (moving, tmp_path / "z.tif")], TWICE, by_factor(2))
+    upscale_files([*jobs, (moving, tmp_path / "z.tif")], by_twice, by_factor(2))
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not kept")]
     assert said == [
         "not kept in GIF: resolution, text, more than 256 colours a frame and half transparency",
@@ -68,7 +73,7 @@ def test_a_frame_that_is_damaged_leaves_no_file(moving, tmp_path):
         image.save(tmp_path / "a.gif", save_all=True)
     whole = (tmp_path / "a.gif").read_bytes()
     (tmp_path / "a.gif").write_bytes(whole[: len(whole) * 4 // 5])
-    (told,) = upscale_files([(tmp_path / "a.gif", tmp_path / "b.gif")], TWICE, by_factor(2))
+    (told,) = upscale_files([(tmp_path / "a.gif", tmp_path / "b.gif")], by_twice, by_factor(2))
     assert "a.gif is not a readable image" in told
     assert not (tmp_path / "b.gif").exists()
 

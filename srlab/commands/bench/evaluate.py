@@ -9,12 +9,12 @@ from srlab.config.check import check
 from srlab.config.plain import plain_settings
 from srlab.config.schema import BenchEvaluateConfig
 from srlab.imaging.files import to_tensor
-from srlab.imaging.threads import map_in_threads
 from srlab.inference.tiles import device_of
 from srlab.machine.device import choose_device, wait_for
 from srlab.machine.facts import describe_device
 from srlab.machine.memory import peak_on
 from srlab.machine.shortage import enough_memory
+from srlab.machine.threads import map_in_threads
 from srlab.measuring.measurement import Figure, Measurement, begin_measuring, report
 from srlab.measuring.timing import interleaved
 

@@ -175,7 +175,8 @@ def _from_file_to_file(source: Path, upscale: PixelUpscaler, scale: int) -> Run:
 
     def run() -> None:
         with contextlib.redirect_stdout(io.StringIO()):
-            failures = upscale_files([(source, next(targets))], upscale, by_factor(scale))
+            job = source, next(targets)
+            failures = upscale_files([job], lambda _: upscale, by_factor(scale))
         assert not failures, failures
 
     return run

@@ -73,7 +73,7 @@ def run(call: Invocation[UpscaleConfig]) -> None:
     kind = "files" if any(is_video(source) for source, _ in jobs) else "pictures"
     if len(waiting) < len(jobs):
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} {kind} are there already, left alone")
-    failures = upscale_files(pictures, upscale, size_of, config.first_frame, config.quality)
+    failures = upscale_files(pictures, enlarging.of, size_of, config.first_frame, config.quality)
     failures += upscale_videos(videos, upscale, size_of, enlarging.rgb)
     if failures and len(waiting) > 1:
         failures.insert(0, f"{len(failures)} of {len(waiting)} {kind} could not be upscaled:")

@@ -1,8 +1,9 @@
 """What makes the larger pixels: one network or several in turn, then bicubic to the size."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,14 +14,18 @@ from srlab.commands.upscale.asked import Asked, asked_size, by_scale
 from srlab.config.ranges import LARGEST_SCALE
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import UserError
+from srlab.imaging.compression import compression_of
 from srlab.imaging.sizes import SizeOf, by_factor
 from srlab.inference.in_turn import PixelUpscaler, scales_in_turn, upscale_in_turn
 from srlab.models.plain import Plain
 from srlab.upsamplers.interpolation import Interpolate
-from srlab.weights import DEFAULT, scales_of, shipped
+from srlab.weights import CLEAN, COMPRESSED, scales_of, shipped
 from srlab.words import Colour
 
+Upscale = Callable[[np.ndarray], Iterator[np.ndarray]]  # pixels (H, W, C) to larger rows, in order
+
 _USUAL = 2  # the scale where none is asked for
+_NEARLY_CLEAN = 97  # the quality of JPEG from which on
 _TIMES = {
     1: "",
     2: " twice",
@@ -36,16 +41,22 @@ class Enlarging:
     """How pictures are enlarged.
 
     Args:
-        upscale: Pixels ``(H, W, C)`` to the rows of the larger picture, from top to bottom.
+        upscale: What enlarges the frames of videos, and pictures unless ``by_file`` is given.
         size_of: How large each becomes.
         mark: What names of files say of it.
         rgb: Whether the networks see RGB, not luma.
+        by_file: What enlarges a picture file.
     """
 
-    upscale: Callable[[np.ndarray], Iterator[np.ndarray]]
+    upscale: Upscale
     size_of: SizeOf
     mark: str
     rgb: bool
+    by_file: Callable[[Path], Upscale] | None = None
+
+    def of(self, path: Path) -> Upscale:
+        """Return what enlarges the picture of a file."""
+        return self.upscale if self.by_file is None else self.by_file(path)
 
 
 def enlarging_of(config: UpscaleConfig, device: torch.device) -> Enlarging:
@@ -67,14 +78,38 @@ def enlarging_of(config: UpscaleConfig, device: torch.device) -> Enlarging:
         return _by_networks(config, asked, scales, network.at, say)
     if config.model:
         return _by_kernel(config, asked, device)
-    asked, files = asked or by_scale(_USUAL), shipped()
+    return _by_what_comes_along(config, asked or by_scale(_USUAL), device)
 
-    def load(scale: int) -> Network:
-        file = str(files[f"{DEFAULT}_x{scale}"])
-        return load_network(replace(config, scale=None, checkpoint=file), device)
 
-    say = partial(_say_shipped, asked.goal)
-    return _by_networks(config, asked, scales_of(DEFAULT), load, say)
+def _by_what_comes_along(config: UpscaleConfig, asked: Asked, device: torch.device) -> Enlarging:
+    """Enlarge each picture by the family that has learnt its kind, and frames by the first."""
+    files, reasons = shipped(), dict[str, str]()
+
+    @lru_cache
+    def enlarging(family: str) -> Enlarging:
+        def load(scale: int) -> Network:
+            file = str(files[f"{family}_x{scale}"])
+            return load_network(replace(config, scale=None, checkpoint=file), device)
+
+        say = partial(_say_shipped, asked.goal, family, reasons)
+        return _by_networks(config, asked, scales_of(family), load, say)
+
+    def by_file(path: Path) -> Upscale:
+        family, reason = _family_for(path)
+        reasons.setdefault(family, reason)
+        return enlarging(family).upscale
+
+    return replace(enlarging(CLEAN), by_file=by_file)
+
+
+def _family_for(path: Path) -> tuple[str, str]:
+    """Return the family of models for a picture file, and why it is."""
+    found = compression_of(path)
+    if found is None:
+        return CLEAN, f"as {path.name} is compressed without loss"
+    quality = "" if found.quality is None else f" of quality {found.quality}"
+    family = CLEAN if (found.quality or 0) >= _NEARLY_CLEAN else COMPRESSED
+    return family, f"as {path.name} is a lossy {found.codec}{quality}"
 
 
 def _by_networks(
@@ -109,11 +144,9 @@ def _by_networks(
         return upscale_in_turn(pixels, [(scale, upscaler(scale)) for scale in chosen], new)
 
     first = min(scales)
-    if asked.factor is not None:  # then it is known before any picture is, too, what is to be said
+    if asked.factor is not None:
         parts, whole = asked.factor.denominator, asked.factor.numerator
-        chosen, exact = scales_in_turn((parts, parts), (whole, whole), scales)
-        tell(chosen, exact)
-        first = chosen[0]
+        first = scales_in_turn((parts, parts), (whole, whole), scales)[0][0]
     upscaler(first)
     return Enlarging(upscale, asked.size_of, asked.mark, load(first).colour == Colour.rgb)
 
@@ -165,14 +198,17 @@ def _by_kernel(config: UpscaleConfig, asked: Asked | None, device: torch.device)
     return Enlarging(resize, size_of, asked.mark, network.colour == Colour.rgb)
 
 
-def _say_shipped(goal: str, scales: tuple[int, ...], exact: bool) -> None:
-    """Say which of the models that come with srlab are taken."""
-    names = [f"{DEFAULT}_x{scale}" for scale in dict.fromkeys(scales)]
+def _say_shipped(
+    goal: str, family: str, reasons: Mapping[str, str], scales: tuple[int, ...], exact: bool
+) -> None:
+    """Say which of the models that come with srlab are taken, and why."""
+    names = [f"{family}_x{scale}" for scale in dict.fromkeys(scales)]
     if len(names) == 1:
         by = f"{names[0]}{_TIMES[len(scales)]}, which comes with srlab"
     else:
         by = f"{' and '.join(names)} in turn, which come with srlab"
-    print(f"by {by}{_then(goal, exact)}; model=list names the others")
+    because = f", {reasons[family]}" if family in reasons else ""
+    print(f"by {by}{_then(goal, exact)}{because}; model=list names the others")
 
 
 def _say_own(label: str, scale: int, goal: str, scales: tuple[int, ...], exact: bool) -> None:

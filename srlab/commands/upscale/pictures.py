@@ -22,7 +22,7 @@ from srlab.storage.atomic import atomic_file
 
 def upscale_files(
     jobs: list[tuple[Path, Path]],
-    upscale: Callable[[np.ndarray], Iterator[np.ndarray]],
+    upscale_of: Callable[[Path], Callable[[np.ndarray], Iterator[np.ndarray]]],
     size_of: SizeOf,
     first_frame: bool = False,
     quality: int | None = None,
@@ -31,7 +31,7 @@ def upscale_files(
 
     Args:
         jobs: Each picture and the file that is made of it.
-        upscale: Pixels ``(H, W, C)`` to the rows of the larger picture, from top to bottom.
+        upscale_of: What enlarges a file's pixels ``(H, W, C)``, to rows from top to bottom.
         size_of: How large each becomes.
         first_frame: Whether to take the first of several frames only.
         quality: 1 to 100, of JPEG and WebP; 95 if None.
@@ -53,6 +53,7 @@ def upscale_files(
                 height, width = size_of(*picture.size)
                 if shape := changed_shape(picture.size, (height, width)):
                     print(f"{source}: {shape}")
+                upscale = upscale_of(source)
                 with ExitStack() as stack:
                     file = stack.enter_context(atomic_file(target))
                     if isinstance(picture, Frames):

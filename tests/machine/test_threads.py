@@ -8,7 +8,7 @@ import pytest
 import torch
 from common import for_all
 
-from srlab.imaging.threads import map_in_threads
+from srlab.machine.threads import map_in_threads
 
 COUNTS = (1, 2, 5)
 
