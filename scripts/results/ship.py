@@ -4,15 +4,20 @@ usage: SRLAB_DATA=FOLDER python scripts/results/ship.py [RUN NAME]
 
 With a run, writes ``srlab/weights/NAME.safetensors`` and its card ``NAME.md``; runs are trained as
 the headers of ``configs/experiment/shipped_*.yaml`` say. Without, writes the table of scores in
-each card anew. Judged are Set5, Set14, Kodak24 and BSDS500-test, as they are and as JPEG.
+each card anew. Judged are Set5, Set14, Kodak24 and BSDS500-test, as they are and as JPEG. The file
+itself carries the scores on clean Set5 and Set14, whatever it was trained on, so that
+``model=list`` compares like with like.
 """
 
 import argparse
 import json
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 import srlab
 from srlab.command_line.invocation import Invocation
@@ -25,17 +30,20 @@ from srlab.degradations.compression import Jpeg
 from srlab.degradations.degradation import Degradation
 from srlab.degradations.shrink import Shrink
 from srlab.evaluation.network import costs_of
-from srlab.evaluation.score import mean_score, score_images, smallest_side
+from srlab.evaluation.score import Score, mean_score, protocol, score_images, smallest_side
 from srlab.imaging.resample import enlarge
 from srlab.inference.fast_copy import fast_copy
 from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
+from srlab.models.base import Model
 from srlab.storage.checkpoint import load
-from srlab.weights import shipped
+from srlab.storage.model_file import as_model
+from srlab.weights import CLEAN, shipped
 from srlab.words import Colour, ExportFormat
 
 WEIGHTS = Path(srlab.__file__).parent / "weights"
 SETS = ("Set5", "Set14", "Kodak24", "BSDS500-test")
+_IN_THE_FILE = 2  # of these sets
 JPEG = Degradation("bicubic and JPEG", {"shrink": Shrink(), "jpeg": Jpeg(75, "4:2:0")})
 _FIRST, _NEXT = "| PSNR / SSIM |", "PSNR and SSIM: "  # how the table begins, and what follows it
 _OVERLAPS = (
@@ -63,6 +71,8 @@ def main() -> None:
         output=str(place),
     )  # fmt: skip
     export(Invocation(config))
+    model = load(place)
+    place.write_bytes(as_model(model["config"], model["weights"], scores(place)))
     place.with_suffix(".md").write_text(card(place, options.run))
 
 
@@ -75,11 +85,12 @@ def card(place: Path, run: Path) -> str:
     cost = costs_of(network)[""]
     metrics = json.loads((run / "metrics.json").read_text())
     kind, rate = type(network).__name__, config["optim"]["lr"]
+    sees = "luma" if network.channels == 1 else "RGB"
     side, warmup = trainer["patch_size"], config["schedule"].get("warmup", 0)
     lines = [
         f"# {config['name']}",
         "",
-        f"{kind}, x{scale}, luma: {parameters:,} parameters, {cost:,.0f} multiply-adds for each "
+        f"{kind}, x{scale}, {sees}: {parameters:,} parameters, {cost:,.0f} multiply-adds for each "
         f"pixel that it makes.",
         "",
         table(place),
@@ -94,9 +105,7 @@ def card(place: Path, run: Path) -> str:
         f"low-resolution pixels, average of the weights with",
         f"  a decay of {trainer['ema']}, seed {config['seed']}; "
         f"{metrics['seconds'] / 60:.0f} minutes on one thread of a CPU.",
-        f"- Degradation: MATLAB's bicubic / {scale}. Pictures that were sharpened, compressed or "
-        f"are noisy are outside",
-        "  of what it has learnt.",
+        "- Degradation: " + "\n".join(_degradation(config)),
         "- Licence: MIT, as srlab's.",
         "",
         "```bash",
@@ -109,24 +118,59 @@ def card(place: Path, run: Path) -> str:
 def table(place: Path) -> str:
     """Return the scores of a model beside bicubic's, in Markdown."""
     network = fast_copy(srlab.load(place))
-    scale, colour = network.scale, Colour.y if network.channels == 1 else Colour.rgb
-    upscalers = {
-        "bicubic": partial(enlarge, scale=scale),
-        "this model": partial(upscale_tiled, network, tile=automatic_tile(network)),
-    }
+    by_network = partial(upscale_tiled, network, tile=automatic_tile(network))
+    upscalers = {"bicubic": partial(enlarge, scale=network.scale), "this model": by_network}
     rows = [f"{_FIRST} {' | '.join(SETS)} |", "|---" * (len(SETS) + 1) + "|"]
     for made, degradation in {"": None, ", JPEG 75": JPEG}.items():
-        cells: dict[str, list[str]] = {label: [] for label in upscalers}
-        for name in SETS:
-            images = named(name, os.environ.get("SRLAB_DATA", "data"))
-            side = smallest_side(scale)
-            read = read_pairs(images, scale, colour, side, degradation=degradation)
-            pairs = [(pair.name, pair.lr, pair.hr) for pair in read]
-            for label, upscale in upscalers.items():
-                mean = mean_score(score_images(upscale, pairs, scale))
-                cells[label].append(f"{mean.psnr:.2f} / {mean.ssim:.4f}")
-        rows += [f"| {label}{made} | {' | '.join(row)} |" for label, row in cells.items()]
+        for label, upscale in upscalers.items():
+            means = [judged(network, upscale, name, degradation) for name in SETS]
+            cells = [f"{mean.psnr:.2f} / {mean.ssim:.4f}" for mean in means]
+            rows.append(f"| {label}{made} | {' | '.join(cells)} |")
     return "\n".join(rows) + f"\n\n{_OVERLAPS}\n"
+
+
+def scores(place: Path) -> list[dict[str, Any]]:
+    """Return the scores of a model on clean pictures, as the file of a model carries them."""
+    network = fast_copy(srlab.load(place))
+    upscale = partial(upscale_tiled, network, tile=automatic_tile(network))
+    how = {"scale": network.scale, "protocol": protocol(network.scale, _colour(network))}
+    means = {name: judged(network, upscale, name) for name in SETS[:_IN_THE_FILE]}
+    return [{"testset": n, **how, "psnr": m.psnr, "ssim": m.ssim} for n, m in means.items()]
+
+
+def judged(
+    network: Model,
+    upscale: Callable[[Tensor], Tensor],
+    name: str,
+    degradation: Degradation | None = None,
+) -> Score:
+    """Return the mean score, on a set of pictures, of what upscales for a network."""
+    images = named(name, os.environ.get("SRLAB_DATA", "data"))
+    side = smallest_side(network.scale)
+    read = read_pairs(images, network.scale, _colour(network), side, degradation=degradation)
+    pairs = [(pair.name, pair.lr, pair.hr) for pair in read]
+    return mean_score(score_images(upscale, pairs, network.scale))
+
+
+def _colour(network: Model) -> Colour:
+    return Colour.y if network.channels == 1 else Colour.rgb
+
+
+def _degradation(config: dict[str, Any]) -> list[str]:
+    """Say what the low-resolution pictures of the training were made by."""
+    node = config.get("degradation")
+    if not node:
+        return [
+            f"MATLAB's bicubic / {config['scale']}. Pictures that were sharpened, compressed or "
+            f"are noisy are outside",
+            "  of what it has learnt.",
+        ]
+    low, high = node["steps"]["jpeg"]["quality"]
+    return [
+        f"`{node['name']}` with JPEG of quality {low} to {high} (docs/training.md). What is clean "
+        f"comes out softer than",
+        f"  by `{CLEAN}_x{config['scale']}`.",
+    ]
 
 
 def _terms(names: list[str]) -> str:
