@@ -18,7 +18,9 @@ def table() -> str:
         metadata, parameters = _read(path)
         scores: list[dict[str, Any]] = json.loads(metadata["scores"])
         means = {score["testset"]: f"{score['psnr']:.2f}" for score in scores}
-        about = f"x{metadata['scale']}, colour={metadata['colour']}"
+        degradation = json.loads(metadata["config"]).get("degradation")
+        seen = f", for lossy files: degradation={degradation['name']}" if degradation else ""
+        about = f"x{metadata['scale']}, colour={metadata['colour']}{seen}"
         size = f"{path.stat().st_size / 1000:.0f}"
         rows.append(
             (name, f"{parameters:,}", size, *(means.get(t, "-") for t in ("Set5", "Set14")), about)

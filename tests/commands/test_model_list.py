@@ -13,7 +13,8 @@ from skimage import data
 import srlab as library
 from srlab.weights import shipped
 
-NAMES = [f"{family}_x{scale}" for family in ("compact", "espcn") for scale in (2, 3, 4)]
+FAMILIES = ("compact", "espcn", "photo")
+NAMES = [f"{family}_x{scale}" for family in FAMILIES for scale in (2, 3, 4)]
 LEAST = {2: 36.9, 3: 33.0, 4: 30.6}  # on Set5, of the best of each scale
 BENCHMARKS = os.environ.get("SRLAB_DATA")
 
@@ -24,9 +25,9 @@ def srlab(tmp_path, monkeypatch, capsys):
     return command_line(monkeypatch, capsys)
 
 
-def test_there_are_two_families_of_three_scales_of_some_100_kilobytes():
+def test_there_are_three_families_of_three_scales_of_one_megabyte_in_all():
     assert sorted(shipped()) == NAMES
-    assert all(path.stat().st_size < 120_000 for path in shipped().values())
+    assert sum(path.stat().st_size for path in shipped().values()) < 1_100_000
 
 
 def test_a_card_says_what_the_file_says():
@@ -104,6 +105,58 @@ def test_a_shipped_model_beats_bicubic_on_a_photograph(srlab):
         with Image.open(f"{model}.png") as large:
             errors[model] = np.abs(np.asarray(large).astype(int) - truth).mean()
     assert errors["compact_x3"] < errors["espcn_x3"] < errors["bicubic"]
+
+
+# A file, how it is saved, and what is said of the model.
+CHOSEN = [
+    (
+        "a.jpg",
+        {"quality": 60},
+        "photo_x2, which comes with srlab, as a.jpg is a JPEG of quality 60;",
+    ),
+    (
+        "b.jpg",
+        {"quality": 99},
+        "compact_x2, which comes with srlab, as b.jpg is a JPEG of quality 99",
+    ),
+    ("c.webp", {"quality": 80}, "photo_x2, which comes with srlab, as c.webp is a lossy WebP;"),
+    ("d.png", {}, "compact_x2, which comes with srlab, as d.png is lossless;"),
+]
+
+
+def test_the_model_is_chosen_by_what_a_codec_took_from_the_file(srlab, tmp_path):
+    picture = Image.fromarray(data.chelsea()[:90, :120])
+    (tmp_path / "all").mkdir()
+    for name, options, said in CHOSEN:
+        picture.save(name, **options)
+        picture.save(tmp_path / "all" / name, **options)
+        status, printed = srlab("upscale", name)
+        assert status == 0, printed.err
+        assert f"by {said}" in printed.out
+    status, printed = srlab("upscale", "all", "width=200")  # each model is named once
+    assert status == 0, printed.err
+    named = [line for line in printed.out.splitlines() if line.startswith("by ")]
+    assert [line.split(",")[0] for line in named] == ["by photo_x2", "by compact_x2"]
+    assert "as a.jpg is" in named[0]
+    assert "as b.jpg is" in named[1]
+    status, printed = srlab("upscale", "model=compact_x2", "a.jpg", "output=mine.png")
+    assert status == 0, printed.err
+    assert "photo" not in printed.out
+
+
+def test_a_photo_model_beats_bicubic_on_a_compressed_photograph_and_compact_does_not(srlab):
+    truth = data.chelsea()[:240, :360]
+    small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
+    small.save("photo.jpg", quality=60)
+    errors = {}
+    for model in ("bicubic", "compact_x3", "photo_x3"):
+        status, printed = srlab(
+            "upscale", f"model={model}", "scale=3", "input=photo.jpg", f"output={model}.png"
+        )
+        assert status == 0, printed.err
+        with Image.open(f"{model}.png") as large:
+            errors[model] = np.square(np.asarray(large).astype(int) - truth).mean()
+    assert errors["photo_x3"] < 0.95 * min(errors["bicubic"], errors["compact_x3"])
 
 
 def test_a_folder_goes_into_a_folder_beside_it(srlab, tmp_path):

@@ -106,10 +106,11 @@ def _family_for(path: Path) -> tuple[str, str]:
     """Return the family of models for a picture file, and why it is."""
     found = compression_of(path)
     if found is None:
-        return CLEAN, f"as {path.name} is compressed without loss"
-    quality = "" if found.quality is None else f" of quality {found.quality}"
-    family = CLEAN if (found.quality or 0) >= _NEARLY_CLEAN else COMPRESSED
-    return family, f"as {path.name} is a lossy {found.codec}{quality}"
+        return CLEAN, f"as {path.name} is lossless"
+    if found.quality is None:
+        return COMPRESSED, f"as {path.name} is a lossy {found.codec}"
+    family = CLEAN if found.quality >= _NEARLY_CLEAN else COMPRESSED
+    return family, f"as {path.name} is a {found.codec} of quality {found.quality}"
 
 
 def _by_networks(
