@@ -19,6 +19,7 @@ from srlab.config.ranges import SEED_RANGE, check_scale
 from srlab.config.schema import BenchUseConfig, NetworkConfig
 from srlab.errors import UserError
 from srlab.evaluation.methods import method_of
+from srlab.imaging.resample import Interpolation
 from srlab.inference.ensemble import SelfEnsemble, self_ensemble
 from srlab.inference.fast_copy import fast_copy
 from srlab.inference.pixels import OnPixels, upscale_pixels
@@ -28,6 +29,8 @@ from srlab.inference.tiles import device_of, upscale_tiled
 from srlab.machine.precision import layer_type
 from srlab.machine.shortage import enough_memory
 from srlab.models.base import Model
+from srlab.models.plain import Plain
+from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.simplify import simplify
 from srlab.weights import shipped
 from srlab.words import Colour, UpscalePrecision
@@ -104,6 +107,12 @@ class Network:
                 yield from upscale_pixels(model, pixels, size, at_once)
 
         return upscale
+
+
+def kernel_of(module: Model) -> Interpolation | None:
+    """Return the kernel by which a model without weights makes any size; None of all others."""
+    head = module.upsampler if isinstance(module, Plain) else None
+    return head.mode if isinstance(head, Interpolate) and not head.whole else None
 
 
 def layers_for(precision: UpscalePrecision, device: torch.device, levels: np.dtype) -> torch.dtype:

@@ -105,7 +105,7 @@ def _presets() -> list[dict[str, Any]]:
 
 def read_testsets(
     testsets: list[ImageSet],
-    scale: int,
+    scale: float,
     colour: Colour,
     protocol: Protocol = Protocol.matlab,
     degradation: Degradation | None = None,
@@ -164,7 +164,7 @@ def _middle_of(path: Path) -> tuple[int, bytes]:
 def judge(
     upscale: Callable[[Tensor], Tensor],
     pairs: dict[str, list[Pair]],
-    scale: int,
+    scale: float,
     colour: Colour,
     label: str,
     method: str | None,
@@ -186,7 +186,7 @@ def judge(
         keep: Gets test set, image and the pixels that are judged.
     """
     if protocol == Protocol.basicsr:
-        upscale = partial(upscale_colour, upscale=upscale, colour=colour, scale=scale)
+        upscale = partial(upscale_colour, upscale=upscale, colour=colour, scale=int(scale))
     images = [(pair.name, pair.lr, pair.hr) for testset in pairs.values() for pair in testset]
     names = [name for name, testset in pairs.items() for _ in testset]
     share, sets = ranks.share(images), ranks.share(names)

@@ -45,7 +45,7 @@ def with_lists(
 
 
 def _split(argument: str) -> list[str]:
-    """Return the several values of an argument; none where it has one."""
+    """Return the several values of an argument; none where it has one, unless a broken scale."""
     key, _, value = argument.partition("=")
     if key not in ("model", "checkpoint", "scale"):
         return []
@@ -53,7 +53,8 @@ def _split(argument: str) -> list[str]:
     if not listed and key == "checkpoint" and Path(value).expanduser().exists():
         return []
     parts = [part.strip() for part in parts_of(value[1:-1] if listed else value)]
-    return parts if listed or len(parts) > 1 else []
+    beside_bicubic = listed or len(parts) > 1 or (key == "scale" and "." in value)
+    return parts if beside_bicubic else []
 
 
 def one_by_one(argument: str) -> str:

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterable
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -138,3 +139,24 @@ def check_scale(scale: int | None) -> int:
     if scale > LARGEST_SCALE:
         raise UserError(f"scale must be at most {LARGEST_SCALE}, got {scale}")
     return scale
+
+
+def check_factor(factor: Any) -> int | float:
+    """Return a factor by which pictures are judged: a scale, or one that is not whole.
+
+    Raises:
+        UserError: It is no number, out of range, or repeats its pixels too rarely.
+    """
+    if isinstance(factor, bool) or not isinstance(factor, int | float):
+        raise UserError(f"scale takes a number, or several as [2,2.5,3], got {factor}")
+    if factor == int(factor):
+        return check_scale(int(factor))
+    if factor < 1:
+        raise UserError(f"scale must be at least 1, got {factor}")
+    over = Fraction(str(factor))
+    if over.numerator > LARGEST_SCALE:
+        raise UserError(
+            f"scale={factor} is {over}: its pixels lie alike only every {over.numerator}; srlab "
+            f"judges by quotients of whole numbers up to {LARGEST_SCALE}, as 2.5 = 5/2"
+        )
+    return factor

@@ -231,8 +231,9 @@ class EvaluateConfig(UseConfig):
     Args:
         checkpoint: A file, or a run folder, which stands for its ``last.pt``; or several, as
             ``[A,B]``.
-        scale: The factor s, or several, as ``[2,3]``, for what has no weights and for checkpoints
-            with ``meta`` or ``liif``; others have their own.
+        scale: The factor s, or several, as ``[2,2.5,3]``, for what has no weights and for
+            checkpoints with ``meta`` or ``liif``; others have their own, and what lies between it
+            and the whole one below.
         models: Several models by name, those that come with srlab and those without weights; on the
             command line it is ``model=A,B``. Bicubic stands above several whether named or not.
         testset: The sets to judge on.

@@ -15,6 +15,7 @@ from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, resize, shrink
+from srlab.imaging.sizes import quotient
 from srlab.machine.threads import map_in_threads
 from srlab.words import Colour, Protocol
 
@@ -44,7 +45,7 @@ class Pair:
 
 def read_pairs(
     images: ImageSet,
-    scale: int,
+    scale: float,
     colour: Colour,
     min_side: int,
     protocol: Protocol = Protocol.matlab,
@@ -52,9 +53,10 @@ def read_pairs(
 ) -> list[Pair]:
     """Decode a test set and degrade it.
 
-    HR is converted to Y where ``colour`` is ``y``, rounded, cropped to a multiple of the scale; LR
-    is MATLAB's bicubic of it, rounded to 8 bits. By ``vdsr`` LR is neither rounded nor clamped; by
-    ``basicsr`` both are RGB whatever the network sees, and a greyscale picture is, too. A
+    HR is converted to Y where ``colour`` is ``y``, rounded, cropped to a multiple of the scale (of
+    p where it is p/q); LR is MATLAB's bicubic of it, rounded to 8 bits. By ``vdsr`` LR is neither
+    rounded nor clamped; by ``basicsr`` both are RGB whatever the network sees, and a greyscale
+    picture is, too. A
     degradation sees the picture as it is, rounds, and is converted then. LR that a set brings along
     is taken as it is; of 16 bits, all is rounded to them instead of 8. Of a set with a ``crop`` the
     middle is read; it is never too small to be judged by the crop.
@@ -62,7 +64,8 @@ def read_pairs(
     Raises:
         UserError: A file is unreadable, or a side is under ``min_side`` HR pixels.
     """
-    side = max(images.crop, min_side + scale) if images.crop else 0
+    factor = quotient(scale)
+    side = max(images.crop, min_side + factor.numerator) if images.crop else 0
     if protocol == Protocol.basicsr:
         colour = Colour.rgb
 
@@ -70,7 +73,8 @@ def read_pairs(
     made_by = AS_GIVEN if low else degradation.name if degradation else BICUBIC
 
     def read(name: str, path: Path) -> Pair:
-        whole = crop_to_multiple(_middle(to_tensor(read_pixels(path, bits)), side), scale)
+        middle = _middle(to_tensor(read_pixels(path, bits)), side)
+        whole = crop_to_multiple(middle, factor.numerator)
         hr = to_channels(whole, colour, bits)
         if min(hr.shape[-2:]) < min_side:
             needs = f"it needs {min_side} pixels a side"
@@ -79,9 +83,9 @@ def read_pairs(
         if low:
             lr = to_channels(to_tensor(read_pixels(low[path], bits)), colour, bits)
         elif degradation is not None:
-            lr = to_channels(degradation(whole, scale, picture_key(name)), colour)
+            lr = to_channels(degradation(whole, int(scale), picture_key(name)), colour)
         else:
-            lr = shrink(hr, scale)
+            lr = shrink(hr, factor)
         levels = _levels(lr) if protocol == Protocol.vdsr else to_pixels(lr, bits)
         return Pair(name, levels, to_pixels(whole if grey else hr, bits), made_by)
 

@@ -13,6 +13,7 @@ of Y gets the Y of LR, not rounded; chroma goes by bicubic, and what is judged i
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from srlab.degradations.degradation import BICUBIC
 from srlab.imaging.colour import luma, quantise
 from srlab.imaging.files import to_pixels, to_tensor
 from srlab.imaging.resample import crop
+from srlab.imaging.sizes import quotient
 from srlab.machine.precision import single_precision
 from srlab.machine.threads import map_in_threads
 from srlab.metrics.checkerboard import picture_ripple
@@ -43,7 +45,7 @@ class Score:
 
 
 def protocol(
-    scale: int | str,
+    scale: float | str,
     colour: str,
     kind: Protocol = Protocol.matlab,
     degradation: str = BICUBIC,
@@ -58,20 +60,35 @@ def protocol(
     named = "" if kind == Protocol.matlab else f"{kind}: "
     luma = "not rounded" if kind == Protocol.basicsr else f"rounded to {bits} bits"
     lr = "not rounded" if kind == Protocol.vdsr else "rounded"
+    border, period = (scale, scale) if isinstance(scale, str) else border_and_period(scale)
     peak = f"peak {2**bits - 1}, at most {MOST_DB:.0f} dB"
     return (
         f"{named}{seen} of BT.601 YCbCr (16-235) {luma}, {peak}; "
-        f"LR = {degradation} / {scale}, {lr}; border of {scale} px shaved; "
+        f"LR = {degradation} / {scale}, {lr}; {_by_the_next(scale)}border of {border} px shaved; "
         f"SSIM 11x11 Gaussian, sigma 1.5, valid; "
-        f"ripple = checkerboard of period {scale} px in SR alone, rms in grey levels of 255; "
+        f"ripple = checkerboard of period {period} px in SR alone, rms in grey levels of 255; "
         f"mean over images"
     )
+
+
+def border_and_period(scale: float) -> tuple[int, int]:
+    """Return how many pixels of a border do not count, and the period of a checkerboard.
+
+    Of a scale that is not whole, p/q, the border is rounded up, and pixels lie alike every p.
+    """
+    return ceil(scale), quotient(scale).numerator
+
+
+def _by_the_next(scale: float | str) -> str:
+    if isinstance(scale, str) or scale == int(scale):
+        return ""
+    return f"SR of networks = x{ceil(scale)}, rounded, made smaller by MATLAB bicubic; "
 
 
 def score_images(
     upscale: Callable[[Tensor], Tensor],
     pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
-    scale: int,
+    scale: float,
 ) -> list[Score]:
     """Judge an upscaler on images: the list of ``scores``, without TF32 on a GPU."""
     with single_precision():
@@ -81,7 +98,7 @@ def score_images(
 def scores(
     upscale: Callable[[Tensor], Tensor],
     pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
-    scale: int,
+    scale: float,
     rounded: bool = True,
     keep: Callable[[int, np.ndarray], None] | None = None,
 ) -> Iterator[Score]:
@@ -92,11 +109,12 @@ def scores(
             judged on the device it lies on. Several threads call it at a time.
         pairs: Name, LR levels ``(H, W, C)``, uint8, uint16 or float32 of 0 to 255, and HR pixels
             ``(sH, sW, C)``, uint8 or uint16, which says to what SR is rounded.
-        scale: The factor s, which is also the border that does not count.
+        scale: The factor s; see ``border_and_period``.
         rounded: Whether Y of colours is rounded; SR itself always is.
         keep: Gets the number of each image and the SR that is judged, ``(sH, sW, 1 or 3)``, uint8
             or uint16, from several threads at a time.
     """
+    border, period = border_and_period(scale)
 
     @torch.inference_mode()
     def score(numbered: tuple[int, tuple[str, np.ndarray, np.ndarray]]) -> Score:
@@ -108,8 +126,9 @@ def scores(
             sr = quantise(sr.mean(dim=1, keepdim=True), bits)
         if keep is not None:
             keep(number, to_pixels(sr, bits))
-        sr_y, hr_y = (crop(_judged(x, bits if rounded else None), scale) for x in (sr, truth))
-        metrics = psnr(sr_y, hr_y).clamp(max=MOST_DB), ssim(sr_y, hr_y), picture_ripple(sr_y, scale)
+        sr_y, hr_y = (crop(_judged(x, bits if rounded else None), border) for x in (sr, truth))
+        ripple = picture_ripple(sr_y, period)
+        metrics = psnr(sr_y, hr_y).clamp(max=MOST_DB), ssim(sr_y, hr_y), ripple
         return Score(name, *torch.cat(metrics).tolist())
 
     return map_in_threads(score, enumerate(pairs))
@@ -125,12 +144,13 @@ def mean_score(images: list[Score]) -> Score:
     )
 
 
-def smallest_side(scale: int) -> int:
+def smallest_side(scale: float) -> int:
     """Return the fewest HR pixels a side that can be judged.
 
     SSIM's window, or three blocks for the ripple, and the border.
     """
-    return max(11, 3 * scale) + 2 * scale
+    border, period = border_and_period(scale)
+    return max(11, 3 * period) + 2 * border
 
 
 def _judged(image: Tensor, bits: int | None) -> Tensor:

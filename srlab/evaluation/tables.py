@@ -38,7 +38,7 @@ class Result:
     label: str
     method: str | None
     testset: str
-    scale: int
+    scale: float
     colour: str
     scores: list[Score]
     protocol: Protocol = Protocol.matlab
@@ -97,9 +97,10 @@ def finite(value: float) -> float | None:
 
 def _figures(result: Result) -> list[Published]:
     """Return what the papers report, the figure that comes first in front; of bicubic LR alone."""
-    if result.degradation != BICUBIC:
+    scale = int(result.scale)
+    if result.degradation != BICUBIC or result.scale != scale:
         return []
-    asked = result.method, result.testset, result.scale
+    asked = result.method, result.testset, scale
     return [f for f in (published(*asked), published_for_other_data(*asked)) if f is not None]
 
 

@@ -9,6 +9,7 @@ the size. Enlarging is a convolution with the kernel's s phases.
 A *framed* image carries pixels of context, its *frame*, on each of its four sides.
 """
 
+from fractions import Fraction
 from typing import Literal, NamedTuple
 
 import torch
@@ -217,22 +218,23 @@ def sample(x: Tensor, down: Tensor, across: Tensor) -> Tensor:
     return x
 
 
-def shrink(x: Tensor, scale: int) -> Tensor:
+def shrink(x: Tensor, scale: int | Fraction) -> Tensor:
     """Shrink ``(N, C, sH, sW)`` to ``(N, C, H, W)`` as MATLAB's ``imresize(x, 1/s)`` does.
 
     Raises:
-        ValueError: The height or the width is not a multiple of ``scale``.
+        ValueError: The height or the width is not a multiple of the scale; of one p/q, of p.
 
     Example:
         >>> tuple(srlab.shrink(torch.rand(1, 3, 72, 96), 3).shape)
         (1, 3, 24, 32)
     """
     height, width = x.shape[-2:]
-    if height % scale or width % scale:
+    p, q = scale.numerator, scale.denominator
+    if height % p or width % p:
         raise ValueError(f"{height}x{width} is not a multiple of the scale {scale}")
-    reach = 2  # half the stretched kernel, in low-resolution pixels
-    size = (height // scale + 2 * reach, width // scale + 2 * reach)
-    framed = mirror_pad(x, reach * scale)
+    reach = max(2, q)  # half the stretched kernel or more, in low-resolution pixels
+    size = (height // p * q + 2 * reach, width // p * q + 2 * reach)
+    framed = mirror_pad(x, reach * p // q)
     return crop(F.interpolate(framed, size=size, mode="bicubic", antialias=True), reach)
 
 

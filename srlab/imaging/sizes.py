@@ -12,6 +12,11 @@ LARGEST = 64  # times as many rows or columns
 _NOTICED = Fraction(1, 100)
 
 
+def quotient(factor: float) -> Fraction:
+    """Return a factor as the quotient p/q of whole numbers that its decimals say."""
+    return Fraction(str(factor))
+
+
 def by_factor(factor: int | Fraction) -> SizeOf:
     """Return what makes both sides ``factor`` times as long, rounded to whole pixels."""
     return lambda height, width: _possible(

@@ -1,13 +1,17 @@
 """Any size: networks in turn, and one interpolation from what they make to what is wanted."""
 
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from itertools import combinations_with_replacement, count
 from math import prod
 
 import numpy as np
+from torch import Tensor
 
+from srlab.imaging.colour import quantise
+from srlab.imaging.files import to_pixels, to_tensor
 from srlab.imaging.resample import Interpolation
-from srlab.imaging.sizes import is_no_larger
+from srlab.imaging.sizes import by_factor, is_no_larger
 from srlab.inference.resizing import resize_rows
 from srlab.inference.streams import Pixels, RowStream
 
@@ -75,3 +79,22 @@ def upscale_in_turn(
         yield from rows
     else:
         yield from resize_rows(picture, *new, mode)
+
+
+def at_factor(
+    upscale: Callable[[Tensor], Tensor], factor: Fraction, mode: Interpolation = "bicubic"
+) -> Callable[[Tensor], Tensor]:
+    """Return what makes ``(1, C, H, W)`` in ``[0, 1]`` so many times as large, by ``resize_rows``.
+
+    Args:
+        upscale: What is made larger or smaller than it makes it, rounded to 8 bits.
+        factor: How many times.
+        mode: The kernel.
+    """
+
+    def upscale_and_resize(lr: Tensor) -> Tensor:
+        height, width = by_factor(factor)(lr.shape[-2], lr.shape[-1])
+        made = to_pixels(quantise(upscale(lr).double()))
+        return to_tensor(np.concatenate(list(resize_rows(made, height, width, mode))))
+
+    return upscale_and_resize

@@ -1,6 +1,7 @@
 """Guards: what is of any scale is used at each as the network that was built for it."""
 
 import json
+from fractions import Fraction
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from PIL import Image
 from srlab.assembly.checkpoints import load_checkpoint
 from srlab.config.build import build
 from srlab.config.compose import option_node
+from srlab.imaging.files import to_pixels, to_tensor
 from srlab.imaging.picture import read_picture
+from srlab.imaging.resample import crop_to_multiple, shrink
 from srlab.storage.checkpoint import load, save
 
 JUDGED = ("testset=folder", "testset.folder.path=test", "device=cpu")
@@ -64,6 +67,28 @@ def test_it_is_judged_at_every_scale_that_is_asked_for(place):
     done(place, "evaluate", "checkpoint=meta_x4.pt", *JUDGED, "output=built")
     assert scores(place / "one")[4, "it (meta)"] == scores(place / "built")[4, "it (meta_x4)"]
     assert found[4, "it (meta)"] == scores(place / "one")[4, "it (meta)"]
+
+
+def test_by_a_scale_that_is_not_whole_the_next_one_is_judged_made_smaller(place):
+    save_pictures(place, train=0, test=1, coarse=(9, 9, 3), size=(66, 71))
+    asked = "checkpoint=[meta.pt,meta_x3.pt]", "scale=[2.5,3]"
+    lines = done(place, "evaluate", *asked, *JUDGED, "output=a", "pictures=kept")
+    found = scores(place / "a")
+    assert list(found) == [(2.5, "bicubic"), (2.5, "it (meta)"), (2.5, "it (meta_x3)"),
+                           (3, "bicubic"), (3, "it (meta)"), (3, "it (meta_x3)")]  # fmt: skip
+    assert found[2.5, "it (meta)"] == found[2.5, "it (meta_x3)"]
+    told = [line for line in lines if "MATLAB bicubic / 2.5, rounded; SR of networks = x3," in line]
+    assert "border of 3 px shaved" in told[0]
+    assert "checkerboard of period 5 px" in told[0]
+    done(place, "evaluate", "model=bicubic", "scale=2.5", "colour=rgb", *JUDGED, "pictures=rgb")
+    (truth,) = (place / "test").iterdir()
+    hr = crop_to_multiple(to_tensor(read_picture(truth).pixels), 5)
+    assert hr.shape[-2:] == (70, 65)
+    lr = to_pixels(shrink(hr, Fraction(5, 2)))
+    Image.fromarray(lr).save(place / "lr.png")
+    done(place, "upscale", "lr.png", "model=bicubic", "scale=2.5", "output=sr.png")
+    (kept,) = (place / "rgb").rglob("*.png")
+    assert (read_picture(kept).pixels == read_picture(place / "sr.png").pixels).all()
 
 
 def test_it_makes_any_size_at_the_next_larger_scale(place):

@@ -189,7 +189,11 @@ def test_no_picture_is_written_over_and_no_table_begun(srlab_here, tmp_path):
     [
         (["model=compact_x2,compact_x9"], ["no option 'compact_x9'", "did you mean 'compact_x"]),
         (["model=bicubic,nearest"], ["scale is missing"]),
-        (["model=bicubic,nearest", "scale=2.5"], ["scale takes a whole number", "[2,3,4]"]),
+        (["model=bicubic,nearest", "scale=[2,x]"], ["scale takes a number", "[2,2.5,3]"]),
+        (["model=bicubic", "scale=2.37"], ["scale=2.37 is 237/100", "2.5 = 5/2"]),
+        (["model=compact_x2", "scale=2.5"], ["compact_x2 was trained for scale 2", "scale=2.5 is"]),
+        (["model=nearest", "scale=2.5", "protocol=vdsr"], ["leave out protocol=vdsr"]),
+        (["model=nearest", "scale=2.5", "degradation=noise"], ["leave out degradation"]),
         (["model=bicubic,nearest", "scale=2", "upsampler=deconv"], ["has its upsampler"]),
         (["model=bicubic,espcn", "scale=[2,3]"], ["this model has weights"]),
         (["model=bicubic", "scale=[2,0]"], ["at least 1"]),

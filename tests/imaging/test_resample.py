@@ -1,5 +1,6 @@
 """Guards: pictures shrink and grow as MATLAB's imresize does it, also at their border."""
 
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -150,6 +151,15 @@ def test_shrinking_is_imresize_up_to_the_border(scale, height, width, seed):
     assert largest(shrink(image, scale) - imresize(image, 1, scale)) < 1e-10
 
 
+@pytest.mark.parametrize("scale", [Fraction(3, 2), Fraction(5, 2), Fraction(7, 3), Fraction(17, 5)])
+def test_shrinking_by_a_quotient_is_imresize_up_to_the_border(scale):
+    p, q = scale.numerator, scale.denominator
+    for height, width in ((1, 2), (2, 5), (4, 3)):
+        image = picture(1, 2, height * p, width * p)
+        assert shrink(image, scale).shape == (1, 2, height * q, width * q)
+        assert largest(shrink(image, scale) - imresize(image, q, p)) < 1e-10
+
+
 @given(scale=scales, height=sizes, width=sizes, seed=seeds)
 def test_bicubic_enlarging_is_imresize_up_to_the_border(scale, height, width, seed):
     image = picture(1, 2, height, width, seed=seed)
@@ -203,6 +213,8 @@ def test_shrinking_refuses_a_size_that_the_scale_does_not_divide():
             shrink(picture(1, 1, height, width), 4)
 
     for_all([(9, 8), (8, 9), (7, 7)], check)
+    with pytest.raises(ValueError, match="10x12 is not a multiple of the scale 5/2"):
+        shrink(picture(1, 1, 10, 12), Fraction(5, 2))
 
 
 @given(scale=scales, height=st.integers(1, 9), width=st.integers(1, 9))

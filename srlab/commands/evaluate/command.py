@@ -36,6 +36,7 @@ def run(call: Invocation[EvaluateConfig]) -> float:
     if config.degradation and config.protocol == Protocol.vdsr:
         raise UserError("protocol=vdsr is of an LR by bicubic that is not rounded: no degradation")
     testsets = build_testsets(config.testset)
+    _check_broken(config, rows, testsets)
     folder, judged = _judge_all(config, rows, testsets)
 
     results = [result for row in judged for result in row]
@@ -55,6 +56,25 @@ def run(call: Invocation[EvaluateConfig]) -> float:
     return mean_score(judged[first][0].scores).psnr
 
 
+def _check_broken(config: EvaluateConfig, rows: list[Row], testsets: list[ImageSet]) -> None:
+    """Check that by scales that are not whole only clean pictures of 8 bits are judged.
+
+    Raises:
+        UserError: Others are.
+    """
+    broken = next((row.scale for row in rows if row.factor is not None), None)
+    if broken is None:
+        return
+    asked = [f"protocol={config.protocol}"] if config.protocol != Protocol.matlab else []
+    asked += ["degradation"] if config.degradation else []
+    asked += [f"the LR of {testset.name}" for testset in testsets if testset.low]
+    if asked:
+        raise UserError(
+            f"scale={broken} is judged on LR by MATLAB's bicubic, by protocol=matlab: leave out "
+            f"{asked[0]}, or take whole scales"
+        )
+
+
 def _judge_all(
     config: EvaluateConfig, rows: list[Row], testsets: list[ImageSet]
 ) -> tuple[Path, list[list[Result]]]:
@@ -69,8 +89,8 @@ def _judge_all(
         for scale in {row.network.scale for row in rows}:
             check_degradable(testset, degradation, scale)
             tell_misfit(testset, scale)
-    upscalers = [row.network.upscaler(config.tile, row.ensemble) for row in rows]
-    labels = [(row.network.label, row.network.scale) for row in rows]
+    upscalers = [row.upscaler(config.tile) for row in rows]
+    labels = [(row.network.label, row.scale) for row in rows]
     keep: list[Keep | None] = [None] * len(rows)
     folder, judged = None, {}
     for place in sorted({row.place for row in rows}, reverse=True):
@@ -120,9 +140,11 @@ def _make_pictures(wanted: str, tables: Path) -> Path:
 
 
 def _protocols(results: list[Result]) -> list[str]:
-    """Return how the results were computed, of several scales in one line."""
-    scales = {result.scale for result in results}
-    scale = scales.pop() if len(scales) == 1 else "s"
-    return list(
-        dict.fromkeys(protocol(scale, r.colour, r.protocol, r.degradation, r.bits) for r in results)
+    """Return how the results were computed, of several whole scales in one line."""
+    whole = {result.scale for result in results if result.scale == int(result.scale)}
+    named = {scale: "s" for scale in whole if len(whole) > 1}
+    lines = (
+        protocol(named.get(r.scale, r.scale), r.colour, r.protocol, r.degradation, r.bits)
+        for r in results
     )
+    return list(dict.fromkeys(lines))

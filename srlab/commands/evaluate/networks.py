@@ -1,19 +1,23 @@
 """What is asked to be judged: one network, or several beside bicubic, scale by scale."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import product
+from math import ceil
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from srlab.assembly.network import Network, load_network
+from srlab.assembly.network import Network, kernel_of, load_network
 from srlab.assembly.scales import is_of_any_scale
 from srlab.config.compose import option_node
-from srlab.config.ranges import check_scale
+from srlab.config.ranges import check_factor, check_scale
 from srlab.config.schema import EvaluateConfig, NetworkConfig
 from srlab.degradations.degradation import BICUBIC, Degradation
 from srlab.errors import UserError
+from srlab.imaging.sizes import quotient
+from srlab.inference.in_turn import at_factor
 from srlab.weights import shipped
 from srlab.words import Colour
 
@@ -29,17 +33,33 @@ class Row:
         given: What it was asked for by; of what has no weights, what it sees.
         ensemble: Whether it is run eight times.
         asked: Whether it was asked for; bicubic stands above several anyway.
+        factor: By how much it is judged where that is not its own scale, but less, and not whole.
     """
 
     network: Network
     given: str
     ensemble: bool
     asked: bool = True
+    factor: float | None = None
 
     @property
-    def place(self) -> tuple[int, Colour]:
+    def scale(self) -> float:
+        """The factor by which it is judged."""
+        return self.network.scale if self.factor is None else self.factor
+
+    @property
+    def place(self) -> tuple[float, Colour]:
         """Scale and colour: rows for which they are equal are judged on the same pictures."""
-        return self.network.scale, self.network.colour
+        return self.scale, self.network.colour
+
+    def upscaler(self, tile: int | str) -> Callable[[Tensor], Tensor]:
+        """Return the function ``lr -> sr`` that it is judged by."""
+        if self.factor is None:
+            return self.network.upscaler(tile, self.ensemble)
+        mode = kernel_of(self.network.module)
+        if mode is not None:
+            return at_factor(lambda lr: lr, quotient(self.factor), mode)
+        return at_factor(self.network.upscaler(tile, self.ensemble), quotient(self.factor))
 
 
 def is_several(config: EvaluateConfig) -> bool:
@@ -55,12 +75,12 @@ def asked_rows(config: EvaluateConfig, device: torch.device) -> list[Row]:
     Raises:
         UserError: There is none, or one is damaged, not trusted, or for another scale or colour.
     """
-    scales = _scales(config.scale)
+    scales = list(dict.fromkeys(check_factor(scale) for scale in as_list(config.scale)))
     if is_several(config):
         return _labelled(_several(config, scales, device))
     asked = NetworkConfig(
         checkpoint=config.checkpoint,
-        scale=scales[0] if scales else None,
+        scale=int(scales[0]) if scales else None,
         colour=config.colour,
         trust=config.trust,
         model=config.model,
@@ -69,7 +89,7 @@ def asked_rows(config: EvaluateConfig, device: torch.device) -> list[Row]:
     return _labelled([Row(load_network(asked, device), "", config.ensemble)])
 
 
-def _several(config: EvaluateConfig, scales: list[int], device: torch.device) -> list[Row]:
+def _several(config: EvaluateConfig, scales: list[float], device: torch.device) -> list[Row]:
     """Return the rows, bicubic first in each block.
 
     Raises:
@@ -100,45 +120,51 @@ def _several(config: EvaluateConfig, scales: list[int], device: torch.device) ->
 
 
 def _trained(
-    config: EvaluateConfig, path: str, scales: list[int], device: torch.device
+    config: EvaluateConfig, path: str, scales: list[float], device: torch.device
 ) -> list[Row]:
-    """Return the row of a checkpoint, or of a model that comes with srlab; or those at all scales.
+    """Return the rows of a checkpoint, or of a model that comes with srlab.
+
+    At all scales where it is of any, else at its own; and at those between its own and the next
+    smaller whole one.
 
     Raises:
         UserError: It is damaged or not trusted, or for a scale or colour that is not asked for.
     """
     asked = NetworkConfig(checkpoint=path, colour=config.colour, trust=config.trust)
     network = load_network(asked, device)
-    if scales and is_of_any_scale(network.module):
-        return [Row(network.at(scale), path, config.ensemble) for scale in scales]
-    if scales and network.scale not in scales:
+    any_scale = is_of_any_scale(network.module)
+    made = [scale for scale in scales if any_scale or ceil(scale) == network.scale]
+    if scales and not made:
         said = scales[0] if len(scales) == 1 else scales
         raise UserError(f"{path} was trained for scale {network.scale}, but scale={said} is asked")
-    return [Row(network, path, config.ensemble)]
+    factors = [(ceil(scale), _broken(scale)) for scale in made] or [(network.scale, None)]
+    return [Row(network.at(s), path, config.ensemble, factor=factor) for s, factor in factors]
 
 
 def _baseline(
-    config: EvaluateConfig, name: str, place: tuple[int, Colour], device: torch.device
+    config: EvaluateConfig, name: str, place: tuple[float, Colour], device: torch.device
 ) -> Row:
     """Return the row of a model without weights.
 
     Raises:
         UserError: It has some, or does not fit.
     """
-    scale, colour = place
+    factor, colour = place
+    scale = ceil(factor)
     node = option_node("model", name, "model", scale, colour)
     network = load_network(NetworkConfig(scale=scale, colour=colour, model=node), device)
-    return Row(replace(network, label=name), str(colour), config.ensemble)
+    row = Row(replace(network, label=name), str(colour), config.ensemble)
+    return replace(row, factor=_broken(factor))
 
 
 def _labelled(rows: list[Row]) -> list[Row]:
     """Give rows of a scale labels that differ: by what was asked for, where need be."""
-    often = [(row.network.scale, row.network.label) for row in rows]
+    often = [(row.scale, row.network.label) for row in rows]
     done = []
     for row in rows:
         network = row.network
         label = network.label
-        if often.count((network.scale, label)) > 1:
+        if often.count((row.scale, label)) > 1:
             label += f", {row.given}"
         if row.ensemble:
             network = replace(network, label=f"{label} + self-ensemble", method=None)
@@ -163,18 +189,8 @@ def other_degradations(networks: Iterable[Network], judged_by: Degradation | Non
     return told
 
 
-def _scales(asked: Any) -> list[int]:
-    """Return the scales that are asked for.
-
-    Raises:
-        UserError: One is no whole number, or out of range.
-    """
-    scales = as_list(asked)
-    for scale in scales:
-        if type(scale) is not int:
-            raise UserError(f"scale takes a whole number, or several as [2,3,4], got {scale}")
-        check_scale(scale)
-    return list(dict.fromkeys(scales))
+def _broken(factor: float) -> float | None:
+    return None if factor == int(factor) else factor
 
 
 def as_list(asked: Any) -> list[Any]:

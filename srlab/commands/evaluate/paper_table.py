@@ -12,7 +12,7 @@ _CAPTION = "Mean PSNR in dB / SSIM of each test set; the best of each scale in b
 Rows = list[list[str]]
 
 
-def blocks_of(results: Sequence[Result], bold: Callable[[str], str]) -> dict[int, Rows]:
+def blocks_of(results: Sequence[Result], bold: Callable[[str], str]) -> dict[float, Rows]:
     """Return for each scale the rows of its block, the first of them its head.
 
     Args:
@@ -20,7 +20,7 @@ def blocks_of(results: Sequence[Result], bold: Callable[[str], str]) -> dict[int
         bold: What is made of a figure that is the best of several; equal digits are equally good.
     """
     sets = list(dict.fromkeys(result.testset for result in results))
-    blocks: dict[int, Rows] = {}
+    blocks: dict[float, Rows] = {}
     for scale in dict.fromkeys(result.scale for result in results):
         figures: dict[str, dict[str, tuple[str, str]]] = {}
         for result in results:

@@ -13,7 +13,7 @@ from srlab.storage.folders import ensure_folder
 Keep = Callable[[str, str, np.ndarray], None]
 
 
-def keepers(folder: Path, testsets: Iterable[str], rows: Iterable[tuple[str, int]]) -> list[Keep]:
+def keepers(folder: Path, testsets: Iterable[str], rows: Iterable[tuple[str, float]]) -> list[Keep]:
     """Return for each row of a table what writes the pictures that it is judged by.
 
     Args:

@@ -40,7 +40,7 @@ def finish(training: TrainingRun, folder: Path, ours: list[Result]) -> float:
     return last_score(training)
 
 
-def _advice(folder: Path, scale: int, bicubic: float, ours: float) -> str:
+def _advice(folder: Path, scale: float, bicubic: float, ours: float) -> str:
     """Say how the network is used, or why it had better not be."""
     if ours < bicubic - _LOST:
         return (

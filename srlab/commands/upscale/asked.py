@@ -7,7 +7,16 @@ from typing import Any
 
 from srlab.config.schema import UpscaleConfig
 from srlab.errors import UserError
-from srlab.imaging.sizes import LARGEST, SizeOf, by_factor, exactly, of_height, of_width, widening
+from srlab.imaging.sizes import (
+    LARGEST,
+    SizeOf,
+    by_factor,
+    exactly,
+    of_height,
+    of_width,
+    quotient,
+    widening,
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,7 @@ def _scale(scale: Any) -> Asked:
         )
     if scale > LARGEST:
         raise UserError(f"scale must be at most {LARGEST}, got {scale}")
-    factor = Fraction(str(scale))
+    factor = quotient(scale)
     said = f"x{int(factor) if factor.denominator == 1 else scale}"
     return Asked(by_factor(factor), said, said, factor)
 

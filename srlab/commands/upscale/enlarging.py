@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from srlab.assembly.network import Network, load_network, tile_size
+from srlab.assembly.network import Network, kernel_of, load_network, tile_size
 from srlab.assembly.scales import is_of_any_scale
 from srlab.commands.upscale.asked import Asked, asked_size, by_scale
 from srlab.config.ranges import LARGEST_SCALE
@@ -17,8 +17,6 @@ from srlab.errors import UserError
 from srlab.imaging.compression import compression_of
 from srlab.imaging.sizes import SizeOf, by_factor
 from srlab.inference.in_turn import PixelUpscaler, scales_in_turn, upscale_in_turn
-from srlab.models.plain import Plain
-from srlab.upsamplers.interpolation import Interpolate
 from srlab.weights import CLEAN, COMPRESSED, scales_of, shipped
 from srlab.words import Colour
 
@@ -184,14 +182,14 @@ def _by_kernel(config: UpscaleConfig, asked: Asked | None, device: torch.device)
         return Enlarging(upscale, asked.size_of, asked.mark, network.colour == Colour.rgb)
     model = {**config.model, "scale": _USUAL}
     network = load_network(replace(config, scale=_USUAL, model=model), device)
-    kernel = network.module.upsampler
-    if not isinstance(network.module, Plain) or not isinstance(kernel, Interpolate) or kernel.whole:
+    mode = kernel_of(network.module)
+    if mode is None:
         raise UserError(
             "of the models without weights bicubic, bilinear and nearest make any size, and others "
             "whole scales only: add scale=2, 3 or 4"
         )
     tile_size(network.module, config.tile)  # which must be one, although none is needed
-    size_of, mode = asked.size_of, kernel.mode
+    size_of = asked.size_of
 
     def resize(pixels: np.ndarray) -> Iterator[np.ndarray]:
         return upscale_in_turn(pixels, [], size_of(pixels.shape[0], pixels.shape[1]), mode)
