@@ -66,22 +66,19 @@ def read_pairs(
     """
     factor = quotient(scale)
     side = max(images.crop, min_side + factor.numerator) if images.crop else 0
-    if protocol == Protocol.basicsr:
-        colour = Colour.rgb
-
+    colour = Colour.rgb if protocol == Protocol.basicsr else colour
     low, bits = dict(zip(images.paths, images.low, strict=False)), images.bits
     made_by = AS_GIVEN if low else degradation.name if degradation else BICUBIC
 
     def read(name: str, path: Path) -> Pair:
-        middle = _middle(to_tensor(read_pixels(path, bits)), side)
-        whole = crop_to_multiple(middle, factor.numerator)
+        whole = crop_to_multiple(_middle(_decoded(path, bits), side), factor.numerator)
         hr = to_channels(whole, colour, bits)
         if min(hr.shape[-2:]) < min_side:
             needs = f"it needs {min_side} pixels a side"
             raise UserError(f"{path} is too small to be judged at scale {scale}: {needs}")
         grey = whole.shape[1] == 1 and protocol != Protocol.basicsr
         if low:
-            lr = to_channels(to_tensor(read_pixels(low[path], bits)), colour, bits)
+            lr = to_channels(_decoded(low[path], bits), colour, bits)
         elif degradation is not None:
             lr = to_channels(degradation(whole, int(scale), picture_key(name)), colour)
         else:
@@ -90,6 +87,10 @@ def read_pairs(
         return Pair(name, levels, to_pixels(whole if grey else hr, bits), made_by)
 
     return list(map_in_threads(lambda item: read(*item), images.named.items()))
+
+
+def _decoded(path: Path, bits: int) -> Tensor:
+    return to_tensor(read_pixels(path, bits))
 
 
 def _middle(image: Tensor, side: int) -> Tensor:
@@ -130,7 +131,7 @@ def training_pairs(
     for number, path in enumerate(images.paths):
         show_progress(f"decoding {images.name}: {number + 1}/{count}")
         try:
-            whole = to_tensor(read_pixels(path, bits))
+            whole = _decoded(path, bits)
             whole = whole if degradation else to_channels(whole, colour, bits)
             _check_size(path, whole, scale, min_patch)
             given = [given_low(images, number, scale, colour)] if images.low else []
