@@ -19,7 +19,7 @@ from srlab.machine.signals import Stopper
 from srlab.storage.checkpoint import load, save
 from srlab.training.loop import Callbacks, Diverged, LoopSettings, fit
 
-_KEYS = "trainer.batch_size or trainer.patch_size, or raise trainer.accumulate"
+_KEYS = "trainer.batch_size or trainer.patch_size{}, or raise trainer.accumulate"
 
 
 def train_on(training: TrainingRun, folder: Path, pause: int | None) -> list[Result]:
@@ -32,8 +32,9 @@ def train_on(training: TrainingRun, folder: Path, pause: int | None) -> list[Res
     )  # fmt: skip
     monitor = Monitor(training, folder) if ranks.rank() == 0 else Onlooker(training)
     batches = _fed(training, monitor.note)
+    keys = _KEYS.format(", those of trainer.phases, too" if trainer.phases else "")
     try:
-        with Stopper() as stopper, enough_memory(_KEYS):
+        with Stopper() as stopper, enough_memory(keys):
             leaving = ranks.Leaving(stopper)
             callbacks = Callbacks(
                 log=monitor.log,
