@@ -182,7 +182,7 @@ def _terms(names: list[str]) -> str:
 def _command(run: Path) -> str:
     """Return the command that trained a run, without what is true of one machine only."""
     words = json.loads((run / "environment.json").read_text())["command"]
-    return " ".join(w for w in words if not w.startswith(("run_dir=", "trainer.threads=")))
+    return " ".join(w for w in words if not w.startswith(("run_dir=", "trainer.threads=", "name=")))
 
 
 def _part(node: dict[str, Any]) -> str:
