@@ -1,25 +1,32 @@
-"""What models make of JPEG: SRLAB_DATA=FOLDER python scripts/results/photographs.py MODEL ...
+"""What models make of JPEG.
+
+usage: SRLAB_DATA=FOLDER python scripts/results/photographs.py MODEL ... [--crops FILE]
 
 MODEL is one that comes with srlab, a run folder or a checkpoint. Every tenth picture of
 BSDS500-test is shrunk by MATLAB's bicubic and compressed by JPEG, 4:2:0. Told are the gain over
 bicubic in dB of PSNR on Y, the mean over the pictures, and the artefacts: the rms of the difference
 between what is made of the compressed and of the clean picture, beside bicubic's.
+
+With --crops, instead, FILE shows parts of photographs that scikit-image bundles, shrunk and
+compressed by JPEG of quality 60: by bicubic, by each model, and what they were, from left to right.
 """
 
+import argparse
 import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+from skimage import data
 from torch import Tensor
 
 import srlab
 from srlab.data.named import named
 from srlab.degradations.compression import through
 from srlab.imaging.colour import luma, quantise
-from srlab.imaging.files import read_pixels, to_tensor
+from srlab.imaging.files import png_of, read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop, crop_to_multiple, enlarge, shrink
 from srlab.inference.colour import upscale_colour
 from srlab.inference.fast_copy import fast_copy
@@ -28,28 +35,56 @@ from srlab.words import Colour
 
 QUALITIES = (None, 95, 90, 75, 60, 40)  # None: not compressed
 EVERY = 10  # of the pictures
+CROPS = (("chelsea", 60, 100), ("astronaut", 10, 150))  # top and left, of the whole picture
+SIDE, ZOOM, MARGIN, CROPS_QUALITY = 120, 2, 4, 60  # pixels of a part, and how they are drawn
 
 
 @torch.inference_mode()
 def main() -> None:
-    """Print a Markdown table."""
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
+    """Print a Markdown table, or draw."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("models", nargs="+", help="names, run folders or checkpoints")
+    parser.add_argument("--crops", type=Path, help="the PNG that is drawn instead")
+    options = parser.parse_args()
+    if options.crops is not None:
+        options.crops.write_bytes(png_of(to_pixels(drawn([loaded(m) for m in options.models]))))
+        return
     paths = named("BSDS500-test", os.environ.get("SRLAB_DATA", "data")).paths[::EVERY]
     heads = [f"q{quality}" if quality else "clean" for quality in QUALITIES]
     artefacts = [f"artefacts, {head}" for head in heads[1:]]
     print(f"| {len(paths)} pictures | {' | '.join([*heads, *artefacts])} |")
     print("|---" * (1 + len(heads) + len(artefacts)) + "|")
-    for name in sys.argv[1:]:
-        network = srlab.load(name)
-        colour = Colour.rgb if network.channels == 3 else Colour.y
-        scale, model = network.scale, fast_copy(network)
-        upscale = partial(upscale_colour, upscale=model, colour=colour, scale=scale)
+    for name in options.models:
+        upscale, scale = loaded(name)
         gains, amounts = zip(*(judged(upscale, path, scale) for path in paths), strict=True)
         means = torch.tensor(gains).mean(dim=0).tolist()
         ours, bicubic = torch.tensor(amounts).mean(dim=0).sqrt().unbind()
         shares = [f"{share:.2f}" for share in (ours / bicubic).tolist()]
         print(f"| {name} | {' | '.join([*(f'{gain:+.2f}' for gain in means), *shares])} |")
+
+
+def loaded(name: str) -> tuple[Callable[[Tensor], Tensor], int]:
+    """Return what a model makes of RGB, and its scale."""
+    network = srlab.load(name)
+    colour = Colour.rgb if network.channels == 3 else Colour.y
+    model, scale = fast_copy(network), network.scale
+    return partial(upscale_colour, upscale=model, colour=colour, scale=scale), scale
+
+
+def drawn(models: list[tuple[Callable[[Tensor], Tensor], int]]) -> Tensor:
+    """Return the picture of the parts: a row for each, a column for each that makes it."""
+    scale = models[0][1]
+    ways = [partial(enlarge, scale=scale), *(upscale for upscale, _ in models)]
+    rows = []
+    for name, top, left in CROPS:
+        hr = crop_to_multiple(to_tensor(getattr(data, name)()), scale)
+        small = quantise(shrink(hr, scale))
+        lr = through(small, "JPEG", quality=CROPS_QUALITY, subsampling=2).float()
+        made = [*(way(lr).double() for way in ways), hr]
+        parts = [x[..., top : top + SIDE, left : left + SIDE] for x in made]
+        large = [enlarge(quantise(part), ZOOM, "nearest") for part in parts]
+        rows.append(torch.cat([F.pad(part, [MARGIN] * 4, value=1.0) for part in large], dim=3))
+    return torch.cat(rows, dim=2)
 
 
 def judged(
