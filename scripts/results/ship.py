@@ -165,11 +165,9 @@ def _degradation(config: dict[str, Any]) -> list[str]:
             f"are noisy are outside",
             "  of what it has learnt.",
         ]
-    low, high = node["steps"]["jpeg"]["quality"]
     return [
-        f"`{node['name']}` with JPEG of quality {low} to {high} (docs/training.md). What is clean "
-        f"comes out softer than",
-        f"  by `{CLEAN}_x{config['scale']}`.",
+        f"`{node['name']}`, of docs/training.md. What is clean comes out softer than by "
+        f"`{CLEAN}_x{config['scale']}`.",
     ]
 
 
