@@ -83,6 +83,23 @@ def test_two_workers_with_half_the_batch_each_equal_one_with_the_whole(workplace
     equal(workplace, "two")
 
 
+def test_a_mixture_of_sets_is_one_training_for_two_workers_too(workplace):
+    (workplace / "sets").mkdir()
+    save_pictures(workplace / "sets", train=5, test=0)
+    (workplace / "sets" / "train").rename(workplace / "sets" / "Set5")
+    mixture = [
+        argument for argument in settings("mixed", 10) if not argument.startswith(("data", "run_"))
+    ] + ["data=mixed", "data.names=[Set5]", "data.root=sets", "data.path=train"]  # fmt: skip
+    train(workplace, *mixture, "data.weights=[1,3]", "run_dir=mixed")
+    train(workplace, *mixture, "run_dir=even")
+    process = forked(
+        workplace, "train", *mixture, "data.weights=[1,3]", "run_dir=mixed2", "trainer.devices=2"
+    )
+    assert process.communicate()[1].count("of the 3 pictures of test/ are trained on, too") == 1
+    whole, two, even = (checkpoint(workplace, run) for run in ("mixed", "mixed2", "even"))
+    assert distance(whole, two) < 1e-5 < distance(whole, even)
+
+
 def test_ranks_of_an_environment_like_that_of_torchrun_equal_one_too(workplace):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
