@@ -12,9 +12,10 @@ itself carries the scores on clean Set5 and Set14, whatever it was trained on, s
 import argparse
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import Tensor
@@ -36,6 +37,7 @@ from srlab.inference.fast_copy import fast_copy
 from srlab.inference.sizing import automatic_tile
 from srlab.inference.tiles import upscale_tiled
 from srlab.models.base import Model
+from srlab.storage.atomic import write_atomically
 from srlab.storage.checkpoint import load
 from srlab.storage.model_file import as_model
 from srlab.weights import CLEAN, shipped
@@ -66,14 +68,17 @@ def main() -> None:
             print(place.stem)
         return
     place = WEIGHTS / f"{options.name}.safetensors"
-    config = ExportConfig(
-        checkpoint=str(options.run), format=ExportFormat.safetensors, name=options.name,
-        output=str(place),
-    )  # fmt: skip
-    export(Invocation(config))
-    model = load(place)
-    place.write_bytes(as_model(model["config"], model["weights"], scores(place)))
-    place.with_suffix(".md").write_text(card(place, options.run))
+    with TemporaryDirectory() as folder:
+        exported = Path(folder) / place.name
+        config = ExportConfig(
+            checkpoint=str(options.run), format=ExportFormat.safetensors, name=options.name,
+            output=str(exported),
+        )  # fmt: skip
+        export(Invocation(config))
+        model = load(exported)
+        content = as_model(model["config"], model["weights"], scores(exported))
+    write_atomically(place, content)
+    write_atomically(place.with_suffix(".md"), card(place, options.run).encode())
 
 
 def card(place: Path, run: Path) -> str:
@@ -98,7 +103,7 @@ def card(place: Path, run: Path) -> str:
         "",
         f"- Data: {', '.join(config['data']['names'])}; it has seen nothing else.",
         f"- Terms of these pictures: {_terms(config['data']['names'])}.",
-        f"- Recipe: `{_command(run)}`, that is",
+        f"- Recipe: `{_command(run)}`, that is{_begun(run)}",
         f"  {_part(config['loss']['pixel'])}, {_part(config['optim'])} at {rate:g}, schedule "
         f"{_part(config['schedule'])} after {warmup} steps of warm-up,",
         f"  {trainer['steps']:,} steps of {trainer['batch_size']} patches of {side}x{side} "
@@ -122,9 +127,9 @@ def table(place: Path) -> str:
     upscalers = {"bicubic": partial(enlarge, scale=network.scale), "this model": by_network}
     rows = [f"{_FIRST} {' | '.join(SETS)} |", "|---" * (len(SETS) + 1) + "|"]
     for made, degradation in {"": None, ", JPEG 75": JPEG}.items():
-        for label, upscale in upscalers.items():
-            means = [judged(network, upscale, name, degradation) for name in SETS]
-            cells = [f"{mean.psnr:.2f} / {mean.ssim:.4f}" for mean in means]
+        means = [judged(network, upscalers.values(), name, degradation) for name in SETS]
+        for label, of_sets in zip(upscalers, zip(*means, strict=True), strict=True):
+            cells = [f"{mean.psnr:.2f} / {mean.ssim:.4f}" for mean in of_sets]
             rows.append(f"| {label}{made} | {' | '.join(cells)} |")
     return "\n".join(rows) + f"\n\n{_OVERLAPS}\n"
 
@@ -134,22 +139,22 @@ def scores(place: Path) -> list[dict[str, Any]]:
     network = fast_copy(srlab.load(place))
     upscale = partial(upscale_tiled, network, tile=automatic_tile(network))
     how = {"scale": network.scale, "protocol": protocol(network.scale, _colour(network))}
-    means = {name: judged(network, upscale, name) for name in SETS[:_IN_THE_FILE]}
+    means = {name: judged(network, [upscale], name)[0] for name in SETS[:_IN_THE_FILE]}
     return [{"testset": n, **how, "psnr": m.psnr, "ssim": m.ssim} for n, m in means.items()]
 
 
 def judged(
     network: Model,
-    upscale: Callable[[Tensor], Tensor],
+    upscalers: Iterable[Callable[[Tensor], Tensor]],
     name: str,
     degradation: Degradation | None = None,
-) -> Score:
-    """Return the mean score, on a set of pictures, of what upscales for a network."""
+) -> list[Score]:
+    """Return the mean scores, on a set of pictures, of what upscales as a network does."""
     images = named(name, os.environ.get("SRLAB_DATA", "data"))
     side = smallest_side(network.scale)
     read = read_pairs(images, network.scale, _colour(network), side, degradation=degradation)
     pairs = [(pair.name, pair.lr, pair.hr) for pair in read]
-    return mean_score(score_images(upscale, pairs, network.scale))
+    return [mean_score(score_images(upscale, pairs, network.scale)) for upscale in upscalers]
 
 
 def _colour(network: Model) -> Colour:
@@ -181,6 +186,13 @@ def _command(run: Path) -> str:
     """Return the command that trained a run, without what is true of one machine only."""
     words = json.loads((run / "environment.json").read_text())["command"]
     return " ".join(w for w in words if not w.startswith(("run_dir=", "trainer.threads=", "name=")))
+
+
+def _begun(run: Path) -> str:
+    """Say which model's weights a run began with, if any."""
+    words = json.loads((run / "environment.json").read_text())["command"]
+    started = [word.partition("=")[2] for word in words if word.startswith("start=")]
+    return f", after the training of {started[0]}," if started else ""
 
 
 def _part(node: dict[str, Any]) -> str:

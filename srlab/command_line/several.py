@@ -21,14 +21,14 @@ def with_lists(
     """Write several networks and scales as the config of ``evaluate`` holds them.
 
     ``model=A,B`` or ``model=[A,B]``, of which Hydra would want one, becomes ``models=[A,B]``;
-    checkpoints and scales become lists.
+    checkpoints and scales become lists, and so does one scale that is not whole.
 
     Args:
         arguments: The command line, each ``key=value``.
         quoted: Makes of a text what Hydra reads as this text.
-        always: Whether one model is a list of one, too.
+        always: Whether one model is a list of one, too, and scales are whole.
     """
-    split = {a: _split(a) for a in arguments}
+    split = {a: _split(a, fractions=not always) for a in arguments}
     if not any(split.values()) and not always:
         return arguments
     done = []
@@ -44,8 +44,8 @@ def with_lists(
     return done
 
 
-def _split(argument: str) -> list[str]:
-    """Return the several values of an argument; none where it has one, unless a broken scale."""
+def _split(argument: str, fractions: bool) -> list[str]:
+    """Return the several values of an argument; none where it has one, or one that is whole."""
     key, _, value = argument.partition("=")
     if key not in ("model", "checkpoint", "scale"):
         return []
@@ -53,8 +53,15 @@ def _split(argument: str) -> list[str]:
     if not listed and key == "checkpoint" and Path(value).expanduser().exists():
         return []
     parts = [part.strip() for part in parts_of(value[1:-1] if listed else value)]
-    beside_bicubic = listed or len(parts) > 1 or (key == "scale" and "." in value)
-    return parts if beside_bicubic else []
+    fraction = fractions and key == "scale" and _is_fraction(value)
+    return parts if listed or len(parts) > 1 or fraction else []
+
+
+def _is_fraction(value: str) -> bool:
+    try:
+        return not float(value).is_integer()
+    except (ValueError, OverflowError):
+        return False
 
 
 def one_by_one(argument: str) -> str:

@@ -145,18 +145,19 @@ def check_factor(factor: Any) -> int | float:
     """Return a factor by which pictures are judged: a scale, or one that is not whole.
 
     Raises:
-        UserError: It is no number, out of range, or repeats its pixels too rarely.
+        UserError: It is no number, out of range, or no quotient of small numbers.
     """
     if isinstance(factor, bool) or not isinstance(factor, int | float):
         raise UserError(f"scale takes a number, or several as [2,2.5,3], got {factor}")
+    if not 1 <= factor <= LARGEST_SCALE:
+        raise UserError(f"scale lies from 1 to {LARGEST_SCALE}, got {factor}")
     if factor == int(factor):
-        return check_scale(int(factor))
-    if factor < 1:
-        raise UserError(f"scale must be at least 1, got {factor}")
+        return int(factor)
     over = Fraction(str(factor))
     if over.numerator > LARGEST_SCALE:
         raise UserError(
-            f"scale={factor} is {over}: its pixels lie alike only every {over.numerator}; srlab "
-            f"judges by quotients of whole numbers up to {LARGEST_SCALE}, as 2.5 = 5/2"
+            f"scale={factor} is {over}, whose pattern of pixels repeats only every "
+            f"{over.numerator}; srlab judges by quotients of whole numbers up to {LARGEST_SCALE}, "
+            f"as 2.5 = 5/2"
         )
     return factor

@@ -15,7 +15,7 @@ from srlab.errors import OutOfMemory, UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop_to_multiple, resize, shrink
-from srlab.imaging.sizes import quotient
+from srlab.imaging.sizes import quotient, whole
 from srlab.machine.threads import map_in_threads
 from srlab.words import Colour, Protocol
 
@@ -63,6 +63,7 @@ def read_pairs(
 
     Raises:
         UserError: A file is unreadable, or a side is under ``min_side`` HR pixels.
+        ValueError: A degradation is by a scale that is not whole.
     """
     factor = quotient(scale)
     side = max(images.crop, min_side + factor.numerator) if images.crop else 0
@@ -71,20 +72,20 @@ def read_pairs(
     made_by = AS_GIVEN if low else degradation.name if degradation else BICUBIC
 
     def read(name: str, path: Path) -> Pair:
-        whole = crop_to_multiple(_middle(_decoded(path, bits), side), factor.numerator)
-        hr = to_channels(whole, colour, bits)
+        image = crop_to_multiple(_middle(_decoded(path, bits), side), factor.numerator)
+        hr = to_channels(image, colour, bits)
         if min(hr.shape[-2:]) < min_side:
             needs = f"it needs {min_side} pixels a side"
             raise UserError(f"{path} is too small to be judged at scale {scale}: {needs}")
-        grey = whole.shape[1] == 1 and protocol != Protocol.basicsr
+        grey = image.shape[1] == 1 and protocol != Protocol.basicsr
         if low:
             lr = to_channels(_decoded(low[path], bits), colour, bits)
         elif degradation is not None:
-            lr = to_channels(degradation(whole, int(scale), picture_key(name)), colour)
+            lr = to_channels(degradation(image, whole(scale), picture_key(name)), colour)
         else:
             lr = shrink(hr, factor)
         levels = _levels(lr) if protocol == Protocol.vdsr else to_pixels(lr, bits)
-        return Pair(name, levels, to_pixels(whole if grey else hr, bits), made_by)
+        return Pair(name, levels, to_pixels(image if grey else hr, bits), made_by)
 
     return list(map_in_threads(lambda item: read(*item), images.named.items()))
 

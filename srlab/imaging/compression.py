@@ -8,9 +8,9 @@ from typing import BinaryIO
 from PIL import Image
 
 from srlab.errors import UserError
-from srlab.imaging.formats.opening import decoding, known_formats
+from srlab.imaging.formats.opening import decoding, frame_numbers, known_formats
 
-# Luminance of ITU-T T.81, table K.1, sorted: libjpeg scales it, and keeps no other table of grey.
+# The luminance table of ITU-T T.81, K.1, sorted; libjpeg makes that of each quality by scaling it.
 _LUMINANCE = sorted(
     (
         *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
@@ -48,10 +48,11 @@ def compression_of(path: Path) -> Compression | None:
     try:
         with decoding(path), path.open("rb") as file:
             image = Image.open(file, formats=known_formats())
+            image.seek(frame_numbers(image)[0])  # of a TIFF not the thumbnail
             if tables := getattr(image, "quantization", None):
                 return Compression("JPEG", _quality(sorted(tables[min(tables)])))
             if image.format in _LOSSY or image.info.get("compression") in _JPEG_IN_TIFF:
-                return Compression("JPEG" if image.format == "TIFF" else str(image.format))
+                return Compression(str(image.format))
             if image.format == "WEBP" and _is_lossy_webp(file):
                 return Compression("WebP")
     except UserError:
@@ -71,16 +72,13 @@ def _quality(table: list[int]) -> int:
 
 
 def _is_lossy_webp(file: BinaryIO) -> bool:
-    """Tell whether the first picture of a WebP is of its lossy kind (RFC 9649, section 2)."""
+    """Tell whether a picture or any frame of a WebP is of the lossy kind (RFC 9649, section 2)."""
     place = 12
     while len(head := _at(file, place)) == 8:
         name, size = struct.unpack("<4sI", head)
-        if name == b"ANMF":
-            place += 8 + _FRAME_HEADER
-            continue
-        if name in (b"VP8 ", b"VP8L"):
-            return bool(name == b"VP8 ")
-        place += 8 + size + size % 2
+        if name == b"VP8 ":
+            return True
+        place += 8 + (_FRAME_HEADER if name == b"ANMF" else size + size % 2)
     return False
 
 

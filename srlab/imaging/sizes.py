@@ -17,6 +17,17 @@ def quotient(factor: float) -> Fraction:
     return Fraction(str(factor))
 
 
+def whole(factor: float) -> int:
+    """Return a factor that must be whole.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if factor != int(factor):
+        raise ValueError(f"the scale must be a whole number here, got {factor}")
+    return int(factor)
+
+
 def by_factor(factor: int | Fraction) -> SizeOf:
     """Return what makes both sides ``factor`` times as long, rounded to whole pixels."""
     return lambda height, width: _possible(

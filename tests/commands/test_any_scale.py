@@ -91,6 +91,17 @@ def test_by_a_scale_that_is_not_whole_the_next_one_is_judged_made_smaller(place)
     assert (read_picture(kept).pixels == read_picture(place / "sr.png").pixels).all()
 
 
+def test_what_is_judged_of_a_network_is_what_upscale_makes(place):
+    save_pictures(place, train=0, test=1, size=(66, 71))  # grey, which is Y itself
+    done(place, "evaluate", "model=compact_x3", "scale=2.5", *JUDGED, "pictures=kept")
+    (truth,) = (place / "test").iterdir()
+    hr = crop_to_multiple(to_tensor(read_picture(truth).pixels), 5)
+    Image.fromarray(to_pixels(shrink(hr, Fraction(5, 2)))[..., 0]).save(place / "lr.png")
+    done(place, "upscale", "lr.png", "model=compact_x3", "scale=2.5", "output=sr.png")
+    (kept,) = (place / "kept").rglob("compact*/*.png")
+    assert (read_picture(kept).pixels == read_picture(place / "sr.png").pixels).all()
+
+
 def test_it_makes_any_size_at_the_next_larger_scale(place):
     def check(kind, asked, scale, said):
         lines = done(place, "upscale", "photo.png", f"checkpoint={kind}.pt", asked, "output=a.png")

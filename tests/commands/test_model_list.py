@@ -107,44 +107,65 @@ def test_a_shipped_model_beats_bicubic_on_a_photograph(srlab):
     assert errors["compact_x3"] < errors["espcn_x3"] < errors["bicubic"]
 
 
-# A file, how it is saved, and what is said of the model.
+# A file, how it is saved, the family that is taken, and why.
 CHOSEN = [
-    (
-        "a.jpg",
-        {"quality": 60},
-        "photo_x2, which comes with srlab, as a.jpg is a JPEG of quality 60;",
-    ),
-    (
-        "b.jpg",
-        {"quality": 99},
-        "compact_x2, which comes with srlab, as b.jpg is a JPEG of quality 99",
-    ),
-    ("c.webp", {"quality": 80}, "photo_x2, which comes with srlab, as c.webp is a lossy WebP;"),
-    ("d.png", {}, "compact_x2, which comes with srlab, as d.png is lossless;"),
+    ("a.jpg", {"quality": 60}, "photo", "a JPEG of quality 60"),
+    ("b.jpg", {"quality": 96}, "photo", "a JPEG of quality 96"),
+    ("c.jpg", {"quality": 97}, "compact", "a JPEG of quality 97"),
+    ("d.webp", {"quality": 80}, "photo", "a lossy WebP"),
+    ("e.png", {}, "compact", "lossless"),
 ]
+
+
+def told(printed):
+    """What is said of the models that are taken."""
+    return [line for line in printed.out.splitlines() if line.startswith("by ")]
 
 
 def test_the_model_is_chosen_by_what_a_codec_took_from_the_file(srlab, tmp_path):
     picture = Image.fromarray(data.chelsea()[:90, :120])
     (tmp_path / "all").mkdir()
-    for name, options, said in CHOSEN:
+    for name, options, family, reason in CHOSEN:
         picture.save(name, **options)
         picture.save(tmp_path / "all" / name, **options)
         status, printed = srlab("upscale", name)
         assert status == 0, printed.err
-        assert f"by {said}" in printed.out
-    status, printed = srlab("upscale", "all", "width=200")  # each model is named once
+        said = f"by {family}_x2, which comes with srlab, as {name} is {reason}; model=list names"
+        assert told(printed)[0].startswith(said)
+    status, printed = srlab("upscale", "all", "output=large")
     assert status == 0, printed.err
-    named = [line for line in printed.out.splitlines() if line.startswith("by ")]
-    assert [line.split(",")[0] for line in named] == ["by photo_x2", "by compact_x2"]
-    assert "as a.jpg is" in named[0]
-    assert "as b.jpg is" in named[1]
+    first = [line.partition(" is ")[0].rpartition(" ")[2] for line in told(printed)]
+    assert first == ["a.jpg", "c.jpg"]  # each model is named once, for the first of its files
+    for family, arguments in (
+        ("compact", ("colour=y", "all", "output=y")),
+        ("photo", ("colour=rgb", "all", "output=rgb")),
+    ):
+        status, printed = srlab("upscale", *arguments)
+        assert status == 0, printed.err
+        assert told(printed) == [
+            f"by {family}_x2, which comes with srlab; model=list names the others"
+        ]
     status, printed = srlab("upscale", "model=compact_x2", "a.jpg", "output=mine.png")
     assert status == 0, printed.err
     assert "photo" not in printed.out
 
 
-def test_a_photo_model_beats_bicubic_on_a_compressed_photograph_and_compact_does_not(srlab):
+def test_each_file_has_its_own_reason_for_a_size_of_its_own(srlab, tmp_path):
+    (tmp_path / "all").mkdir()
+    picture = Image.fromarray(data.chelsea()[:200, :240])
+    for name, width in (("a.jpg", 240), ("b.jpg", 100), ("c.png", 200), ("d.jpg", 60)):
+        picture.resize((width, width)).save(tmp_path / "all" / name)
+    status, printed = srlab("upscale", "all", "width=200")
+    assert status == 0, printed.err
+    down = ", then bicubic down to a width of 200"
+    assert [line.partition(";")[0] for line in told(printed)] == [
+        "by bicubic to a width of 200 where a picture has as many pixels, or more",
+        "by photo_x2, which comes with srlab, as b.jpg is a JPEG of quality 75",
+        f"by photo_x4, which comes with srlab{down}, as d.jpg is a JPEG of quality 75",
+    ]
+
+
+def test_a_photo_model_is_nearer_to_a_compressed_photograph_than_bicubic_and_compact(srlab):
     truth = data.chelsea()[:240, :360]
     small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
     small.save("photo.jpg", quality=60)

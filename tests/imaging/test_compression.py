@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from common import for_all
 from PIL import Image
 from skimage import data
@@ -40,7 +41,7 @@ FILES = [
     ("a.gif", {}, None),
     ("a.tif", {}, None),
     ("a.tif", {"compression": "tiff_lzw"}, None),
-    ("a.tif", {"compression": "jpeg"}, "JPEG"),
+    ("a.tif", {"compression": "jpeg"}, "TIFF"),
     ("a.webp", {"lossless": True}, None),
     ("a.webp", {"lossless": True, "exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"}, None),
     ("a.webp", {"quality": 80}, "WebP"),
@@ -58,6 +59,16 @@ def test_codecs_that_lose_something_are_told_from_those_that_do_not(tmp_path):
         assert found == (None if codec is None else Compression(codec))
 
     for_all(FILES, check)
+
+
+def test_frames_of_both_kinds_are_lossy_and_thumbnails_do_not_count(tmp_path):
+    flat, noisy = Image.new("RGB", (56, 40), "teal"), SMALL
+    options = {"save_all": True, "append_images": [noisy, flat], "allow_mixed": True}
+    assert compression_of(saved(tmp_path, "a.webp", flat, **options)) == Compression("WebP")
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(np.asarray(SMALL)[:16, :16], compression="jpeg", subfiletype=1)
+        file.write(np.asarray(SMALL), compression="lzw")
+    assert compression_of(tmp_path / "a.tif") is None
 
 
 def test_alpha_of_a_lossy_webp_does_not_hide_what_was_lost(tmp_path):

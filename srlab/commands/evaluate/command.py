@@ -13,7 +13,7 @@ from srlab.config.check import check
 from srlab.config.schema import EvaluateConfig
 from srlab.data.images import ImageSet
 from srlab.errors import UserError
-from srlab.evaluation.score import mean_score, protocol
+from srlab.evaluation.score import mean_score, protocol, smallest_side
 from srlab.evaluation.tables import Result, as_csv, as_json, console_table
 from srlab.machine.device import choose_device
 from srlab.machine.memory import keep_freed_memory
@@ -36,7 +36,7 @@ def run(call: Invocation[EvaluateConfig]) -> float:
     if config.degradation and config.protocol == Protocol.vdsr:
         raise UserError("protocol=vdsr is of an LR by bicubic that is not rounded: no degradation")
     testsets = build_testsets(config.testset)
-    _check_broken(config, rows, testsets)
+    _check_fractions(config, rows, testsets)
     folder, judged = _judge_all(config, rows, testsets)
 
     results = [result for row in judged for result in row]
@@ -56,21 +56,21 @@ def run(call: Invocation[EvaluateConfig]) -> float:
     return mean_score(judged[first][0].scores).psnr
 
 
-def _check_broken(config: EvaluateConfig, rows: list[Row], testsets: list[ImageSet]) -> None:
+def _check_fractions(config: EvaluateConfig, rows: list[Row], testsets: list[ImageSet]) -> None:
     """Check that by scales that are not whole only clean pictures of 8 bits are judged.
 
     Raises:
         UserError: Others are.
     """
-    broken = next((row.scale for row in rows if row.factor is not None), None)
-    if broken is None:
+    fraction = next((row.scale for row in rows if row.factor is not None), None)
+    if fraction is None:
         return
     asked = [f"protocol={config.protocol}"] if config.protocol != Protocol.matlab else []
     asked += ["degradation"] if config.degradation else []
     asked += [f"the LR of {testset.name}" for testset in testsets if testset.low]
     if asked:
         raise UserError(
-            f"scale={broken} is judged on LR by MATLAB's bicubic, by protocol=matlab: leave out "
+            f"scale={fraction} is judged on LR by MATLAB's bicubic, by protocol=matlab: leave out "
             f"{asked[0]}, or take whole scales"
         )
 
@@ -80,7 +80,7 @@ def _judge_all(
 ) -> tuple[Path, list[list[Result]]]:
     """Judge every row on every test set; return a new folder for the tables, and the results.
 
-    The largest scale comes first: what is too small to be judged is told before all work.
+    What needs the largest pictures comes first: which are too small is told before all work.
     """
     degradation = build_degradation(config.degradation)
     for line in other_degradations((row.network for row in rows), degradation):
@@ -93,7 +93,10 @@ def _judge_all(
     labels = [(row.network.label, row.scale) for row in rows]
     keep: list[Keep | None] = [None] * len(rows)
     folder, judged = None, {}
-    for place in sorted({row.place for row in rows}, reverse=True):
+    places = sorted(
+        {row.place for row in rows}, key=lambda place: (-smallest_side(place[0]), place)
+    )
+    for place in places:
         pairs = read_testsets(testsets, *place, config.protocol, degradation)
         if folder is None:
             folder = _make_folder(config, rows)

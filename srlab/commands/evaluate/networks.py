@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from math import ceil
 from typing import Any
@@ -17,6 +18,7 @@ from srlab.config.schema import EvaluateConfig, NetworkConfig
 from srlab.degradations.degradation import BICUBIC, Degradation
 from srlab.errors import UserError
 from srlab.imaging.sizes import quotient
+from srlab.inference.ensemble import self_ensemble
 from srlab.inference.in_turn import at_factor
 from srlab.weights import shipped
 from srlab.words import Colour
@@ -33,7 +35,7 @@ class Row:
         given: What it was asked for by; of what has no weights, what it sees.
         ensemble: Whether it is run eight times.
         asked: Whether it was asked for; bicubic stands above several anyway.
-        factor: By how much it is judged where that is not its own scale, but less, and not whole.
+        factor: A scale that is not whole, by which it is judged instead of its own, the next one.
     """
 
     network: Network
@@ -56,10 +58,12 @@ class Row:
         """Return the function ``lr -> sr`` that it is judged by."""
         if self.factor is None:
             return self.network.upscaler(tile, self.ensemble)
-        mode = kernel_of(self.network.module)
-        if mode is not None:
-            return at_factor(lambda lr: lr, quotient(self.factor), mode)
-        return at_factor(self.network.upscaler(tile, self.ensemble), quotient(self.factor))
+        factor, mode = quotient(self.factor), kernel_of(self.network.module)
+        if mode is None:
+            once = at_factor(self.network.upscaler(tile, ensemble=False), factor)
+        else:
+            once = at_factor(lambda lr: lr, factor, mode)
+        return partial(self_ensemble, once) if self.ensemble else once
 
 
 def is_several(config: EvaluateConfig) -> bool:
@@ -78,6 +82,11 @@ def asked_rows(config: EvaluateConfig, device: torch.device) -> list[Row]:
     scales = list(dict.fromkeys(check_factor(scale) for scale in as_list(config.scale)))
     if is_several(config):
         return _labelled(_several(config, scales, device))
+    if scales and _fraction(scales[0]):
+        raise UserError(
+            f"scale={scales[0]} is judged beside bicubic, in a table of its own: write scale=2.5 "
+            f"without -m and +"
+        )
     asked = NetworkConfig(
         checkpoint=config.checkpoint,
         scale=int(scales[0]) if scales else None,
@@ -137,7 +146,7 @@ def _trained(
     if scales and not made:
         said = scales[0] if len(scales) == 1 else scales
         raise UserError(f"{path} was trained for scale {network.scale}, but scale={said} is asked")
-    factors = [(ceil(scale), _broken(scale)) for scale in made] or [(network.scale, None)]
+    factors = [(ceil(scale), _fraction(scale)) for scale in made] or [(network.scale, None)]
     return [Row(network.at(s), path, config.ensemble, factor=factor) for s, factor in factors]
 
 
@@ -154,7 +163,7 @@ def _baseline(
     node = option_node("model", name, "model", scale, colour)
     network = load_network(NetworkConfig(scale=scale, colour=colour, model=node), device)
     row = Row(replace(network, label=name), str(colour), config.ensemble)
-    return replace(row, factor=_broken(factor))
+    return replace(row, factor=_fraction(factor))
 
 
 def _labelled(rows: list[Row]) -> list[Row]:
@@ -189,7 +198,7 @@ def other_degradations(networks: Iterable[Network], judged_by: Degradation | Non
     return told
 
 
-def _broken(factor: float) -> float | None:
+def _fraction(factor: float) -> float | None:
     return None if factor == int(factor) else factor
 
 

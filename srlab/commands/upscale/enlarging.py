@@ -1,6 +1,6 @@
 """What makes the larger pixels: one network or several in turn, then bicubic to the size."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,10 +20,12 @@ from srlab.inference.in_turn import PixelUpscaler, scales_in_turn, upscale_in_tu
 from srlab.weights import CLEAN, COMPRESSED, scales_of, shipped
 from srlab.words import Colour
 
-Upscale = Callable[[np.ndarray], Iterator[np.ndarray]]  # pixels (H, W, C) to larger rows, in order
+# Pixels (H, W, C) to the rows of the larger picture, from top to bottom; some take the reason why
+# they were chosen, too, and tell it.
+Upscale = Callable[..., Iterator[np.ndarray]]
 
 _USUAL = 2  # the scale where none is asked for
-_NEARLY_CLEAN = 97  # the quality of JPEG from which on
+_NEARLY_CLEAN = 97  # of JPEG: from this quality on CLEAN does better
 _TIMES = {
     1: "",
     2: " twice",
@@ -70,18 +72,22 @@ def enlarging_of(config: UpscaleConfig, device: torch.device) -> Enlarging:
         if scale == 1:
             return _at_its_size(config, asked, network)
         asked = asked or by_scale(scale)
-        say = partial(_say_own, network.label, scale, asked.goal)
+        say = partial(_own_said, network.label, scale, asked.goal)
         any_scale = is_of_any_scale(network.module)
         scales = range(2, LARGEST_SCALE + 1) if any_scale else (scale,)
-        return _by_networks(config, asked, scales, network.at, say)
+        return _by_networks(config, asked, scales, network.at, say, set())
     if config.model:
         return _by_kernel(config, asked, device)
     return _by_what_comes_along(config, asked or by_scale(_USUAL), device)
 
 
 def _by_what_comes_along(config: UpscaleConfig, asked: Asked, device: torch.device) -> Enlarging:
-    """Enlarge each picture by the family that has learnt its kind, and frames by the first."""
-    files, reasons = shipped(), dict[str, str]()
+    """Enlarge each picture by the family that has learnt its kind, and frames of videos by CLEAN.
+
+    Where a colour is asked for, all by the family that sees it.
+    """
+    files, told = shipped(), set[str]()
+    only = {Colour.y: CLEAN, Colour.rgb: COMPRESSED}.get(config.colour) if config.colour else None
 
     @lru_cache
     def enlarging(family: str) -> Enlarging:
@@ -89,15 +95,15 @@ def _by_what_comes_along(config: UpscaleConfig, asked: Asked, device: torch.devi
             file = str(files[f"{family}_x{scale}"])
             return load_network(replace(config, scale=None, checkpoint=file), device)
 
-        say = partial(_say_shipped, asked.goal, family, reasons)
-        return _by_networks(config, asked, scales_of(family), load, say)
+        say = partial(_shipped_said, asked.goal, family)
+        return _by_networks(config, asked, scales_of(family), load, say, told)
 
     def by_file(path: Path) -> Upscale:
         family, reason = _family_for(path)
-        reasons.setdefault(family, reason)
-        return enlarging(family).upscale
+        return partial(enlarging(family).upscale, reason=reason)
 
-    return replace(enlarging(CLEAN), by_file=by_file)
+    usual = enlarging(only or CLEAN)
+    return usual if only else replace(usual, by_file=by_file)
 
 
 def _family_for(path: Path) -> tuple[str, str]:
@@ -116,30 +122,32 @@ def _by_networks(
     asked: Asked,
     scales: Sequence[int],
     load: Callable[[int], Network],
-    say: Callable[[tuple[int, ...], bool], None],
+    say: Callable[[tuple[int, ...], bool, str], str],
+    told: set[str],
 ) -> Enlarging:
     """Enlarge by networks of some scales, each loaded when it is first wanted.
 
-    One is loaded here: by then it is known whether it can be used.
+    One is loaded here: by then it is known whether it can be used. ``say`` says what is taken, and
+    for which reason; ``told`` holds what was said, without reasons, as each is said once.
     """
     load = lru_cache(load)
 
-    @lru_cache  # each thing is said once
-    def tell(chosen: tuple[int, ...], exact: bool) -> None:
-        if chosen:
-            say(chosen, exact)
-        else:
-            print(f"by bicubic to {asked.goal} where a picture has as many pixels, or more")
+    def tell(chosen: tuple[int, ...], exact: bool, reason: str) -> None:
+        shrunk = f"by bicubic to {asked.goal} where a picture has as many pixels, or more"
+        said = say(chosen, exact, "") if chosen else shrunk
+        if said and said not in told:
+            told.add(said)
+            print(say(chosen, exact, reason) if chosen else shrunk)
 
     @lru_cache
     def upscaler(scale: int) -> PixelUpscaler:
         return load(scale).pixel_upscaler(config.tile, config.ensemble, config.precision)
 
-    def upscale(pixels: np.ndarray) -> Iterator[np.ndarray]:
+    def upscale(pixels: np.ndarray, reason: str = "") -> Iterator[np.ndarray]:
         size = pixels.shape[0], pixels.shape[1]
         new = asked.size_of(*size)
         chosen, exact = scales_in_turn(size, new, scales)
-        tell(chosen, exact)
+        tell(chosen, exact, reason)
         return upscale_in_turn(pixels, [(scale, upscaler(scale)) for scale in chosen], new)
 
     first = min(scales)
@@ -197,25 +205,26 @@ def _by_kernel(config: UpscaleConfig, asked: Asked | None, device: torch.device)
     return Enlarging(resize, size_of, asked.mark, network.colour == Colour.rgb)
 
 
-def _say_shipped(
-    goal: str, family: str, reasons: Mapping[str, str], scales: tuple[int, ...], exact: bool
-) -> None:
+def _shipped_said(goal: str, family: str, scales: tuple[int, ...], exact: bool, reason: str) -> str:
     """Say which of the models that come with srlab are taken, and why."""
     names = [f"{family}_x{scale}" for scale in dict.fromkeys(scales)]
     if len(names) == 1:
         by = f"{names[0]}{_TIMES[len(scales)]}, which comes with srlab"
     else:
         by = f"{' and '.join(names)} in turn, which come with srlab"
-    because = f", {reasons[family]}" if family in reasons else ""
-    print(f"by {by}{_then(goal, exact)}{because}; model=list names the others")
+    because = f", {reason}" if reason else ""
+    return f"by {by}{_then(goal, exact)}{because}; model=list names the others"
 
 
-def _say_own(label: str, scale: int, goal: str, scales: tuple[int, ...], exact: bool) -> None:
+def _own_said(
+    label: str, scale: int, goal: str, scales: tuple[int, ...], exact: bool, _: str
+) -> str:
     """Say how a network makes another size than its own, and at which scale if not at its own."""
     if scales[0] != scale:  # one of any scale, which makes it at once
-        print(f"by {label} of x{scale}, as it is at x{scales[0]}{_then(goal, exact)}")
-    elif not exact or len(scales) > 1:
-        print(f"by {label} of x{scale}{_TIMES[len(scales)]}{_then(goal, exact)}")
+        return f"by {label} of x{scale}, as it is at x{scales[0]}{_then(goal, exact)}"
+    if not exact or len(scales) > 1:
+        return f"by {label} of x{scale}{_TIMES[len(scales)]}{_then(goal, exact)}"
+    return ""
 
 
 def _then(goal: str, exact: bool) -> str:

@@ -114,7 +114,7 @@ def open_frames(path: Path, data: bytes | None = None) -> tuple[Image.Image, byt
             check_png(data)
         if data.startswith(SIGNATURES) and not known:
             check_gif(data)
-        return image, data, _frame_numbers(image)
+        return image, data, frame_numbers(image)
 
 
 def holds_frames(path: Path) -> str | None:
@@ -126,7 +126,7 @@ def holds_frames(path: Path) -> str | None:
     try:
         with decoding(path), path.open("rb") as file:
             image = Image.open(file, formats=known_formats())
-            return image.format if len(_frame_numbers(image)) > 1 else None
+            return image.format if len(frame_numbers(image)) > 1 else None
     except UserError:
         return None
 
@@ -166,7 +166,7 @@ def _lacks_parts(tags: Mapping[int, Any]) -> bool:
     return len(parts) < planes * -(-height // max(rows, 1)) * -(-width // max(columns, 1))
 
 
-def _frame_numbers(image: Image.Image) -> list[int]:
+def frame_numbers(image: Image.Image) -> list[int]:
     """Return which frames or pages a file has, beside previews and reduced copies of them."""
     count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: previews
     if image.format == "TIFF" and count > 1:
