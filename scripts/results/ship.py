@@ -12,6 +12,7 @@ itself carries the scores on clean Set5 and Set14, whatever it was trained on, s
 import argparse
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -90,6 +91,7 @@ def card(place: Path, run: Path) -> str:
     cost = costs_of(network)[""]
     metrics = json.loads((run / "metrics.json").read_text())
     kind, rate = type(network).__name__, config["optim"]["lr"]
+    command = _command(run)
     sees = "luma" if network.channels == 1 else "RGB"
     side, warmup = trainer["patch_size"], config["schedule"].get("warmup", 0)
     lines = [
@@ -103,7 +105,7 @@ def card(place: Path, run: Path) -> str:
         "",
         f"- Data: {', '.join(config['data']['names'])}; it has seen nothing else.",
         f"- Terms of these pictures: {_terms(config['data']['names'])}.",
-        f"- Recipe: `{_command(run)}`, that is{_begun(run)}",
+        f"- Recipe: `{' '.join(command)}`, that is{_begun(command)}",
         f"  {_part(config['loss']['pixel'])}, {_part(config['optim'])} at {rate:g}, schedule "
         f"{_part(config['schedule'])} after {warmup} steps of warm-up,",
         f"  {trainer['steps']:,} steps of {trainer['batch_size']} patches of {side}x{side} "
@@ -182,17 +184,17 @@ def _terms(names: list[str]) -> str:
     return ", ".join(f"{name} {terms[name]}" for name in names)
 
 
-def _command(run: Path) -> str:
+def _command(run: Path) -> list[str]:
     """Return the command that trained a run, without what is true of one machine only."""
     words = json.loads((run / "environment.json").read_text())["command"]
-    return " ".join(w for w in words if not w.startswith(("run_dir=", "trainer.threads=", "name=")))
+    kept = (w for w in words if not w.startswith(("run_dir=", "trainer.threads=", "name=")))
+    return [re.sub(r"='([\w.]+)'$", r"=\1", word) for word in kept]
 
 
-def _begun(run: Path) -> str:
-    """Say which model's weights a run began with, if any."""
-    words = json.loads((run / "environment.json").read_text())["command"]
-    started = [word.partition("=")[2] for word in words if word.startswith("start=")]
-    return f", after the training of {started[0]}," if started else ""
+def _begun(command: list[str]) -> str:
+    """Say with which model's weights a training began, if with any."""
+    started = [word.partition("=")[2] for word in command if word.startswith("start=")]
+    return f", after the training of {started[0]}" if started else ""
 
 
 def _part(node: dict[str, Any]) -> str:
