@@ -105,6 +105,8 @@ def _decided(c: Claimed, p: float | None, within: float | None) -> str:
     if family.told_apart(*pair) or family.equal(*pair):
         return said
     found = Needs(width, [pair], *needed([c.found], width, _LEVEL / len(_CLAIMS)))
+    if found.seeds == 0:  # known so closely, and yet neither equal nor different
+        return f"{said}, known to {width} {unit}"
     return f"{said}; to {width} {unit}: {what_it_takes(found, of_networks=False)}"
 
 
