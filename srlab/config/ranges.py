@@ -149,10 +149,10 @@ def check_factor(factor: Any) -> int | float:
     """
     if isinstance(factor, bool) or not isinstance(factor, int | float):
         raise UserError(f"scale takes a number, or several as [2,2.5,3], got {factor}")
+    if math.isfinite(factor) and factor == int(factor):
+        return check_scale(int(factor))
     if not 1 <= factor <= LARGEST_SCALE:
         raise UserError(f"scale lies from 1 to {LARGEST_SCALE}, got {factor}")
-    if factor == int(factor):
-        return int(factor)
     over = Fraction(str(factor))
     if over.numerator > LARGEST_SCALE:
         raise UserError(

@@ -199,7 +199,7 @@ def test_no_picture_is_written_over_and_no_table_begun(srlab_here, tmp_path):
         (["model=nearest", "scale=2.5", "degradation=noise"], ["leave out degradation"]),
         (["model=bicubic,nearest", "scale=2", "upsampler=deconv"], ["has its upsampler"]),
         (["model=bicubic,espcn", "scale=[2,3]"], ["this model has weights"]),
-        (["model=bicubic", "scale=[2,0]"], ["scale lies from 1 to 64, got 0"]),
+        (["model=bicubic", "scale=[2,0]"], ["at least 1"]),
         (["model=compact_x2,compact_x4", "scale=[2,3]"], ["compact_x4 was", "scale=[2, 3] is"]),
         (["espcn_x2", "gone.pt"], ["gone.pt does not exist"]),
         (["model=nearest,espcn_x2", "scale=20"], ["espcn_x2 was trained for scale 2"]),
