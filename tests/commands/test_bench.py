@@ -14,6 +14,7 @@ import torch
 from common import command_line
 
 from srlab.commands.bench.upscale import _as_tiles, photograph
+from srlab.machine.device import multiplies_bf16
 from srlab.machine.facts import machine
 from srlab.machine.memory import peak_memory
 from srlab.measuring.measurement import Figure, Measurement, table
@@ -67,7 +68,11 @@ MISTAKES = [
     (["train", "seconds=0"], ["seconds must be positive"]),
     (["train", "batch_sise=3"], ["'batch_sise'", "did you mean 'batch_size'?"]),
     (["train", "batch_size=0", "patch_size=0"], ["batch_size", "patch_size", "at least 1"]),
-    (["train", "precision=bf16", "device=cpu"], ["precision=bf16 needs CUDA"]),
+    *(
+        []
+        if multiplies_bf16()
+        else [(["train", "precision=bf16", "device=cpu"], ["precision=bf16 needs CUDA"])]
+    ),
     (["train", "model=bicubic"], ["no weights to train"]),
     (["train", "threads=-1"], ["threads must be 0"]),
     (["upscale", "scale=3"], ["model=NAME", "checkpoint=FILE"]),

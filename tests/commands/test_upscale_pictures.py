@@ -16,6 +16,11 @@ from srlab.models.plain import Plain
 from srlab.upsamplers.interpolation import Interpolate
 
 
+def always(upscale):
+    """Enlarge every file by the same."""
+    return lambda _: upscale
+
+
 def pixels_of(height, width, channels):
     shape = (height, width, channels)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -30,7 +35,7 @@ def test_an_error_that_nobody_expects_is_not_swallowed(tmp_path, monkeypatch):
     monkeypatch.setattr(Image.Image, "save", fails)
     jobs = [(tmp_path / "a.png", tmp_path / "b.jpg")]
     with pytest.raises(MemoryError):
-        upscale_files(jobs, lambda pixels: [pixels.repeat(2, 0).repeat(2, 1)], by_factor(2))
+        upscale_files(jobs, always(lambda x: [x.repeat(2, 0).repeat(2, 1)]), by_factor(2))
     assert not (tmp_path / "b.jpg").exists()
 
 
@@ -41,7 +46,7 @@ def test_files_are_made_one_after_the_other_and_failures_told_at_the_end(tmp_pat
     (tmp_path / "broken.png").write_text("no picture")
     jobs = [(tmp_path / name, tmp_path / f"large-{name}") for name in names]
     model = OnPixels(Plain(Interpolate, 2), "y")
-    failures = upscale_files(jobs, partial(upscale_pixels, model, tile=16), by_factor(2))
+    failures = upscale_files(jobs, always(partial(upscale_pixels, model, tile=16)), by_factor(2))
     assert len(failures) == 1
     assert "broken.png is not a readable image" in failures[0]
     for number, name in enumerate(names):
@@ -59,7 +64,9 @@ def test_a_format_that_is_too_small_is_told_before_the_work(tmp_path):
     def never(pixels):
         raise AssertionError("the work has begun")
 
-    failures = upscale_files([(tmp_path / "a.png", tmp_path / "b.webp")], never, by_factor(2))
+    failures = upscale_files(
+        [(tmp_path / "a.png", tmp_path / "b.webp")], always(never), by_factor(2)
+    )
     said = "a WEBP file cannot hold 18000x2 pixels, only 16,383 a side; use .png"
     assert failures == [f"{tmp_path / 'a.png'}: {said}"]  # one of many in a folder
     assert not (tmp_path / "b.webp").exists()
@@ -73,15 +80,16 @@ def test_an_interruption_leaves_no_half_file(tmp_path, kind):
         yield from upscale_pixels(OnPixels(Plain(Interpolate, 2), "y"), pixels[:10], 0)
         raise KeyboardInterrupt
 
+    job = tmp_path / "a.png", tmp_path / f"b.{kind}"
     with pytest.raises(KeyboardInterrupt):
-        upscale_files([(tmp_path / "a.png", tmp_path / f"b.{kind}")], interrupted, by_factor(2))
+        upscale_files([job], always(interrupted), by_factor(2))
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_progress_is_shown_on_a_terminal_alone(tmp_path, monkeypatch, capsys):
     Image.fromarray(pixels_of(40, 8, 3)).save(tmp_path / "a.png")
     model = OnPixels(Plain(Interpolate, 2), "y")
-    upscale = partial(upscale_pixels, model, tile=16)
+    upscale = always(partial(upscale_pixels, model, tile=16))
     clock = iter(range(0, 10_000, 5))
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     upscale_files([(tmp_path / "a.png", tmp_path / "b.png")], upscale, by_factor(2))
