@@ -35,7 +35,7 @@ _CLAIMS = (
     ("3", "upsamplers", "pixel_shuffle", "deconv", "psnr"),
     ("4", "frozen", "frozen=False", "frozen=True", "psnr"),
     ("5", "placement", "espcn_l", "srcnn", "psnr"),
-    ("5", "placement", "espcn", "srcnn_s", "psnr"),
+    ("5", "placement_small", "espcn", "srcnn_s", "psnr"),
     ("6", "initialisations", "icnr", "default", "ripple"),
     ("6", "initialisations", "icnr", "default", "psnr"),
     ("7", "tv", "tv_weight=0", "tv_weight=0.01", "psnr"),
