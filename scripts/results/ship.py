@@ -194,7 +194,7 @@ def _command(run: Path) -> list[str]:
 def _begun(command: list[str]) -> str:
     """Say with which model's weights a training began, if with any."""
     started = [word.partition("=")[2] for word in command if word.startswith("start=")]
-    return f", after the training of {started[0]}" if started else ""
+    return f", after the training of {started[0]}," if started else ""
 
 
 def _part(node: dict[str, Any]) -> str:
