@@ -22,16 +22,15 @@ import torch.nn.functional as F
 from skimage import data
 from torch import Tensor
 
-import srlab
+from srlab.assembly.network import load_network
+from srlab.config.schema import NetworkConfig
 from srlab.data.named import named
 from srlab.degradations.compression import through
 from srlab.imaging.colour import luma, quantise
 from srlab.imaging.files import png_of, read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop, crop_to_multiple, enlarge, shrink
 from srlab.inference.colour import upscale_colour
-from srlab.inference.fast_copy import fast_copy
 from srlab.metrics.psnr import psnr
-from srlab.words import Colour
 
 QUALITIES = (None, 95, 90, 75, 60, 40)  # None: not compressed
 EVERY = 10  # of the pictures
@@ -65,10 +64,10 @@ def main() -> None:
 
 def loaded(name: str) -> tuple[Callable[[Tensor], Tensor], int]:
     """Return what a model makes of RGB, and its scale."""
-    network = srlab.load(name)
-    colour = Colour.rgb if network.channels == 3 else Colour.y
-    model, scale = fast_copy(network), network.scale
-    return partial(upscale_colour, upscale=model, colour=colour, scale=scale), scale
+    network = load_network(NetworkConfig(checkpoint=name), torch.device("cpu"))
+    once = network.upscaler("auto", ensemble=False)
+    by = partial(upscale_colour, upscale=once, colour=network.colour, scale=network.scale)
+    return by, network.scale
 
 
 def drawn(models: list[tuple[Callable[[Tensor], Tensor], int]]) -> Tensor:

@@ -19,12 +19,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from torch import Tensor
 
 import srlab
+from srlab.assembly.network import Network, load_network
 from srlab.command_line.invocation import Invocation
 from srlab.commands.export import run as export
-from srlab.config.schema import ExportConfig
+from srlab.config.schema import ExportConfig, NetworkConfig
 from srlab.data.manifest import read_manifests
 from srlab.data.named import named
 from srlab.data.pairs import read_pairs
@@ -34,15 +36,11 @@ from srlab.degradations.shrink import Shrink
 from srlab.evaluation.network import costs_of
 from srlab.evaluation.score import Score, mean_score, protocol, score_images, smallest_side
 from srlab.imaging.resample import enlarge
-from srlab.inference.fast_copy import fast_copy
-from srlab.inference.sizing import automatic_tile
-from srlab.inference.tiles import upscale_tiled
-from srlab.models.base import Model
 from srlab.storage.atomic import write_atomically
 from srlab.storage.checkpoint import load
 from srlab.storage.model_file import as_model
 from srlab.weights import CLEAN, shipped
-from srlab.words import Colour, ExportFormat
+from srlab.words import ExportFormat
 
 WEIGHTS = Path(srlab.__file__).parent / "weights"
 SETS = ("Set5", "Set14", "Kodak24", "BSDS500-test")
@@ -124,8 +122,8 @@ def card(place: Path, run: Path) -> str:
 
 def table(place: Path) -> str:
     """Return the scores of a model beside bicubic's, in Markdown."""
-    network = fast_copy(srlab.load(place))
-    by_network = partial(upscale_tiled, network, tile=automatic_tile(network))
+    network = _loaded(place)
+    by_network = network.upscaler("auto", ensemble=False)
     upscalers = {"bicubic": partial(enlarge, scale=network.scale), "this model": by_network}
     rows = [f"{_FIRST} {' | '.join(SETS)} |", "|---" * (len(SETS) + 1) + "|"]
     for made, degradation in {"": None, ", JPEG 75": JPEG}.items():
@@ -138,15 +136,15 @@ def table(place: Path) -> str:
 
 def scores(place: Path) -> list[dict[str, Any]]:
     """Return the scores of a model on clean pictures, as the file of a model carries them."""
-    network = fast_copy(srlab.load(place))
-    upscale = partial(upscale_tiled, network, tile=automatic_tile(network))
-    how = {"scale": network.scale, "protocol": protocol(network.scale, _colour(network))}
+    network = _loaded(place)
+    upscale = network.upscaler("auto", ensemble=False)
+    how = {"scale": network.scale, "protocol": protocol(network.scale, network.colour)}
     means = {name: judged(network, [upscale], name)[0] for name in SETS[:_IN_THE_FILE]}
     return [{"testset": n, **how, "psnr": m.psnr, "ssim": m.ssim} for n, m in means.items()]
 
 
 def judged(
-    network: Model,
+    network: Network,
     upscalers: Iterable[Callable[[Tensor], Tensor]],
     name: str,
     degradation: Degradation | None = None,
@@ -154,13 +152,13 @@ def judged(
     """Return the mean scores, on a set of pictures, of what upscales as a network does."""
     images = named(name, os.environ.get("SRLAB_DATA", "data"))
     side = smallest_side(network.scale)
-    read = read_pairs(images, network.scale, _colour(network), side, degradation=degradation)
+    read = read_pairs(images, network.scale, network.colour, side, degradation=degradation)
     pairs = [(pair.name, pair.lr, pair.hr) for pair in read]
     return [mean_score(score_images(upscale, pairs, network.scale)) for upscale in upscalers]
 
 
-def _colour(network: Model) -> Colour:
-    return Colour.y if network.channels == 1 else Colour.rgb
+def _loaded(place: Path) -> Network:
+    return load_network(NetworkConfig(checkpoint=str(place)), torch.device("cpu"))
 
 
 def _degradation(config: dict[str, Any]) -> list[str]:

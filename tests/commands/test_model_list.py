@@ -92,18 +92,25 @@ def test_upscale_needs_nothing_but_a_picture(srlab):
     assert "exists already" in printed.err
 
 
+def upscaled(srlab, photo, *models):
+    """What models make of a picture at x3, as whole numbers."""
+    made = {}
+    for model in models:
+        status, printed = srlab(
+            "upscale", f"model={model}", "scale=3", f"input={photo}", f"output={model}.png"
+        )
+        assert status == 0, printed.err
+        with Image.open(f"{model}.png") as large:
+            made[model] = np.asarray(large).astype(int)
+    return made
+
+
 def test_a_shipped_model_beats_bicubic_on_a_photograph(srlab):
     truth = data.chelsea()[:240, :360]
     small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
     small.save("photo.png")
-    errors = {}
-    for model in ("bicubic", "espcn_x3", "compact_x3"):
-        status, printed = srlab(
-            "upscale", f"model={model}", "scale=3", "input=photo.png", f"output={model}.png"
-        )
-        assert status == 0, printed.err
-        with Image.open(f"{model}.png") as large:
-            errors[model] = np.abs(np.asarray(large).astype(int) - truth).mean()
+    made = upscaled(srlab, "photo.png", "bicubic", "espcn_x3", "compact_x3")
+    errors = {model: np.abs(large - truth).mean() for model, large in made.items()}
     assert errors["compact_x3"] < errors["espcn_x3"] < errors["bicubic"]
 
 
@@ -169,14 +176,8 @@ def test_a_photo_model_is_nearer_to_a_compressed_photograph_than_bicubic_and_com
     truth = data.chelsea()[:240, :360]
     small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
     small.save("photo.jpg", quality=60)
-    errors = {}
-    for model in ("bicubic", "compact_x3", "photo_x3"):
-        status, printed = srlab(
-            "upscale", f"model={model}", "scale=3", "input=photo.jpg", f"output={model}.png"
-        )
-        assert status == 0, printed.err
-        with Image.open(f"{model}.png") as large:
-            errors[model] = np.square(np.asarray(large).astype(int) - truth).mean()
+    made = upscaled(srlab, "photo.jpg", "bicubic", "compact_x3", "photo_x3")
+    errors = {model: np.square(large - truth).mean() for model, large in made.items()}
     assert errors["photo_x3"] < 0.98 * errors["bicubic"] < errors["compact_x3"]
 
 

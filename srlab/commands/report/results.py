@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def by_choice(runs: Sequence[Judged], labels: Sequence[str]) -> list[Choice]:
         taken = [other for other, _ in gathered.values()]
         unique = label if label not in taken else f"{label} ({run.name})"
         gathered.setdefault(kind, (unique, []))[1].append(run)
-    return [Choice(label, sorted(of, key=_by_seed)) for label, of in gathered.values()]
+    return [Choice(label, sorted(of, key=attrgetter("seed"))) for label, of in gathered.values()]
 
 
 def seconds_of(folder: Path) -> float | None:
@@ -208,10 +209,6 @@ def _said(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _by_seed(run: Judged) -> int:
-    return run.seed
 
 
 def _labels(runs: Sequence[Planned]) -> list[str]:
