@@ -90,6 +90,7 @@ def card(place: Path, run: Path) -> str:
     metrics = json.loads((run / "metrics.json").read_text())
     kind, rate = type(network).__name__, config["optim"]["lr"]
     command = _command(run)
+    sets = config["data"].get("names") or [config["data"]["name"]]
     sees = "luma" if network.channels == 1 else "RGB"
     side, warmup = trainer["patch_size"], config["schedule"].get("warmup", 0)
     lines = [
@@ -101,8 +102,8 @@ def card(place: Path, run: Path) -> str:
         table(place),
         f"PSNR and SSIM: {model['scores'][0]['protocol']}.",
         "",
-        f"- Data: {', '.join(config['data']['names'])}; it has seen nothing else.",
-        f"- Terms of these pictures: {_terms(config['data']['names'])}.",
+        f"- Data: {', '.join(sets)}{_shrunk(config['data']['shrink'])}; it has seen nothing else.",
+        "- Terms of these pictures: " + "\n".join(_terms(sets)),
         f"- Recipe: `{' '.join(command)}`, that is{_begun(command)}",
         f"  {_part(config['loss']['pixel'])}, {_part(config['optim'])} at {rate:g}, schedule "
         f"{_part(config['schedule'])} after {warmup} steps of warm-up,",
@@ -176,10 +177,19 @@ def _degradation(config: dict[str, Any]) -> list[str]:
     ]
 
 
-def _terms(names: list[str]) -> str:
-    """Say what the pictures of data sets may be used for."""
-    terms = {manifest.name: manifest.terms for manifest in read_manifests().values()}
-    return ", ".join(f"{name} {terms[name]}" for name in names)
+def _shrunk(factors: list[float]) -> str:
+    """Say by which factors the pictures were shrunk that were trained on, if they were."""
+    if factors == [1.0]:
+        return ""
+    return f" at {', '.join(f'{factor:g}' for factor in factors)} of their size"
+
+
+def _terms(names: list[str]) -> list[str]:
+    """Say what the pictures of data sets may be used for, and whose they are."""
+    manifests = {manifest.name: manifest for manifest in read_manifests().values()}
+    said = ", ".join(f"{name} {manifests[name].terms}" for name in names)
+    credits = [f"  Photographs: {manifests[n].credits}." for n in names if manifests[n].credits]
+    return [f"{said}.", *credits]
 
 
 def _command(run: Path) -> list[str]:

@@ -27,7 +27,7 @@ from srlab.errors import UserError
 from srlab.evaluation.score import Score, scores, smallest_side
 from srlab.evaluation.tables import Result
 from srlab.imaging.sizes import whole
-from srlab.inference.colour import upscale_colour
+from srlab.inference.colour import by_bicubic, upscale_colour
 from srlab.machine import ranks
 from srlab.words import Colour, Protocol
 
@@ -187,7 +187,9 @@ def judge(
         keep: Gets test set, image and the pixels that are judged.
     """
     if protocol == Protocol.basicsr:
-        upscale = partial(upscale_colour, upscale=upscale, colour=colour, scale=whole(scale))
+        upscale = partial(
+            upscale_colour, upscale=upscale, colour=colour, scale=whole(scale), chroma=by_bicubic
+        )
     images = [(pair.name, pair.lr, pair.hr) for testset in pairs.values() for pair in testset]
     names = [name for name, testset in pairs.items() for _ in testset]
     share, sets = ranks.share(images), ranks.share(names)

@@ -32,6 +32,7 @@ class Manifest:
         files: Its files.
         terms: What they may be used for: ``free`` for anything, ``research`` where photographers or
             the publisher allow no more, ``unknown`` where nobody says.
+        credits: Whom a licence wants named, and which it is.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Manifest:
     base_url: str
     files: tuple[PublishedFile, ...]
     terms: str = "unknown"
+    credits: str = ""
 
     @property
     def bytes(self) -> int:

@@ -14,7 +14,7 @@ class Program(nn.Module):
         network: The network, in evaluation mode.
         colour: What the network sees.
         face: What the program takes and gives: the network's own ``y``, not clamped, or ``rgb``.
-            A network of luma then leaves the chroma to bicubic.
+            Chroma then follows the luma of a network that sees that alone.
         half: Whether the network's layers compute in half precision.
     """
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,7 +11,7 @@ from torch import nn
 
 from srlab.imaging.colour import luma, rgb_to_ycbcr, ycbcr_to_rgb
 from srlab.imaging.resample import crop, enlarge, mirror_pad
-from srlab.inference.colour import upscale_colour
+from srlab.inference.colour import by_bicubic, following, upscale_colour
 from srlab.models.base import Model
 from srlab.models.espcn import ESPCN
 from srlab.testing.waiting import rehearsal
@@ -45,16 +46,46 @@ class Sharpen(Model):
         )
 
 
-@pytest.mark.parametrize("scale", [2, 3])
-def test_a_y_network_makes_the_luma_and_bicubic_the_chroma(scale):
+@pytest.mark.parametrize("chroma", [by_bicubic, following])
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_a_y_network_makes_the_luma(scale, chroma):
     lr = 0.3 + 0.4 * image(1, 3, 8, 11, dtype=torch.float64)  # far from 0 and 1: nothing clamps
     model = Sharpen(scale, 1)
-    sr = upscale_colour(lr, model, "y", scale)
+    sr = upscale_colour(lr, model, "y", scale, chroma=chroma)
     assert sr.shape == (1, 3, 8 * scale, 11 * scale)
     assert far(luma(sr), model(luma(lr))) < 1e-12
     bicubic = enlarge(rgb_to_ycbcr(lr), scale)
-    assert far(rgb_to_ycbcr(sr)[:, 1:], bicubic[:, 1:]) < 1e-12
-    assert far(rgb_to_ycbcr(sr)[:, :1], bicubic[:, :1]) > 1e-2
+    assert far(luma(sr), bicubic[:, :1]) > 1e-2
+    if chroma is by_bicubic or scale == 1:
+        assert far(rgb_to_ycbcr(sr)[:, 1:], bicubic[:, 1:]) < 1e-12
+
+
+def test_chroma_follows_added_luma_as_their_regression_says(monkeypatch):
+    monkeypatch.setattr("srlab.inference.colour._WEAK", 0.0)
+    lr = 0.3 + 0.4 * image(1, 3, 3, 3, dtype=torch.float64)
+    added, row, column = 0.05, 4, 4  # the middle of the enlarged picture
+    bicubic, sr = (
+        upscale_colour(lr, partial(lambda x, by: enlarge(x, 3) + by, by=by), "y", 3)
+        for by in (0.0, added)
+    )
+    y, cb, cr = rgb_to_ycbcr(lr)[0].flatten(1).numpy()
+    moved = (rgb_to_ycbcr(sr) - rgb_to_ycbcr(bicubic))[0, :, row, column]
+    for plane, change in ((cb, moved[1]), (cr, moved[2])):
+        assert change.item() == pytest.approx(added * np.polyfit(y, plane, 1)[0], abs=1e-9)
+
+
+def test_where_two_colours_meet_what_is_made_stays_between_them():
+    one, other = torch.tensor([[0.8, 0.2, 0.2], [0.6, 0.6, 0.7]], dtype=torch.float64)
+    share = image(1, 1, 9, 12, dtype=torch.float64).round()
+    mix = lambda share: (1 - share) * one.view(1, 3, 1, 1) + share * other.view(1, 3, 1, 1)  # noqa: E731
+    model = Sharpen(2, 1)
+    bicubic, sr = (
+        upscale_colour(mix(share), model, "y", 2, chroma=chroma)
+        for chroma in (by_bicubic, following)
+    )
+    first, second = luma(mix(torch.zeros_like(share))), luma(mix(torch.ones_like(share)))
+    meant = mix((luma(sr) - first[..., :1, :1]) / (second - first)[..., :1, :1])
+    assert far(sr, meant) < 0.5 * far(bicubic, meant)
 
 
 def test_with_bicubic_for_a_network_colour_is_bicubic_too():
