@@ -20,6 +20,6 @@ for name in ("torch.onnx", "hydra_plugins.hydra_submitit_launcher.config"):
 paths = [*sys.path]
 with tempfile.TemporaryDirectory() as folder:  # Hydra finds its plug-ins, and what srlab has
     told = ran(Path(folder), "train", "data=folder", "data.path=gone")
-assert "gone is not a folder of images" in told.stderr
+assert "gone does not exist" in told.stderr
 sys.path[:] = paths
 gc.freeze()  # no collection in a fork goes through it, and copies its pages

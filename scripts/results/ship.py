@@ -26,6 +26,7 @@ import srlab
 from srlab.assembly.network import Network, load_network
 from srlab.command_line.invocation import Invocation
 from srlab.commands.export import run as export
+from srlab.commands.model_list import sets_of
 from srlab.config.schema import ExportConfig, NetworkConfig
 from srlab.data.manifest import read_manifests
 from srlab.data.named import named
@@ -90,7 +91,7 @@ def card(place: Path, run: Path) -> str:
     metrics = json.loads((run / "metrics.json").read_text())
     kind, rate = type(network).__name__, config["optim"]["lr"]
     command = _command(run)
-    sets = config["data"].get("names") or [config["data"]["name"]]
+    sets = sets_of(config["data"])
     sees = "luma" if network.channels == 1 else "RGB"
     side, warmup = trainer["patch_size"], config["schedule"].get("warmup", 0)
     lines = [

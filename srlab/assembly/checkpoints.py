@@ -81,8 +81,8 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Model:
         trust: See ``load_checkpoint``.
 
     Returns:
-        The network on the CPU, in evaluation mode: ``(N, C, H, W)`` to ``(N, C, s H, s W)``, in
-        ``[0, 1]``, where C is 1 for luma (``srlab.luma``) or 3 for RGB.
+        The network on the CPU, in evaluation mode: ``(N, C, H, W)`` in ``[0, 1]`` to ``(N, C, s H,
+        s W)``, which may go beyond and is not clamped; C is 1 for luma (``srlab.luma``), 3 for RGB.
 
     Raises:
         UserError: See ``load_checkpoint``.

@@ -178,7 +178,8 @@ def named_network(config: NetworkConfig, device: torch.device) -> Network:
     check_network(module, scale, colour)
     method = method_of(config.model)
     made_with = {"scale": scale, "colour": colour, "model": config.model}
-    return Network(module.to(device), scale, colour, method or "baseline", method, None, made_with)
+    label = method or config.model.get("upsampler", {}).get("mode", "baseline")  # as bicubic of RGB
+    return Network(module.to(device), scale, colour, label, method, None, made_with)
 
 
 def _from_checkpoint(config: NetworkConfig, path: Path, device: torch.device) -> Network:

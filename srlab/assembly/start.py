@@ -63,7 +63,10 @@ def start_from(
         collapse_blocks(other)
         told = _convert(one, other)
     except ValueError as error:
-        raise UserError(f"start={path} does not fit this model: {error}") from None
+        kind, own = _class_of(theirs_node), type(model).__name__
+        why = _differing(model, theirs_node, node) if kind == own else [f"it is {kind}, not {own}"]
+        said = "; ".join([str(error)[:150], *why])  # torch names every weight
+        raise UserError(f"start={path} does not fit this model: {said}") from None
     convolutions = dict(one.named_modules())
     for name, module in model.named_modules():
         conv = convolutions.get(name)
@@ -81,10 +84,10 @@ def _class_of(node: Any) -> str:
 def _is_alike(model: Model, saved: dict[str, Any]) -> bool:
     """Tell whether the weights of a checkpoint are a network's as they are, at its scale."""
     same_shapes = _shapes(model.state_dict()) == _shapes(saved["weights"])
-    heads = [head for _, head in upsamplers_of(model)]
-    named = {_class_of(saved["config"]["model"].get("upsampler"))}
     same_scale = is_of_any_scale(model) or model.scale == saved["config"]["scale"]
-    return same_shapes and same_scale and {type(head).__name__ for head in heads} <= named
+    named = {_class_of(saved["config"]["model"].get("upsampler"))}
+    same_heads = {type(head).__name__ for _, head in upsamplers_of(model)} <= named
+    return same_shapes and same_scale and same_heads
 
 
 def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
@@ -159,8 +162,7 @@ def _take_body(model: Model, other: Model, heads: tuple[str, ...], colours: "_Co
         {k: v for k, v in m.state_dict().items() if not k.startswith(heads)} for m in (model, other)
     )
     if own.keys() != theirs.keys():
-        odd = sorted(own.keys() ^ theirs.keys())[0]
-        raise ValueError(f"one of the two has {odd}, and the other has not")
+        raise ValueError(f"one of the two has {min(own.keys() ^ theirs.keys())}, the other has not")
     turned = False
     for name, value in own.items():
         given = theirs[name]
@@ -173,9 +175,9 @@ def _take_body(model: Model, other: Model, heads: tuple[str, ...], colours: "_Co
         bias = name.removesuffix("weight") + "bias"
         turn = _turning(colours, value, given)
         if turn is None or bias not in own:
+            there, here = ("x".join(map(str, tensor.shape)) for tensor in (given, value))
             raise ValueError(
-                f"{name} is {_size(given)} there and {_size(value)} here, and no body is made "
-                f"wider or narrower"
+                f"{name} is {there} there and {here} here, and no body is made wider or narrower"
             )
         weight, new_bias = turn(given.double(), theirs[bias].double(), model.channels)
         value.copy_(weight)
@@ -244,7 +246,3 @@ def _fitted(form: SubPixel, own: Upsampler, colours: _Colours) -> SubPixel:
     elif has != wants:
         raise ValueError(f"it maps {has[0]} channels to {has[1]}, this {wants[0]} to {wants[1]}")
     return SubPixel(kernel, bias, form.scale)
-
-
-def _size(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape))

@@ -42,9 +42,9 @@ def run_application(
         function: Imports the function that is called with the ``Invocation``.
     """
     prepare_process()
-    endings: list[Exception] = []
-    begun: list[bool] = []
-    answers: list[Any] = []
+    if primary == "train" and {"-m", "--multirun"} & set(arguments):
+        _refuse_one_folder(arguments)
+    endings, begun, answers = list[Exception](), list[bool](), list[Any]()
     sys.argv = [f"srlab {name}", *arguments]
 
     @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=primary)
@@ -150,6 +150,17 @@ def _refuse_lists(overrides: Iterable[str]) -> None:
             raise ConfigError(
                 f"{override}: one {key} is chosen; several are compared by "
                 f"srlab sweep {key}={value.strip('[]')}"
+            )
+
+
+def _refuse_one_folder(arguments: Iterable[str]) -> None:
+    """Refuse one run folder for several runs: the second would find the first one's."""
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key == "run_dir" and value and not {",", "$"} & set(value):
+            raise ConfigError(
+                f"{argument} is the folder of one run, and -m trains several: leave it out, or "
+                f"take srlab sweep, whose runs lie together in sweep_dir=FOLDER"
             )
 
 

@@ -15,9 +15,10 @@ from srlab.config.check import did_you_mean
 from srlab.config.plugins import option_files
 from srlab.config.register import SCHEMAS, uses_network
 from srlab.config.schema import PhaseConfig
-from srlab.weights import shipped
+from srlab.weights import FREE, shipped
 
 _SHOWN = 200  # letters of a word
+_LIKELY = ("trainer.", "optim.", "upsampler.", "model.")  # where what several groups have is meant
 _LISTS = {
     "trainer.phases": "[{step: 5000, patch_size: 32}]", "trainer.scales": "[2,3,4]",
     "trainer.freeze": "[body]",
@@ -37,8 +38,10 @@ def explain(verb: str, complaint: str) -> str | None:
         if not options:
             return f"there is no group {group!r}{did_you_mean(group, groups)}"
         if group == "model" and name in shipped():
-            kind, _, scale = name.rpartition("_x")
-            made = f"experiment=shipped_{kind} scale={scale}"
+            family, _, scale = name.rpartition("_x")
+            kind = family.removesuffix(FREE)
+            data = " data=free9" if kind != family else ""
+            made = f"experiment=shipped_{kind} scale={scale}{data}"
             return (
                 f"{name} is trained already: train on from it by {made} start={name}, or one like "
                 f"it by {made}; model={kind} is a network of its kind"
@@ -71,7 +74,8 @@ def unknown_key(verb: str, name: str) -> str:
         return f"each of {name} has {', '.join(item.name for item in fields(PhaseConfig))} alone"
     if name in known:
         return f"{name} is a key of another {name.split('.')[0]} than the one that is chosen"
-    within = sorted(key for key in known if key.rpartition(".")[2] == name)
+    within = [key for key in known if key.rpartition(".")[2] == name]
+    within.sort(key=lambda key: (not key.startswith(_LIKELY), key))
     meant = f"; did you mean {within[0]!r}?" if within else did_you_mean(name, known)
     return f"there is no group or key {name!r}{meant}"
 
@@ -135,6 +139,16 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
             return "upsampler=... goes with a model: add model=NAME"
         model = next((a for a in arguments if a.startswith("model=")), "the model")
         return f"{model} takes no upsampler: it would ignore upsampler=..."
+    if several := re.search(r"Ambiguous value for argument '([^=]+)=([^']*)'", text):
+        key, value = several.groups()
+        if key == "testset" or any(
+            item.name == key and "list" in str(item.type) for item in fields(SCHEMAS[verb])
+        ):
+            return f"{key}={value} are several: write '{key}=[{value}]'"
+        return (
+            f"{key}={value} are several where one is taken; srlab {verb} -m {key}={value} runs one "
+            f"after the other"
+        )
     cause = str(error.__cause__ or "")
     explained = explain(verb, text) or explain(verb, cause)
     if explained is not None:

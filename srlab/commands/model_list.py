@@ -8,6 +8,7 @@ from typing import Any
 from safetensors import safe_open
 
 from srlab.console.tables import aligned
+from srlab.data.manifest import read_manifests
 from srlab.weights import shipped
 
 
@@ -18,14 +19,27 @@ def table() -> str:
         metadata, parameters = _read(path)
         scores: list[dict[str, Any]] = json.loads(metadata["scores"])
         means = {score["testset"]: f"{score['psnr']:.2f}" for score in scores}
-        degradation = json.loads(metadata["config"]).get("degradation")
-        seen = f", for lossy files: degradation={degradation['name']}" if degradation else ""
-        about = f"x{metadata['scale']}, colour={metadata['colour']}{seen}"
+        config = json.loads(metadata["config"])
+        degradation = config.get("degradation")
+        kind = f", for lossy files: degradation={degradation['name']}" if degradation else ""
+        about = f"x{metadata['scale']}, colour={metadata['colour']}, {_seen(config['data'])}{kind}"
         size = f"{path.stat().st_size / 1000:.0f}"
         rows.append(
             (name, f"{parameters:,}", size, *(means.get(t, "-") for t in ("Set5", "Set14")), about)
         )
     return "\n".join(aligned(rows))
+
+
+def _seen(data: dict[str, Any]) -> str:
+    """Say under which terms the pictures stand that a model was trained on."""
+    terms = {manifest.name: manifest.terms for manifest in read_manifests().values()}
+    free = all(terms[name] == "free" for name in sets_of(data))
+    return "from free pictures" if free else "from research data"
+
+
+def sets_of(data: dict[str, Any]) -> list[str]:
+    """Return the names of the data sets of a training, of its config."""
+    return list(data.get("names") or [data["name"]])
 
 
 def _read(path: Path) -> tuple[dict[str, str], int]:

@@ -23,7 +23,7 @@ def named(name: str, root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
     roots = list(dict.fromkeys([Path(root).expanduser(), Path("data")]))
     place = find_set(name, roots)
     if place is None:
-        looked = " and ".join(str(root.resolve()) for root in roots)
+        looked = " and ".join(dict.fromkeys(str(root.resolve()) for root in roots))
         raise DataMissing(
             f"data set {name} is not under {looked}: {_remedy(name)}, or set SRLAB_DATA to the "
             f"folder that holds {name}"

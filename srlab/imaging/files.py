@@ -37,6 +37,8 @@ def list_images(folder: Path, recursive: bool = False) -> list[Path]:
     Raises:
         UserError: The folder does not exist or holds no image.
     """
+    if not folder.exists():
+        raise UserError(f"{folder} does not exist: name a folder of images")
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder of images")
     images = listed(folder, recursive)

@@ -6,6 +6,7 @@ Nothing here imports torch, so that the command line can name them.
 import re
 from pathlib import Path
 
+FREE = "_free"  # so end families that were trained on pictures of free licences alone
 # The families that upscale where no model is named: pictures that no codec took anything from, and
 # others.
 CLEAN, COMPRESSED = "compact", "photo"

@@ -177,7 +177,7 @@ def test_another_body_is_refused_in_a_sentence(saved):
     with pytest.raises(UserError, match="does not fit this model"):
         start_from(network(srlab.Compact), path)
     deep = saved(network(srlab.Compact, depth=2), depth=2)
-    with pytest.raises(UserError, match=r"one of the two has body.6.bias, and the other has not"):
+    with pytest.raises(UserError, match=r"one of the two has body.6.bias, the other has not"):
         start_from(network(srlab.Compact, depth=3), deep)
 
 

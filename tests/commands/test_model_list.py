@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 import srlab as library
-from srlab.weights import shipped
+from srlab.weights import CLEAN, COMPRESSED, shipped
 
 FAMILIES = ("compact", "espcn", "photo")
 NAMES = [f"{family}_x{scale}" for family in FAMILIES for scale in (2, 3, 4)]
@@ -84,7 +84,7 @@ def test_upscale_needs_nothing_but_a_picture(srlab):
     for scale, arguments in ((2, ()), (3, ("scale=3",)), (4, ("scale=4",))):
         status, printed = srlab("upscale", "input=photo.png", *arguments)
         assert status == 0, printed.err
-        assert f"by compact_x{scale}, which comes with srlab" in printed.out
+        assert f"by {CLEAN}_x{scale}, which comes with srlab" in printed.out
         with Image.open(f"photo_x{scale}.png") as large:
             assert large.size == (120 * scale, 90 * scale)
     status, printed = srlab("upscale", "input=photo.png")
@@ -116,11 +116,11 @@ def test_a_shipped_model_beats_bicubic_on_a_photograph(srlab):
 
 # A file, how it is saved, the family that is taken, and why.
 CHOSEN = [
-    ("a.jpg", {"quality": 60}, "photo", "a JPEG of quality 60"),
-    ("b.jpg", {"quality": 96}, "photo", "a JPEG of quality 96"),
-    ("c.jpg", {"quality": 97}, "compact", "a JPEG of quality 97"),
-    ("d.webp", {"quality": 80}, "photo", "a lossy WebP"),
-    ("e.png", {}, "compact", "lossless"),
+    ("a.jpg", {"quality": 60}, COMPRESSED, "a JPEG of quality 60"),
+    ("b.jpg", {"quality": 96}, COMPRESSED, "a JPEG of quality 96"),
+    ("c.jpg", {"quality": 97}, CLEAN, "a JPEG of quality 97"),
+    ("d.webp", {"quality": 80}, COMPRESSED, "a lossy WebP"),
+    ("e.png", {}, CLEAN, "lossless"),
 ]
 
 
@@ -144,8 +144,8 @@ def test_the_model_is_chosen_by_what_a_codec_took_from_the_file(srlab, tmp_path)
     first = [line.partition(" is ")[0].rpartition(" ")[2] for line in told(printed)]
     assert first == ["a.jpg", "c.jpg"]  # each model is named once, for the first of its files
     for family, arguments in (
-        ("compact", ("colour=y", "all", "output=y")),
-        ("photo", ("colour=rgb", "all", "output=rgb")),
+        (CLEAN, ("colour=y", "all", "output=y")),
+        (COMPRESSED, ("colour=rgb", "all", "output=rgb")),
     ):
         status, printed = srlab("upscale", *arguments)
         assert status == 0, printed.err
@@ -167,8 +167,8 @@ def test_each_file_has_its_own_reason_for_a_size_of_its_own(srlab, tmp_path):
     down = ", then bicubic down to a width of 200"
     assert [line.partition(";")[0] for line in told(printed)] == [
         "by bicubic to a width of 200 where a picture has as many pixels, or more",
-        "by photo_x2, which comes with srlab, as b.jpg is a JPEG of quality 75",
-        f"by photo_x4, which comes with srlab{down}, as d.jpg is a JPEG of quality 75",
+        f"by {COMPRESSED}_x2, which comes with srlab, as b.jpg is a JPEG of quality 75",
+        f"by {COMPRESSED}_x4, which comes with srlab{down}, as d.jpg is a JPEG of quality 75",
     ]
 
 

@@ -50,6 +50,6 @@ def test_a_value_that_the_component_refuses_is_told_with_its_key():
 
 def test_a_mistake_that_the_component_explains_is_passed_on(tmp_path):
     node = {"_target_": "srlab.data.images.folder", "path": str(tmp_path / "gone")}
-    with pytest.raises(UserError, match="gone is not a folder of images") as caught:
+    with pytest.raises(UserError, match="gone does not exist") as caught:
         build(node, "data")
     assert not isinstance(caught.value, ConfigError)

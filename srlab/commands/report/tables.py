@@ -43,9 +43,9 @@ def ranking_columns(results: Results) -> list[str]:
     sets = results.testsets if len(results.testsets) > 1 else []
     difference = ["from the first", "verdict", "95 %, new images"]
     if results.of_networks:
-        return ["group", "all images", *sets, *difference]
+        return ["group", "all images", *difference, *sets]
     of_seeds = ["95 %, these images", "seeds"]
-    return ["group", "all images", *sets, "spread of seeds", *difference, *of_seeds]
+    return ["group", "all images", "spread of seeds", *difference, *of_seeds, *sets]
 
 
 def ranking_rows(results: Results, ranking: Ranking, metric: str) -> list[dict[str, Any]]:

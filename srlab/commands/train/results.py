@@ -49,7 +49,7 @@ def _advice(folder: Path, scale: float, bicubic: float, ours: float) -> str:
         )
     checkpoint, made = quote(f"checkpoint={folder}/last.pt"), "LARGER" if scale > 1 else "RESTORED"
     how = f"use it:     srlab upscale {checkpoint} input=PICTURE output={made}.png"
-    below = bicubic - ours
+    below = round(bicubic - ours, 2)
     return f"{below:.2f} dB below bicubic: more steps may help\n{how}" if below > 0 else how
 
 

@@ -72,7 +72,10 @@ def run(call: Invocation[UpscaleConfig]) -> None:
     pictures = [(source, target) for source, target in waiting if not is_video(source)]
     kind = "files" if any(is_video(source) for source, _ in jobs) else "pictures"
     if len(waiting) < len(jobs):
-        print(f"{len(jobs) - len(waiting)} of {len(jobs)} {kind} are there already, left alone")
+        print(
+            f"{len(jobs) - len(waiting)} of {len(jobs)} {kind} are there already, whatever made "
+            f"them, and left alone; output=FOLDER makes them elsewhere"
+        )
     failures = upscale_files(pictures, enlarging.of, size_of, config.first_frame, config.quality)
     failures += upscale_videos(videos, upscale, size_of, enlarging.rgb)
     if failures and len(waiting) > 1:
