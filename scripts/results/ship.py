@@ -26,9 +26,8 @@ import srlab
 from srlab.assembly.network import Network, load_network
 from srlab.command_line.invocation import Invocation
 from srlab.commands.export import run as export
-from srlab.commands.model_list import sets_of
 from srlab.config.schema import ExportConfig, NetworkConfig
-from srlab.data.manifest import read_manifests
+from srlab.data.manifest import read_manifests, terms_of
 from srlab.data.named import named
 from srlab.data.pairs import read_pairs
 from srlab.degradations.compression import Jpeg
@@ -40,7 +39,7 @@ from srlab.imaging.resample import enlarge
 from srlab.storage.atomic import write_atomically
 from srlab.storage.checkpoint import load
 from srlab.storage.model_file import as_model
-from srlab.weights import CLEAN, shipped
+from srlab.weights import shipped
 from srlab.words import ExportFormat
 
 WEIGHTS = Path(srlab.__file__).parent / "weights"
@@ -91,7 +90,7 @@ def card(place: Path, run: Path) -> str:
     metrics = json.loads((run / "metrics.json").read_text())
     kind, rate = type(network).__name__, config["optim"]["lr"]
     command = _command(run)
-    sets = sets_of(config["data"])
+    sets = terms_of(config["data"])
     sees = "luma" if network.channels == 1 else "RGB"
     side, warmup = trainer["patch_size"], config["schedule"].get("warmup", 0)
     lines = [
@@ -103,7 +102,7 @@ def card(place: Path, run: Path) -> str:
         table(place),
         f"PSNR and SSIM: {model['scores'][0]['protocol']}.",
         "",
-        f"- Data: {', '.join(sets)}{_shrunk(config['data']['shrink'])}; it has seen nothing else.",
+        f"- Data: {', '.join(sets)}{_shrunk(config['data'])}; it has seen nothing else.",
         "- Terms of these pictures: " + "\n".join(_terms(sets)),
         f"- Recipe: `{' '.join(command)}`, that is{_begun(command)}",
         f"  {_part(config['loss']['pixel'])}, {_part(config['optim'])} at {rate:g}, schedule "
@@ -172,25 +171,26 @@ def _degradation(config: dict[str, Any]) -> list[str]:
             f"are noisy are outside",
             "  of what it has learnt.",
         ]
-    return [
-        f"`{node['name']}`, of docs/training.md. What is clean comes out softer than by "
-        f"`{CLEAN}_x{config['scale']}`.",
-    ]
+    clean = config["name"].replace("photo", "compact")
+    said = (
+        f"`{node['name']}`, of docs/training.md. What is clean comes out softer than by `{clean}`."
+    )
+    return [said]
 
 
-def _shrunk(factors: list[float]) -> str:
+def _shrunk(data: dict[str, Any]) -> str:
     """Say by which factors the pictures were shrunk that were trained on, if they were."""
+    factors = data.get("shrink", [1.0])
     if factors == [1.0]:
         return ""
     return f" at {', '.join(f'{factor:g}' for factor in factors)} of their size"
 
 
-def _terms(names: list[str]) -> list[str]:
+def _terms(sets: dict[str, str]) -> list[str]:
     """Say what the pictures of data sets may be used for, and whose they are."""
-    manifests = {manifest.name: manifest for manifest in read_manifests().values()}
-    said = ", ".join(f"{name} {manifests[name].terms}" for name in names)
-    credits = [f"  Photographs: {manifests[n].credits}." for n in names if manifests[n].credits]
-    return [f"{said}.", *credits]
+    credits = {manifest.name: manifest.credits for manifest in read_manifests().values()}
+    said = ", ".join(f"{name} {terms}" for name, terms in sets.items())
+    return [f"{said}.", *(f"  Photographs: {credits[n]}." for n in sets if credits.get(n))]
 
 
 def _command(run: Path) -> list[str]:

@@ -27,12 +27,12 @@ def main() -> None:
         first = reached[0] if reached else None
         rows.append((nothing[-1], started[-1], first))
         print(
-            f"{place.name}: {goal:.2f} dB after {nothing[-1]['step']:,} steps from nothing; with "
-            f"start={'after ' + format(first, ',') if first else 'not'}, and "
-            f"{started[-1]['validation']:.2f} dB after {started[-1]['step']:,}"
+            f"{place.name}: {goal:.2f} dB after {nothing[-1]['step']:,} steps from nothing, "
+            f"{f'reached after {first:,}' if first else 'not reached'} by the one that was begun "
+            f"with weights, which ends at {started[-1]['validation']:.2f} dB"
         )
     ends = [mean(row[i]["validation"] for row in rows) for i in (0, 1)]
-    print(f"mean at the end: {ends[0]:.2f} dB from nothing, {ends[1]:.2f} dB with start=")
+    print(f"mean at the end: {ends[0]:.2f} dB from nothing, {ends[1]:.2f} dB begun with weights")
 
 
 def history(place: Path) -> list[dict[str, float]]:

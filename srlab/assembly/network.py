@@ -178,7 +178,9 @@ def named_network(config: NetworkConfig, device: torch.device) -> Network:
     check_network(module, scale, colour)
     method = method_of(config.model)
     made_with = {"scale": scale, "colour": colour, "model": config.model}
-    label = method or config.model.get("upsampler", {}).get("mode", "baseline")  # as bicubic of RGB
+    head = config.model.get("upsampler")
+    mode = head.get("mode") if isinstance(head, dict) else None  # of an interpolation of RGB, say
+    label = method or mode or "baseline"
     return Network(module.to(device), scale, colour, label, method, None, made_with)
 
 

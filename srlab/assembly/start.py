@@ -28,6 +28,8 @@ from srlab.upsamplers.simplify import upsamplers_of
 
 _BLACK, _SPAN = 16 / 255, 219 / 255  # of a grey, Y = _SPAN grey + _BLACK
 _EXACT = 1e-5  # of the kernel's norm
+_SO = ": it is not converted"
+Node = dict[str, Any]
 
 
 @torch.no_grad()
@@ -56,24 +58,24 @@ def start_from(
             model.start_from(saved["weights"])
             scale = saved["config"]["scale"]
             told = [] if scale == model.scale else [f"all: taken as it is from x{scale}"]
-            return told + _differing(model, theirs_node, node)
+            return told + _differing(model, theirs_node, node, "block", "features", so=_SO)
         other, _ = load_checkpoint(file, trust)
         one = copy.deepcopy(model)
         collapse_blocks(one)
         collapse_blocks(other)
         told = _convert(one, other)
     except ValueError as error:
-        kind, own = _class_of(theirs_node), type(model).__name__
-        why = _differing(model, theirs_node, node) if kind == own else [f"it is {kind}, not {own}"]
-        said = "; ".join([str(error)[:150], *why])  # torch names every weight
-        raise UserError(f"start={path} does not fit this model: {said}") from None
+        why = "; ".join([str(error), *_differing(model, theirs_node, node)])
+        if "state_dict" in why:  # torch would name every weight
+            why = f"it is {_class_of(theirs_node)}, and this is {type(model).__name__}"
+        raise UserError(f"start={path} does not fit this model: {why}") from None
     convolutions = dict(one.named_modules())
     for name, module in model.named_modules():
         conv = convolutions.get(name)
         if isinstance(module, RepConv) and isinstance(conv, nn.Conv2d):
             module.become(conv.weight, conv.bias)
     model.load_state_dict(one.state_dict(), strict=False)  # the convolutions are taken already
-    return told + _differing(model, theirs_node, node)
+    return told + _differing(model, theirs_node, node, "block", "features", so=_SO)
 
 
 def _class_of(node: Any) -> str:
@@ -94,13 +96,13 @@ def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in weights.items()}
 
 
-def _differing(model: Model, theirs: dict[str, Any], own: dict[str, Any]) -> list[str]:
-    """Say which options of two networks differ that no weight tells."""
-    others = ("scale", "channels", "upsampler", "init", "block", "features")
+def _differing(model: Model, theirs: Node, own: Node, *but: str, so: str = "") -> list[str]:
+    """Say which options of two networks differ, but for their heads and ``but``, and what then."""
+    others = ("scale", "channels", "upsampler", "init", *but)
     # A file from before there was an option has what it then is by itself.
     there = {k: usual.default for k, usual in signature(type(model)).parameters.items()} | theirs
     return [
-        f"model.{key} is {there[key]} there and {own[key]} here: it is not converted"
+        f"model.{key} is {there[key]} there and {own[key]} here{so}"
         for key in sorted(there.keys() & own.keys())
         if key not in others and not key.startswith("_") and there[key] != own[key]
     ]

@@ -13,6 +13,7 @@ from typing import Any
 import hydra
 from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
@@ -42,7 +43,7 @@ def run_application(
         function: Imports the function that is called with the ``Invocation``.
     """
     prepare_process()
-    if primary == "train" and {"-m", "--multirun"} & set(arguments):
+    if primary == "train" and {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments):
         _refuse_one_folder(arguments)
     endings, begun, answers = list[Exception](), list[bool](), list[Any]()
     sys.argv = [f"srlab {name}", *arguments]
@@ -155,13 +156,19 @@ def _refuse_lists(overrides: Iterable[str]) -> None:
 
 def _refuse_one_folder(arguments: Iterable[str]) -> None:
     """Refuse one run folder for several runs: the second would find the first one's."""
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key == "run_dir" and value and not {",", "$"} & set(value):
-            raise ConfigError(
-                f"{argument} is the folder of one run, and -m trains several: leave it out, or "
-                f"take srlab sweep, whose runs lie together in sweep_dir=FOLDER"
-            )
+    try:
+        overrides = OverridesParser.create().parse_overrides(
+            [argument for argument in arguments if not argument.startswith("-")]
+        )
+    except HydraException:
+        return  # Hydra is about to tell
+    folders = [o for o in overrides if o.key_or_group == "run_dir" and "$" not in str(o.value())]
+    several = [o for o in overrides if o.is_sweep_override() and o not in folders]
+    if several and folders and folders[0].value():
+        raise ConfigError(
+            f"run_dir={folders[0].value()} is the folder of one run, and -m trains several: leave "
+            f"it out, or take srlab sweep, whose runs lie together in sweep_dir=FOLDER"
+        )
 
 
 def _refuse_additions(primary: str, config: DictConfig, schema: type) -> None:

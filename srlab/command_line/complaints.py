@@ -80,6 +80,18 @@ def unknown_key(verb: str, name: str) -> str:
     return f"there is no group or key {name!r}{meant}"
 
 
+def _too_many(verb: str, key: str, value: str) -> str:
+    """Say how several values are given where Hydra would take them for several runs."""
+    if key not in {*known_keys(verb), *option_files()}:
+        return unknown_key(verb, key)
+    runs = f"srlab {verb.replace('_', ' ')} -m {key}={value} is a run for each"
+    if verb not in ("train", "evaluate"):
+        return f"{key}={value} are several values: where it takes a list, write '{key}=[{value}]'"
+    if key in option_files().keys() - {"testset"}:
+        return f"{key}={value} are several where one is taken; {runs}"
+    return f"{key}={value} are several values: '{key}=[{value}]' is a list of them, and {runs}"
+
+
 def known_keys(verb: str) -> set[str]:
     """Return the dotted keys that a verb's config may have, with whatever options are chosen."""
     keys = set(_schema_keys(SCHEMAS[verb], ""))
@@ -140,15 +152,7 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
         model = next((a for a in arguments if a.startswith("model=")), "the model")
         return f"{model} takes no upsampler: it would ignore upsampler=..."
     if several := re.search(r"Ambiguous value for argument '([^=]+)=([^']*)'", text):
-        key, value = several.groups()
-        if key == "testset" or any(
-            item.name == key and "list" in str(item.type) for item in fields(SCHEMAS[verb])
-        ):
-            return f"{key}={value} are several: write '{key}=[{value}]'"
-        return (
-            f"{key}={value} are several where one is taken; srlab {verb} -m {key}={value} runs one "
-            f"after the other"
-        )
+        return _too_many(verb, *several.groups())
     cause = str(error.__cause__ or "")
     explained = explain(verb, text) or explain(verb, cause)
     if explained is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from safetensors import safe_open
 
 from srlab.console.tables import aligned
-from srlab.data.manifest import read_manifests
+from srlab.data.manifest import terms_of
 from srlab.weights import shipped
 
 
@@ -32,14 +32,10 @@ def table() -> str:
 
 def _seen(data: dict[str, Any]) -> str:
     """Say under which terms the pictures stand that a model was trained on."""
-    terms = {manifest.name: manifest.terms for manifest in read_manifests().values()}
-    free = all(terms[name] == "free" for name in sets_of(data))
-    return "from free pictures" if free else "from research data"
-
-
-def sets_of(data: dict[str, Any]) -> list[str]:
-    """Return the names of the data sets of a training, of its config."""
-    return list(data.get("names") or [data["name"]])
+    terms = set(terms_of(data).values())
+    if terms == {"free"}:
+        return "from free pictures"
+    return "from research data" if "research" in terms else "from pictures of unknown terms"
 
 
 def _read(path: Path) -> tuple[dict[str, str], int]:

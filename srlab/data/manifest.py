@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,16 @@ def read_manifests() -> dict[str, Manifest]:
     """Return the public sets by the short names that ``srlab data`` knows, as ``set5``."""
     places = sorted(_folder().glob("*.json"))
     return {place.stem: _parse(json.loads(place.read_text(encoding="utf-8"))) for place in places}
+
+
+def terms_of(data: dict[str, Any]) -> dict[str, str]:
+    """Return the terms of the sets that the config of a training names, by their names.
+
+    A folder of one's own, and what has no manifest, is ``unknown``.
+    """
+    names = [*data.get("names", ()), data.get("name"), data.get("path")]
+    terms = {manifest.name: manifest.terms for manifest in read_manifests().values()}
+    return {name: terms.get(name, "unknown") for name in names if name}
 
 
 def _parse(content: dict) -> Manifest:

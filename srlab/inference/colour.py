@@ -12,17 +12,18 @@ from srlab.words import Colour
 _RED, _GREEN, _BLUE = LUMA.tolist()
 _WEAK = 0.01  # variance of grey, of 1: where it is far lower, chroma hardly follows
 
-# What red and blue are beyond grey, ``(N, 2, s H, s W)``: of the picture, its grey, the grey that a
-# network makes, the scale, and the pixels of context around the picture and its grey.
+# What red and blue are beyond grey, ``(N, 2, s H, s W)``, in single precision or better: of the
+# picture, its grey, the grey that a network makes, the scale, and the pixels of context around the
+# first two: none, or at least 2.
 Chroma = Callable[[Tensor, Tensor, Tensor, int, int], Tensor]
 
 
-def by_bicubic(image: Tensor, lr: Tensor, sr: Tensor, scale: int, halo: int) -> Tensor:
+def by_bicubic(image: Tensor, grey: Tensor, grey_sr: Tensor, scale: int, halo: int) -> Tensor:
     """Return ``Chroma`` as papers have it: enlarged by bicubic, whatever the network makes."""
-    return enlarge_framed(image[:, ::2] - lr, scale, halo)
+    return enlarge_framed(image[:, ::2] - grey, scale, halo)
 
 
-def following(image: Tensor, lr: Tensor, sr: Tensor, scale: int, halo: int) -> Tensor:
+def following(image: Tensor, grey: Tensor, grey_sr: Tensor, scale: int, halo: int) -> Tensor:
     """Return ``Chroma`` by bicubic that follows the detail which the network adds.
 
     It does so as chroma and grey go together in the 3x3 low-resolution pixels around (the local
@@ -30,11 +31,12 @@ def following(image: Tensor, lr: Tensor, sr: Tensor, scale: int, halo: int) -> T
     its darkness back and not its colour.
     """
     if scale == 1:
-        return by_bicubic(image, lr, sr, scale, halo)  # nothing of it was lost
-    planes = torch.cat([image[:, ::2] - lr, lr], dim=1)
+        return by_bicubic(image, grey, grey_sr, scale, halo)  # nothing of it was lost
+    planes = torch.cat([image[:, ::2] - grey, grey], dim=1)
     chroma, blurred = enlarge_framed(planes, scale, halo).split([2, 1], dim=1)
     slope = _slope(reframe(planes, halo, 1)).repeat_interleave(scale, dim=3).unsqueeze(3)
-    added, chroma = (sr - blurred).unflatten(2, (-1, scale)), chroma.unflatten(2, (-1, scale))
+    added, chroma = (x.unflatten(2, (-1, scale)) for x in (grey_sr - blurred, chroma))
+    # Not in place: of any size, torch.export could not trace that.
     return torch.addcmul(chroma, slope, added).flatten(2, 3)
 
 
@@ -68,7 +70,7 @@ def upscale_colour(
     y = luma(image)
     grey_sr = _grey(upscale(y)).to(image)
     red, blue = chroma(image, _grey(y), grey_sr, scale, halo).split(1, dim=1)
-    green = red * (-_RED / _GREEN) - blue * (_BLUE / _GREEN)  # chroma has no luma
+    green = (red * (-_RED / _GREEN)).sub_(blue, alpha=_BLUE / _GREEN)  # chroma has no luma
     return torch.cat([red, green, blue], dim=1).add_(grey_sr).clamp_(0, 1)
 
 

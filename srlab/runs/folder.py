@@ -228,8 +228,8 @@ def stored_config(folder: Path) -> dict[str, Any]:
             raise UserError(f"{path} is not trusted: it holds an interpolation, ${{...}}")
         content = OmegaConf.to_container(OmegaConf.create(text))
     except OSError:
-        of = folder.parent if (folder.parent / "config.yaml").exists() else None
-        hint = f"; its folder is one: {of}" if of else ""
+        is_file = folder.is_file() and (folder.parent / "config.yaml").exists()
+        hint = f"; its folder is one: {folder.parent}" if is_file else ""
         raise UserError(f"{folder} is not a run: it has no config.yaml{hint}") from None
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise UserError(f"{path} is damaged: {str(error).splitlines()[0]}") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 FREE = "_free"  # so end families that were trained on pictures of free licences alone
 # The families that upscale where no model is named: pictures that no codec took anything from, and
 # others.
-CLEAN, COMPRESSED = "compact", "photo"
+CLEAN, COMPRESSED = f"compact{FREE}", f"photo{FREE}"
 
 
 def shipped() -> dict[str, Path]:

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from srlab.assembly import network as handle
-from srlab.assembly.network import Network, layers_for
+from srlab.assembly.network import Network, layers_for, named_network
+from srlab.config.compose import option_node
+from srlab.config.schema import NetworkConfig
 from srlab.errors import OutOfMemory, UserError
 from srlab.machine.shortage import enough_memory
 from srlab.models.espcn import ESPCN
@@ -18,6 +20,14 @@ from srlab.words import Colour, UpscalePrecision
 def pixels_of(height, width, channels, bits=8):
     kind = np.uint8 if bits == 8 else np.uint16
     return np.random.default_rng(0).integers(0, 2**bits, (height, width, channels), dtype=kind)
+
+
+@pytest.mark.parametrize("colour", Colour)
+def test_an_interpolation_is_called_by_its_mode(colour):
+    for mode in ("bicubic", "nearest"):
+        node = option_node("model", mode, "model", 2, colour.value)
+        config = NetworkConfig(model=node, scale=2, colour=colour)
+        assert named_network(config, torch.device("cpu")).label == mode
 
 
 def test_sixteen_bits_are_never_computed_in_half_precision_unless_asked():

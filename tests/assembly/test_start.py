@@ -174,11 +174,12 @@ def test_another_body_is_refused_in_a_sentence(saved):
     wide = r"body\.0\.weight is 64x1x5x5 there and 48x1x5x5 here, and no body is made wider"
     with pytest.raises(UserError, match=wide):
         start_from(network(srlab.ESPCN, features=(48, 32)), path)
-    with pytest.raises(UserError, match="does not fit this model"):
+    with pytest.raises(UserError, match=r"not fit this model: it is ESPCN, and this is Compact$"):
         start_from(network(srlab.Compact), path)
     deep = saved(network(srlab.Compact, depth=2), depth=2)
-    with pytest.raises(UserError, match=r"one of the two has body.6.bias, the other has not"):
-        start_from(network(srlab.Compact, depth=3), deep)
+    said = r"one of the two has body.6.bias, the other has not; model.depth is 2 there and 3 here$"
+    with pytest.raises(UserError, match=said):
+        start_from(network(srlab.Compact, depth=3), deep, depth=3)
 
 
 def test_what_is_of_no_scale_is_taken_to_another_as_it_is(saved):

@@ -11,9 +11,10 @@ from PIL import Image
 from skimage import data
 
 import srlab as library
-from srlab.weights import CLEAN, COMPRESSED, shipped
+from srlab.data.manifest import terms_of
+from srlab.weights import CLEAN, COMPRESSED, FREE, shipped
 
-FAMILIES = ("compact", "espcn", "photo")
+FAMILIES = [f"{kind}{free}" for kind in ("compact", "espcn", "photo") for free in (FREE, "")]
 NAMES = [f"{family}_x{scale}" for family in FAMILIES for scale in (2, 3, 4)]
 LEAST = {2: 36.9, 3: 33.0, 4: 30.6}  # on Set5, of the best of each scale
 BENCHMARKS = os.environ.get("SRLAB_DATA")
@@ -25,9 +26,19 @@ def srlab(tmp_path, monkeypatch, capsys):
     return command_line(monkeypatch, capsys)
 
 
-def test_there_are_three_families_of_three_scales_of_one_megabyte_in_all():
+def test_there_are_six_families_of_three_scales_of_two_megabytes_in_all():
     assert sorted(shipped()) == NAMES
-    assert sum(path.stat().st_size for path in shipped().values()) < 1_100_000
+    assert sum(path.stat().st_size for path in shipped().values()) < 2_200_000
+
+
+def test_free_models_have_seen_free_pictures_alone_and_upscale_by_themselves():
+    assert {CLEAN, COMPRESSED} < {family for family in FAMILIES if family.endswith(FREE)}
+    for name in NAMES:
+        _, config = library.load_checkpoint(name)
+        terms = set(terms_of(config["data"]).values())
+        assert (terms == {"free"}) == (FREE in name)
+        card = shipped()[name].with_suffix(".md").read_text()
+        assert ("CC BY 4.0" in card) == (FREE in name)
 
 
 def test_a_card_says_what_the_file_says():
@@ -39,7 +50,7 @@ def test_a_card_says_what_the_file_says():
         assert "path" not in config["data"]
         assert scores(name)
         needed = [f"{count(model):,} parameters", f"seed {config['seed']}", "Licence: MIT"]
-        needed += config["data"]["names"]
+        needed += terms_of(config["data"])
         for score in scores(name).values():
             needed += [f"{score['psnr']:.2f} / {score['ssim']:.4f}", score["protocol"]]
         missing += [(name, words) for words in needed if words not in card]
@@ -105,13 +116,15 @@ def upscaled(srlab, photo, *models):
     return made
 
 
-def test_a_shipped_model_beats_bicubic_on_a_photograph(srlab):
+@pytest.mark.parametrize("free", ["", FREE])
+def test_a_shipped_model_beats_bicubic_on_a_photograph(srlab, free):
     truth = data.chelsea()[:240, :360]
     small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
     small.save("photo.png")
-    made = upscaled(srlab, "photo.png", "bicubic", "espcn_x3", "compact_x3")
-    errors = {model: np.abs(large - truth).mean() for model, large in made.items()}
-    assert errors["compact_x3"] < errors["espcn_x3"] < errors["bicubic"]
+    small, large = f"espcn{free}_x3", f"compact{free}_x3"
+    made = upscaled(srlab, "photo.png", "bicubic", small, large)
+    errors = {model: np.abs(pixels - truth).mean() for model, pixels in made.items()}
+    assert errors[large] < errors[small] < errors["bicubic"]
 
 
 # A file, how it is saved, the family that is taken, and why.
@@ -172,13 +185,15 @@ def test_each_file_has_its_own_reason_for_a_size_of_its_own(srlab, tmp_path):
     ]
 
 
-def test_a_photo_model_is_nearer_to_a_compressed_photograph_than_bicubic_and_compact(srlab):
+@pytest.mark.parametrize("free", ["", FREE])
+def test_a_photo_model_is_nearer_to_a_compressed_photograph_than_bicubic_and_compact(srlab, free):
     truth = data.chelsea()[:240, :360]
     small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
     small.save("photo.jpg", quality=60)
-    made = upscaled(srlab, "photo.jpg", "bicubic", "compact_x3", "photo_x3")
+    clean, photo = f"compact{free}_x3", f"photo{free}_x3"
+    made = upscaled(srlab, "photo.jpg", "bicubic", clean, photo)
     errors = {model: np.square(large - truth).mean() for model, large in made.items()}
-    assert errors["photo_x3"] < 0.98 * errors["bicubic"] < errors["compact_x3"]
+    assert errors[photo] < 0.98 * errors["bicubic"] < errors[clean]
 
 
 def test_a_folder_goes_into_a_folder_beside_it(srlab, tmp_path):
@@ -208,6 +223,10 @@ REFUSED = [
     (
         ("train", "model=compact_x2"),
         "train on from it by experiment=shipped_compact scale=2 start=compact_x2, or one like it",
+    ),
+    (
+        ("train", "model=photo_free_x4"),
+        "experiment=shipped_photo scale=4 data=free9 start=photo_free_x4, or one like it",
     ),
 ]
 

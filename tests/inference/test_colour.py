@@ -74,6 +74,17 @@ def test_chroma_follows_added_luma_as_their_regression_says(monkeypatch):
         assert change.item() == pytest.approx(added * np.polyfit(y, plane, 1)[0], abs=1e-9)
 
 
+def test_chroma_is_bicubic_where_luma_hardly_varies():
+    noise = 1e-3 * image(1, 3, 9, 12)  # a variance of 1e-7, and as much of rounding as 16 bits have
+    lr = ((0.6 + noise) * 65535).round() / 65535
+    sharp = Sharpen(2, 1)
+    made = [
+        upscale_colour(lr, lambda y: sharp(y) + 0.05, "y", 2, chroma=chroma)
+        for chroma in (by_bicubic, following)
+    ]
+    assert far(*made) < 1e-4
+
+
 def test_where_two_colours_meet_what_is_made_stays_between_them():
     one, other = torch.tensor([[0.8, 0.2, 0.2], [0.6, 0.6, 0.7]], dtype=torch.float64)
     share = image(1, 1, 9, 12, dtype=torch.float64).round()

@@ -27,6 +27,17 @@ def test_whatever_stands_in_a_config_is_read_or_told(tmp_path):
     assert stored_config(tmp_path) == {"model": {}, "scale": 3}
 
 
+def test_a_file_of_a_run_is_told_from_its_folder(tmp_path):
+    (tmp_path / "config.yaml").write_text("model: {}\n")
+    (tmp_path / "last.pt").write_bytes(b"")
+    with pytest.raises(
+        UserError, match=rf"last.pt is not a run: .*; its folder is one: {tmp_path}$"
+    ):
+        stored_config(tmp_path / "last.pt")
+    with pytest.raises(UserError, match=r"gone is not a run: it has no config.yaml$"):
+        stored_config(tmp_path / "gone")
+
+
 def test_a_model_that_comes_along_keeps_its_name_as_a_start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = TrainConfig(start="compact_x3")

@@ -74,7 +74,7 @@ def run(call: Invocation[UpscaleConfig]) -> None:
     if len(waiting) < len(jobs):
         print(
             f"{len(jobs) - len(waiting)} of {len(jobs)} {kind} are there already, whatever made "
-            f"them, and left alone; output=FOLDER makes them elsewhere"
+            f"them, and left alone; another output makes them anew"
         )
     failures = upscale_files(pictures, enlarging.of, size_of, config.first_frame, config.quality)
     failures += upscale_videos(videos, upscale, size_of, enlarging.rgb)
