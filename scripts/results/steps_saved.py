@@ -20,8 +20,10 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     for place in sorted(options.from_nothing.iterdir()):
-        nothing = history(place)
-        started = history(options.started / place.name)
+        nothing, started = history(place), history(options.started / place.name)
+        if not nothing or not started:
+            print(f"{place.name}: one of the two is not finished")
+            continue
         goal = nothing[-1]["validation"]
         reached = [entry["step"] for entry in started if entry["validation"] >= goal]
         first = reached[0] if reached else None
@@ -31,12 +33,16 @@ def main() -> None:
             f"{f'reached after {first:,}' if first else 'not reached'} by the one that was begun "
             f"with weights, which ends at {started[-1]['validation']:.2f} dB"
         )
+    if not rows:
+        return
     ends = [mean(row[i]["validation"] for row in rows) for i in (0, 1)]
     print(f"mean at the end: {ends[0]:.2f} dB from nothing, {ends[1]:.2f} dB begun with weights")
 
 
 def history(place: Path) -> list[dict[str, float]]:
-    """Return what was judged along a run."""
+    """Return what was judged along a run; nothing if it is not finished."""
+    if not (place / "results.csv").exists():
+        return []
     found: list[dict[str, float]] = json.loads((place / "metrics.json").read_text())["history"]
     return found
 

@@ -32,7 +32,7 @@ from srlab.models.base import Model
 from srlab.models.plain import Plain
 from srlab.upsamplers.interpolation import Interpolate
 from srlab.upsamplers.simplify import simplify
-from srlab.weights import shipped
+from srlab.weights import EXAMPLE, shipped
 from srlab.words import Colour, UpscalePrecision
 
 
@@ -153,13 +153,13 @@ def load_network(config: NetworkConfig, device: torch.device) -> Network:
     if not config.model:
         raise UserError(
             f"give checkpoint=FILE, or model=bicubic, bilinear, nearest or one that comes with "
-            f"srlab: {', '.join(shipped())}"
+            f"srlab: {EXAMPLE}"
         )
     network = named_network(config, device)
     if any(True for _ in network.module.parameters()):
         raise UserError(
             f"this model has weights: train it and give checkpoint=RUN/last.pt, or take one that "
-            f"comes with srlab: model={'|'.join(shipped())}"
+            f"comes with srlab: model={EXAMPLE}"
         )
     return network
 

@@ -32,7 +32,7 @@ from srlab.storage.model_file import NORMALISATION, as_model, describe
 from srlab.upsamplers.pixel_shuffle import PixelShuffle
 from srlab.upsamplers.rep_conv import collapse_blocks
 from srlab.upsamplers.simplify import simplify, upsamplers_of
-from srlab.weights import shipped
+from srlab.weights import EXAMPLE
 from srlab.words import Colour, ExportFormat, ExportPrecision, Picture
 
 _EQUAL = {ExportPrecision.fp32: 1e-4, ExportPrecision.fp16: 5e-3}  # of [0, 1]
@@ -80,7 +80,7 @@ def run(call: Invocation[ExportConfig]) -> float:
     """
     config = call.config
     if config.checkpoint is None or config.model:
-        raise UserError(f"give checkpoint=FILE, or model={'|'.join(shipped())}")
+        raise UserError(f"give checkpoint=FILE, or model={EXAMPLE}")
     program = config.format in (ExportFormat.onnx, ExportFormat.torch_export)
     if not program and config.picture != Picture.rgb:
         raise UserError(f"format={config.format} is no program: leave picture out")

@@ -10,6 +10,7 @@ FREE = "_free"  # so end families that were trained on pictures of free licences
 # The families that upscale where no model is named: pictures that no codec took anything from, and
 # others.
 CLEAN, COMPRESSED = f"compact{FREE}", f"photo{FREE}"
+EXAMPLE = f"{CLEAN}_x2, or another that model=list names"
 
 
 def shipped() -> dict[str, Path]:

@@ -215,11 +215,17 @@ def test_the_list_names_them_all(srlab):
 
 REFUSED = [
     (("upscale", "input=photo.png", "model=compact_x9"), "did you mean 'compact_x"),
-    (("upscale", "input=photo.png", "model=espcn", "scale=3"), "model=compact_x2|compact_x3"),
+    (
+        ("upscale", "input=photo.png", "model=espcn", "scale=3"),
+        "model=compact_free_x2, or another that model=list names",
+    ),
     (("evaluate", "model=espcn_x2", "checkpoint=a.pt"), "not both"),
-    (("export", "model=bicubic", "scale=2", "format=onnx"), "model=compact_x2|compact_x3"),
+    (
+        ("export", "model=bicubic", "scale=2", "format=onnx"),
+        "model=compact_free_x2, or another that model=list names",
+    ),
     (("upscale", "input=/"), "nothing beside /"),
-    (("evaluate",), "or one that comes with srlab: compact_x2"),
+    (("evaluate",), "one that comes with srlab: compact_free_x2, or another"),
     (
         ("train", "model=compact_x2"),
         "train on from it by experiment=shipped_compact scale=2 start=compact_x2, or one like it",

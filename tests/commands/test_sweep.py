@@ -261,7 +261,7 @@ MISTAKES = [
     (["seed=0,1", "until=0.05"], "until decides between choices"),
     (["upsampler=deconv,boxed", "until=0"], "until=0.0: it must be dB, above 0"),
     (["upsampler=deconv,boxed", "until=1", "most_seeds=1"], "most_seeds=1: it must be"),
-    (["seed=0,1", "data.path=nowhere"], "srlab: nowhere is not a folder"),
+    (["seed=0,1", "data.path=nowhere"], "srlab: nowhere does not exist"),
 ]
 
 

@@ -46,7 +46,7 @@ def test_the_videos_of_a_folder_are_enlarged_and_counted(mixed, tmp_path):
         "  mixed/b.mov is no video, or it is cut off or damaged\n"
     )
     again = ran(tmp_path, *COMMAND, "input=mixed", "recursive=true")
-    assert "3 of 4 files are there already, left alone\n" in again.stdout
+    assert "3 of 4 files are there already, whatever made them" in again.stdout
     assert names(made) == {"a_x2.mp4", "a_x2.png", "sub/a_x2.mkv"}
 
 

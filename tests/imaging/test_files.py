@@ -50,7 +50,7 @@ def test_pixels_and_tensors_are_each_others_inverse():
 
 
 def test_a_folder_without_pictures_is_told(tmp_path):
-    with pytest.raises(UserError, match="gone is not a folder"):
+    with pytest.raises(UserError, match="gone does not exist"):
         list_images(tmp_path / "gone")
     (tmp_path / "notes.txt").write_text("")
     (tmp_path / "folder.png").mkdir()
