@@ -165,9 +165,10 @@ def _refuse_one_folder(arguments: Iterable[str]) -> None:
     folders = [o for o in overrides if o.key_or_group == "run_dir" and "$" not in str(o.value())]
     several = [o for o in overrides if o.is_sweep_override() and o not in folders]
     if several and folders and folders[0].value():
+        named = folders[0].get_value_string().strip("'")
         raise ConfigError(
-            f"run_dir={folders[0].value()} is the folder of one run, and -m trains several: leave "
-            f"it out, or take srlab sweep, whose runs lie together in sweep_dir=FOLDER"
+            f"run_dir={named} is the folder of one run, and -m trains several: leave it out, or "
+            f"take srlab sweep, whose runs lie together in sweep_dir=FOLDER"
         )
 
 
