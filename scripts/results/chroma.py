@@ -10,23 +10,19 @@ With --crops, instead, FILE shows a part of the drawing by the first model: chro
 chroma that follows, and the drawing, from left to right.
 """
 
-import argparse
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from networks import asked, in_a_row, network_of
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from srlab.assembly.network import load_network
-from srlab.config.schema import NetworkConfig
 from srlab.data.named import named
 from srlab.imaging.colour import quantise
 from srlab.imaging.files import png_of, read_pixels, to_pixels, to_tensor
-from srlab.imaging.resample import crop, crop_to_multiple, enlarge, shrink
+from srlab.imaging.resample import crop, crop_to_multiple, shrink
 from srlab.inference.colour import by_bicubic, following, upscale_colour
 from srlab.metrics.psnr import psnr
 from srlab.words import Colour
@@ -35,16 +31,13 @@ SETS = {"Set5": 1, "Set14": 1, "Kodak24": 1, "BSDS500-test": 10}  # and of how m
 COLOURS = ("red", "blue", "green", "magenta", "orange", "cyan")
 WIDTHS = (0.7, 1.0, 1.6)  # of the lines, in low-resolution pixels
 SIZE, FINER = (160, 110), 8  # of the drawing at low resolution; by which it is drawn larger
-SHOWN, ZOOM, MARGIN = (0, 15, 170, 150), 2, 4  # left, top, width, height, of the large drawing
+SHOWN = (0, 15, 170, 150)  # left, top, width, height, of the large drawing
 
 
 @torch.inference_mode()
 def main() -> None:
     """Print a Markdown table, or draw."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("models", nargs="+", help="names, run folders or checkpoints")
-    parser.add_argument("--crops", type=Path, help="the PNG that is drawn instead")
-    options = parser.parse_args()
+    options = asked(__doc__)
     if options.crops is not None:
         options.crops.write_bytes(png_of(to_pixels(shown(*loaded(options.models[0])))))
         return
@@ -63,7 +56,7 @@ def main() -> None:
 
 def loaded(name: str) -> tuple[Callable[[Tensor], Tensor], int]:
     """Return what a model makes of luma, and its scale."""
-    network = load_network(NetworkConfig(checkpoint=name), torch.device("cpu"))
+    network = network_of(name)
     return network.upscaler("auto", ensemble=False), network.scale
 
 
@@ -104,8 +97,7 @@ def shown(network: Callable[[Tensor], Tensor], scale: int) -> Tensor:
     left, top, width, height = SHOWN
     rows, columns = slice(top, top + height), slice(left, left + width)
     parts = [x[..., rows, columns] for x in (*made(network, scale, hr), hr)]
-    large = [enlarge(part, ZOOM, "nearest") for part in parts]
-    return torch.cat([F.pad(part, [MARGIN] * 4, value=0.5) for part in large], dim=3)
+    return in_a_row(parts, around=0.5)
 
 
 if __name__ == "__main__":

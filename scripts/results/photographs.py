@@ -11,19 +11,16 @@ With --crops, instead, FILE shows parts of photographs that scikit-image bundles
 compressed by JPEG of quality 60: by bicubic, by each model, and what they were, from left to right.
 """
 
-import argparse
 import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
+from networks import asked, in_a_row, network_of
 from skimage import data
 from torch import Tensor
 
-from srlab.assembly.network import load_network
-from srlab.config.schema import NetworkConfig
 from srlab.data.named import named
 from srlab.degradations.compression import through
 from srlab.imaging.colour import luma, quantise
@@ -35,16 +32,13 @@ from srlab.metrics.psnr import psnr
 QUALITIES = (None, 95, 90, 75, 60, 40)  # None: not compressed
 EVERY = 10  # of the pictures
 CROPS = (("chelsea", 60, 100), ("astronaut", 10, 150))  # top and left, of the whole picture
-SIDE, ZOOM, MARGIN, CROPS_QUALITY = 120, 2, 4, 60  # pixels of a part, and how they are drawn
+SIDE, CROPS_QUALITY = 120, 60  # pixels of a part; of JPEG
 
 
 @torch.inference_mode()
 def main() -> None:
     """Print a Markdown table, or draw."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("models", nargs="+", help="names, run folders or checkpoints")
-    parser.add_argument("--crops", type=Path, help="the PNG that is drawn instead")
-    options = parser.parse_args()
+    options = asked(__doc__)
     if options.crops is not None:
         options.crops.write_bytes(png_of(to_pixels(drawn([loaded(m) for m in options.models]))))
         return
@@ -64,7 +58,7 @@ def main() -> None:
 
 def loaded(name: str) -> tuple[Callable[[Tensor], Tensor], int]:
     """Return what a model makes of RGB, and its scale."""
-    network = load_network(NetworkConfig(checkpoint=name), torch.device("cpu"))
+    network = network_of(name)
     once = network.upscaler("auto", ensemble=False)
     by = partial(upscale_colour, upscale=once, colour=network.colour, scale=network.scale)
     return by, network.scale
@@ -81,8 +75,7 @@ def drawn(models: list[tuple[Callable[[Tensor], Tensor], int]]) -> Tensor:
         lr = through(small, "JPEG", quality=CROPS_QUALITY, subsampling=2).float()
         made = [*(way(lr).double() for way in ways), hr]
         parts = [x[..., top : top + SIDE, left : left + SIDE] for x in made]
-        large = [enlarge(quantise(part), ZOOM, "nearest") for part in parts]
-        rows.append(torch.cat([F.pad(part, [MARGIN] * 4, value=1.0) for part in large], dim=3))
+        rows.append(in_a_row([quantise(part) for part in parts], around=1.0))
     return torch.cat(rows, dim=2)
 
 

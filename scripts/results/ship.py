@@ -19,14 +19,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
+from networks import network_of
 from torch import Tensor
 
 import srlab
-from srlab.assembly.network import Network, load_network
+from srlab.assembly.network import Network
 from srlab.command_line.invocation import Invocation
 from srlab.commands.export import run as export
-from srlab.config.schema import ExportConfig, NetworkConfig
+from srlab.config.schema import ExportConfig
 from srlab.data.manifest import read_manifests, terms_of
 from srlab.data.named import named
 from srlab.data.pairs import read_pairs
@@ -123,7 +123,7 @@ def card(place: Path, run: Path) -> str:
 
 def table(place: Path) -> str:
     """Return the scores of a model beside bicubic's, in Markdown."""
-    network = _loaded(place)
+    network = network_of(place)
     by_network = network.upscaler("auto", ensemble=False)
     upscalers = {"bicubic": partial(enlarge, scale=network.scale), "this model": by_network}
     rows = [f"{_FIRST} {' | '.join(SETS)} |", "|---" * (len(SETS) + 1) + "|"]
@@ -137,7 +137,7 @@ def table(place: Path) -> str:
 
 def scores(place: Path) -> list[dict[str, Any]]:
     """Return the scores of a model on clean pictures, as the file of a model carries them."""
-    network = _loaded(place)
+    network = network_of(place)
     upscale = network.upscaler("auto", ensemble=False)
     how = {"scale": network.scale, "protocol": protocol(network.scale, network.colour)}
     means = {name: judged(network, [upscale], name)[0] for name in SETS[:_IN_THE_FILE]}
@@ -158,10 +158,6 @@ def judged(
     return [mean_score(score_images(upscale, pairs, network.scale)) for upscale in upscalers]
 
 
-def _loaded(place: Path) -> Network:
-    return load_network(NetworkConfig(checkpoint=str(place)), torch.device("cpu"))
-
-
 def _degradation(config: dict[str, Any]) -> list[str]:
     """Say what the low-resolution pictures of the training were made by."""
     node = config.get("degradation")
@@ -172,10 +168,9 @@ def _degradation(config: dict[str, Any]) -> list[str]:
             "  of what it has learnt.",
         ]
     clean = config["name"].replace("photo", "compact")
-    said = (
+    return [
         f"`{node['name']}`, of docs/training.md. What is clean comes out softer than by `{clean}`."
-    )
-    return [said]
+    ]
 
 
 def _shrunk(data: dict[str, Any]) -> str:

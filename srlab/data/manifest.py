@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,13 @@ def terms_of(data: dict[str, Any]) -> dict[str, str]:
     A folder of one's own, and what has no manifest, is ``unknown``.
     """
     names = [*data.get("names", ()), data.get("name"), data.get("path")]
-    terms = {manifest.name: manifest.terms for manifest in read_manifests().values()}
-    return {name: terms.get(name, "unknown") for name in names if name}
+    return {name: _terms().get(name, "unknown") for name in names if name}
+
+
+@cache  # a list of models asks for each of them
+def _terms() -> dict[str, str]:
+    """Return the terms of the public sets, by what the literature calls these."""
+    return {manifest.name: manifest.terms for manifest in read_manifests().values()}
 
 
 def _parse(content: dict) -> Manifest:
