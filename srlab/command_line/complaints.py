@@ -82,12 +82,13 @@ def unknown_key(verb: str, name: str) -> str:
 
 def _too_many(verb: str, key: str, value: str) -> str:
     """Say how several values are given where Hydra would take them for several runs."""
-    if key not in {*known_keys(verb), *option_files()}:
+    first = re.split("[.@/]", key.lstrip("+"))[0]  # what is within it, another option may have
+    if first not in {"hydra", *known_keys(verb), *option_files()}:
         return unknown_key(verb, key)
     runs = f"srlab {verb.replace('_', ' ')} -m {key}={value} is a run for each"
     if verb not in ("train", "evaluate"):
         return f"{key}={value} are several values: where it takes a list, write '{key}=[{value}]'"
-    if key in option_files().keys() - {"testset"}:
+    if "@" in key or "/" in key or key in option_files().keys() - {"testset"}:
         return f"{key}={value} are several where one is taken; {runs}"
     return f"{key}={value} are several values: '{key}=[{value}]' is a list of them, and {runs}"
 

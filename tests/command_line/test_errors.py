@@ -82,6 +82,14 @@ def refused(outcome, *words):
         (["train", "testset=set5,set14"], ["'testset=[set5,set14]' is a list of them"]),
         (["train", "trainer.scales=2,3"], ["'trainer.scales=[2,3]' is a list of them"]),
         (["train", "seeds=0,1"], ["no group or key 'seeds'"]),
+        (
+            ["train", "degradation=photo", "degradation.steps.jpeg.quality=30,95"],
+            ["'degradation.steps.jpeg.quality=[30,95]' is a list of them"],
+        ),
+        (
+            ["train", "upsampler=boxed", "upsampler@upsampler.inner=deconv,rep"],
+            ["where one is taken", "-m upsampler@upsampler.inner=deconv,rep"],
+        ),
         (["upscale", "input=a.png", "scale=2,3"], ["where it takes a list, write 'scale=[2,3]'"]),
         (["train", "-m", "seed=0,1", "run_dir=a"], ["run_dir=a", "one run", "srlab sweep"]),
         (["train", "hydra.mode=MULTIRUN", "seed=0,1", "+run_dir=a"], ["run_dir=a", "one run"]),
