@@ -30,6 +30,8 @@ class ImageSet:
         parts: Of a mixture of sets: how many of the images, from the first on, belong to each.
         weights: Of how many patches each of these parts gives how many; none: every position of
             every image is equally likely.
+        hardest: The share of each of these parts that patches are drawn from: the tiles where
+            bicubic interpolation errs most.
     """
 
     name: str
@@ -41,10 +43,13 @@ class ImageSet:
     aligned: bool = False
     parts: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()
+    hardest: float = 1.0
 
     def __post_init__(self):
         if not self.shrink or not all(0 < f <= 1 for f in self.shrink):
             raise ValueError(f"shrink takes factors above 0 and up to 1, got {list(self.shrink)}")
+        if not 0 < self.hardest <= 1:
+            raise ValueError(f"hardest is a share above 0 and up to 1, got {self.hardest}")
         if self.low and (len(self.low) != len(self.paths) or self.shrink != (1.0,) or self.crop):
             raise ValueError("low wants an image for each of paths, and neither shrink nor crop")
         if self.weights and len(self.weights) != len(self.parts):
@@ -85,7 +90,9 @@ def refusal(faults: Sequence[str], so: str) -> UserError:
     return UserError("\n".join([*faults[:_MOST_TOLD], *more, so]))
 
 
-def folder(path: str, shrink: Sequence[float] = (1.0,), recursive: bool = False) -> ImageSet:
+def folder(
+    path: str, shrink: Sequence[float] = (1.0,), recursive: bool = False, hardest: float = 1.0
+) -> ImageSet:
     """Return all images that lie directly in a folder; in the folders in it too, if ``recursive``.
 
     Raises:
@@ -95,4 +102,5 @@ def folder(path: str, shrink: Sequence[float] = (1.0,), recursive: bool = False)
         raise UserError("no folder is given: add ...path=FOLDER")
     place = Path(path).expanduser()
     # The slash keeps a folder that happens to be called Set5 apart from Set5.
-    return ImageSet(f"{place.resolve().name}/", tuple(list_images(place, recursive)), tuple(shrink))
+    paths = tuple(list_images(place, recursive))
+    return ImageSet(f"{place.resolve().name}/", paths, tuple(shrink), hardest=hardest)

@@ -5,12 +5,27 @@ from pathlib import Path
 
 from srlab.data.images import ImageSet, folder
 from srlab.data.manifest import read_manifests
-from srlab.data.places import SETS, find_set
 from srlab.errors import DataMissing, UserError
 from srlab.imaging.files import list_images
 
+# Name -> (number of images, other names that its folder goes by).
+SETS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "T91": (91, ("Train91", "91-image", "Yang91")),
+    "General-100": (100, ("General100",)),
+    "BSDS200": (200, ("BSD200",)),
+    "BSDS500-test": (200, ("BSDS500test",)),
+    "Free9": (9, ()),
+    "Budgie15": (15, ()),
+    "Set5": (5, ()),
+    "Set14": (14, ()),
+    "Kodak24": (24, ("Kodak",)),
+    "B100": (100, ("BSD100", "BSDS100")),
+    "Urban100": (100, ()),
+    "Manga109": (109, ()),
+}
 
-def named(name: str, root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
+
+def named(name: str, root: str, shrink: Sequence[float] = (1.0,), hardest: float = 1.0) -> ImageSet:
     """Return the data set ``name`` from the folder of that name in ``root`` or in ``data/``.
 
     The images lie in that folder itself or in a folder ``HR`` within it.
@@ -31,10 +46,12 @@ def named(name: str, root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
     paths, count = list_images(place), SETS[name][0]
     if len(paths) != count:
         raise DataMissing(f"{place} holds {len(paths)} images, but {name} has {count}")
-    return ImageSet(name, tuple(paths), tuple(shrink))
+    return ImageSet(name, tuple(paths), tuple(shrink), hardest=hardest)
 
 
-def several(names: Sequence[str], root: str, shrink: Sequence[float] = (1.0,)) -> ImageSet:
+def several(
+    names: Sequence[str], root: str, shrink: Sequence[float] = (1.0,), hardest: float = 1.0
+) -> ImageSet:
     """Return the images of several data sets as one; see ``named``.
 
     Raises:
@@ -43,7 +60,7 @@ def several(names: Sequence[str], root: str, shrink: Sequence[float] = (1.0,)) -
     if not names:
         raise UserError("data.names is empty: name a data set, as in data.names=[T91]")
     paths = [path for name in names for path in named(name, root).paths]
-    return ImageSet("+".join(names), tuple(paths), tuple(shrink))
+    return ImageSet("+".join(names), tuple(paths), tuple(shrink), hardest=hardest)
 
 
 def mixed(
@@ -52,6 +69,7 @@ def mixed(
     path: str | None = None,
     weights: Sequence[float] = (),
     shrink: Sequence[float] = (1.0,),
+    hardest: float = 1.0,
 ) -> ImageSet:
     """Return a mixture of data sets of the literature and a folder of one's own.
 
@@ -62,6 +80,7 @@ def mixed(
         weights: How the patches are shared among the sets: ``[1, 3]`` draws one of four from the
             first. None: every position of every image is equally likely.
         shrink: Factors by which copies of all images are shrunk.
+        hardest: The share of each set that patches are drawn from; see ``ImageSet``.
 
     Raises:
         UserError: There are not two sets, or one of them is unknown, missing, incomplete or twice.
@@ -75,7 +94,28 @@ def mixed(
     name = "+".join(one.name for one in sets)
     if len({path.resolve() for path in paths}) < len(paths):
         raise UserError(f"two of the sets of {name} hold the same files: name each once")
-    return ImageSet(name, paths, tuple(shrink), parts=parts, weights=tuple(weights))
+    return ImageSet(
+        name, paths, tuple(shrink), parts=parts, weights=tuple(weights), hardest=hardest
+    )
+
+
+def find_set(name: str, roots: list[Path]) -> Path | None:
+    """Return the folder with the images of a set, or None.
+
+    It is called as the set, in any case, or by another of its names; the images lie in it or in a
+    folder ``HR`` within it.
+
+    Args:
+        name: One of ``SETS``.
+        roots: Folders to look in, in this order.
+    """
+    wanted = {n.lower() for n in (name, *SETS[name][1])}
+    for place in roots:
+        for entry in sorted(place.iterdir()) if place.is_dir() else []:
+            if entry.is_dir() and entry.name.lower() in wanted:
+                inner = entry / "HR"
+                return inner if inner.is_dir() else entry
+    return None
 
 
 def _remedy(name: str) -> str:

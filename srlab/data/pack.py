@@ -11,9 +11,9 @@ import shutil
 import warnings
 import zipfile
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,15 +21,16 @@ from torch import Tensor
 
 from srlab.data.images import ImageSet, refusal
 from srlab.data.pairs import training_pairs
+from srlab.data.tiles import hardest_tiles
 from srlab.degradations.degradation import Degradation
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
-from srlab.storage.atomic import atomic_folder, remove_abandoned, write_atomically
+from srlab.storage.atomic import atomic_folder, remove_abandoned
 from srlab.storage.cache import cache_folder
+from srlab.storage.digest import is_as_written
 from srlab.words import Colour
 
 _LAYOUT = 1  # raise it when the same source would give other pixels
-_ALWAYS_READ = 1 << 28  # bytes of pixels whose SHA-256 is computed whenever a pack is opened
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Pack:
         fingerprint: SHA-256 of the pixels: what a resumed run compares.
         part: Which set of a mixture each image belongs to, ``(n,)``; None in packs of old.
         weights: How patches are shared among these sets; none: by their positions.
+        tiles: Where patches are drawn, if not everywhere: ``(n, 4)``, number of the image, top,
+            left and side in LR pixels.
         left_out: Why images of the set are not in it, a sentence for each.
     """
 
@@ -60,6 +63,7 @@ class Pack:
     left_out: tuple[str, ...] = ()
     part: np.ndarray | None = None
     weights: tuple[float, ...] = ()
+    tiles: np.ndarray | None = None
 
     @property
     def top(self) -> int:
@@ -127,10 +131,12 @@ def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
                 fingerprint=str(index["fingerprint"]),
                 left_out=tuple(map(str, index.get("left_out", ()))),
                 part=index.get("part"),
+                tiles=index.get("tiles"),
             )
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
-    return pack if _fills_its_pixels(pack) and _is_as_written(place, pack) else None
+    whole = _fills_its_pixels(pack) and is_as_written(place / "pixels.bin", pack.fingerprint)
+    return pack if whole else None
 
 
 def _fills_its_pixels(pack: Pack) -> bool:
@@ -150,33 +156,13 @@ def _fills_its_pixels(pack: Pack) -> bool:
     return there and ends[-1] == len(pack.pixels)
 
 
-def _is_as_written(place: Path, pack: Pack) -> bool:
-    """Tell whether the pixels have the SHA-256 that they were written with.
-
-    Large ones are read for it once after each change of the file only, which a note beside them
-    tells: a few GiB take longer than a training needs to start.
-    """
-    note, status = place / "checked", (place / "pixels.bin").stat()
-    noted = status.st_size > _ALWAYS_READ
-    stamp = f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
-    with suppress(OSError):
-        if noted and note.read_text() == stamp:
-            return True
-    with (place / "pixels.bin").open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != pack.fingerprint:
-            return False
-    if noted:
-        with suppress(UserError):  # a cache that may only be read
-            write_atomically(note, stamp.encode())
-    return True
-
-
 def _key(images: ImageSet, scale: int, colour: Colour, patch: int, described: str) -> str:
     digest = hashlib.sha256(repr((_LAYOUT, images.shrink, scale, str(colour), patch)).encode())
     digest.update(described.encode())
     digest.update(f"aligned={images.aligned}".encode() if images.low else b"")
     digest.update(f"bits={images.bits}".encode() if images.bits > 8 else b"")
     digest.update(f"parts={images.parts}".encode() if images.parts else b"")
+    digest.update(f"hardest={images.hardest}".encode() if images.hardest < 1 else b"")
     for path in images.files:
         status = path.stat()
         facts = str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns
@@ -205,16 +191,20 @@ def _build(
                     raise refusal(faults, f"so {so}")
                 by = f"shrunk by {list(images.shrink)}, all are too small for patches of"
                 raise UserError(f"{so}: {by} {min_patch}x{min_patch} at scale {scale}")
-            np.savez(
-                work / "index.npz",
-                lr_offset=found[:, 0],
-                hr_offset=found[:, 1],
-                part=found[:, 2],
-                size=found[:, 3:],
-                fingerprint=np.array(fingerprint),
-                type=np.array(f"uint{images.bits}"),
-                left_out=np.array(faults, dtype=np.str_),
-            )
+            index: dict[str, Any] = {
+                "lr_offset": found[:, 0],
+                "hr_offset": found[:, 1],
+                "part": found[:, 2],
+                "size": found[:, 3:],
+                "fingerprint": np.array(fingerprint),
+                "type": np.array(f"uint{images.bits}"),
+                "left_out": np.array(faults, dtype=np.str_),
+            }
+            if images.hardest < 1:
+                pixels = np.memmap(work / "pixels.bin", str(index["type"]), "c")
+                drawn = images.hardest, scale, CHANNELS[colour], min_patch
+                index["tiles"] = hardest_tiles(pixels, found[:, 1:], *drawn)
+            np.savez(work / "index.npz", **index)
     except OSError:
         if not place.is_dir():  # else another process was faster with the same pack
             raise

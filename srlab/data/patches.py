@@ -7,7 +7,7 @@ looked at again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -39,7 +39,8 @@ class PatchBatches:
     """The batches of a training run, indexed by step.
 
     Every position of every image is equally likely, of a mixture with weights of every image of one
-    set; and so is each of the eight symmetries of the square.
+    set; and so is each of the eight symmetries of the square. Of a pack with tiles a patch has its
+    middle in one of them.
 
     Args:
         pack: The images.
@@ -86,10 +87,11 @@ class PatchBatches:
         numbers of the patches to transpose and of those whose columns are flipped: a GPU that
         looked for them would be waited for.
         """
-        pack, patch = self.pack, self.patch_size
-        spots = np.prod(pack.size - patch + 1, axis=1)
+        pack = self.pack
+        image_of, first, extent = self._areas
+        spots = np.prod(extent, axis=1)
         ends = np.cumsum(spots)
-        likely = self._likely(spots)
+        likely = self._likely(image_of, spots)
         mine = slice(self.rank * self.count, (self.rank + 1) * self.count)
         draws = []
         for step in steps:
@@ -97,22 +99,40 @@ class PatchBatches:
             if likely is None:
                 spot = rng.integers(0, ends[-1], self.batch_size)
             else:
-                image = np.searchsorted(likely, rng.random(self.batch_size), side="right")
-                spot = ends[image] - spots[image] + rng.integers(0, spots[image])
+                area = np.searchsorted(likely, rng.random(self.batch_size), side="right")
+                spot = ends[area] - spots[area] + rng.integers(0, spots[area])
             draws.append((spot[mine], rng.integers(0, 8, self.batch_size)[mine]))
         spot, symmetry = (np.concatenate(parts) for parts in zip(*draws, strict=True))
-        image = np.searchsorted(ends, spot, side="right")
+        area = np.searchsorted(ends, spot, side="right")
+        inside = np.divmod(spot - ends[area] + spots[area], extent[area, 1])
+        top, left = np.stack(inside) + first[area].T
+        image = image_of[area]
         height, width = pack.size[image].T
-        top, left = np.divmod(spot - ends[image] + spots[image], width - patch + 1)
         rows = (pack.lr_offset[image], pack.hr_offset[image], height, width, top, left, symmetry)
         transposed, flipped = (torch.from_numpy(np.flatnonzero(symmetry >> k & 1)) for k in (0, 2))
         return torch.from_numpy(np.stack(rows)), transposed, flipped
 
-    def _likely(self, spots: np.ndarray) -> np.ndarray | None:
-        """Return where each image ends in the shares of a mixture, of 1; None without weights."""
+    @cached_property
+    def _areas(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where the upper left corners of patches may lie, area by area.
+
+        The image of each ``(n,)``, its first row and column, and how many of them ``(n, 2)``.
+        """
+        corners = self.pack.size - self.patch_size + 1
+        tiles = self.pack.tiles
+        if tiles is None:
+            return np.arange(len(corners)), np.zeros_like(corners), corners
+        image, tile, side = tiles[:, 0], tiles[:, 1:3], tiles[:, 3:]
+        first = (tile - self.patch_size // 2).clip(0, corners[image] - 1)
+        last = (tile + side - self.patch_size // 2).clip(first + 1, corners[image])
+        return image, first, last - first
+
+    def _likely(self, image: np.ndarray, spots: np.ndarray) -> np.ndarray | None:
+        """Return where each area ends in the shares of a mixture, of 1; None without weights."""
         part, weights = self.pack.part, self.pack.weights
         if part is None or not weights:
             return None
+        part = part[image]
         shares = np.array(weights) / np.bincount(part, spots)
         likely = np.cumsum(spots * shares[part])
         likely[-1] = np.inf  # whatever the rounding of the sum

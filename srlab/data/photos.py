@@ -26,9 +26,9 @@ HELD_OUT = ("astronaut.png", "chelsea.png", "coffee.png")
 VALIDATING = ("cell.png", "clock_motion.png", "page.png", "text.png")
 
 
-def training(shrink: Sequence[float] = (1.0,)) -> ImageSet:
+def training(shrink: Sequence[float] = (1.0,), hardest: float = 1.0) -> ImageSet:
     """Return the photographs to train on."""
-    return ImageSet("photos", _find(TRAINING), tuple(shrink))
+    return ImageSet("photos", _find(TRAINING), tuple(shrink), hardest=hardest)
 
 
 def held_out() -> ImageSet:

@@ -5,7 +5,7 @@ import pytest
 from srlab.assembly.testsets import build_valset, settle_valset, tell_shared
 from srlab.config.schema import TrainConfig
 from srlab.data.images import folder
-from srlab.data.places import SETS
+from srlab.data.named import SETS
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from srlab import __version__
 from srlab.cli import main
 from srlab.command_line.verbs import BENCHES, VERBS
 from srlab.config.paths import config_dir
-from srlab.data.places import SETS
+from srlab.data.named import SETS
 from srlab.evaluation.published import published
 
 

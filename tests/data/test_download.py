@@ -15,7 +15,7 @@ from forks import forked
 from srlab.data import download as downloading
 from srlab.data import manifest
 from srlab.data.download import Stopped, download
-from srlab.data.places import SETS
+from srlab.data.named import SETS
 from srlab.errors import UserError
 
 CONTENT = bytes(range(256)) * 1200  # several pieces

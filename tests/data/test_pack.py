@@ -13,11 +13,10 @@ from PIL import Image
 
 from srlab.data import pairs as pairs_module
 from srlab.data.images import ImageSet
-from srlab.data.named import mixed
+from srlab.data.named import SETS, mixed
 from srlab.data.pack import open_pack
 from srlab.data.pairs import read_pairs
 from srlab.data.patches import PatchBatches
-from srlab.data.places import SETS
 from srlab.errors import UserError
 from srlab.imaging.colour import quantise, to_channels
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor

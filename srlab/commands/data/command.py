@@ -18,7 +18,7 @@ from srlab.console.progress import show_progress
 from srlab.console.tables import aligned
 from srlab.data.download import Stopped, download, sha256_of
 from srlab.data.manifest import Manifest, PublishedFile, read_manifests
-from srlab.data.places import find_set
+from srlab.data.named import find_set
 from srlab.errors import UserError
 
 HELP = """\
