@@ -63,6 +63,8 @@ def main() -> None:
         config = composed_training(
             ["experiment=findings", f"scale={ceil(factor)}", *options.overrides]
         )
+    if config.trainer.patch_size % factor.denominator:
+        parser.error(f"trainer.patch_size must be a multiple of {factor.denominator}")
     torch.set_num_threads(config.trainer.threads or torch.get_num_threads())
     for by in (Fraction(config.scale), factor):
         print(f"LR of x{float(by):g}: {trained(config, by, factor)}", flush=True)

@@ -102,7 +102,7 @@ def card(place: Path, run: Path) -> str:
         table(place),
         f"PSNR and SSIM: {model['scores'][0]['protocol']}.",
         "",
-        f"- Data: {', '.join(sets)}{_shrunk(config['data'])}; it has seen nothing else.",
+        f"- Data: {', '.join(sets)}{_drawn(config['data'])}; it has seen nothing else.",
         "- Terms of these pictures: " + "\n".join(_terms(sets)),
         f"- Recipe: `{' '.join(command)}`, that is{_begun(command)}",
         f"  {_part(config['loss']['pixel'])}, {_part(config['optim'])} at {rate:g}, schedule "
@@ -173,12 +173,12 @@ def _degradation(config: dict[str, Any]) -> list[str]:
     ]
 
 
-def _shrunk(data: dict[str, Any]) -> str:
-    """Say by which factors the pictures were shrunk that were trained on, if they were."""
-    factors = data.get("shrink", [1.0])
-    if factors == [1.0]:
-        return ""
-    return f" at {', '.join(f'{factor:g}' for factor in factors)} of their size"
+def _drawn(data: dict[str, Any]) -> str:
+    """Say by which factors the pictures were shrunk that were trained on, and what part it was."""
+    factors, share = data.get("shrink", [1.0]), data.get("hardest", 1.0)
+    told = f" at {', '.join(f'{factor:g}' for factor in factors)} of their size"
+    hardest = f", {share:.0%} of their tiles, those that bicubic errs most on"
+    return ("" if factors == [1.0] else told) + ("" if share == 1 else hardest)
 
 
 def _terms(sets: dict[str, str]) -> list[str]:

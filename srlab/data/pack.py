@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from srlab.data.images import ImageSet, refusal
 from srlab.data.pairs import training_pairs
-from srlab.data.tiles import hardest_tiles
+from srlab.data.tiles import errors_in, hardest_tiles
 from srlab.degradations.degradation import Degradation
 from srlab.errors import UserError
 from srlab.imaging.colour import CHANNELS
@@ -48,8 +47,8 @@ class Pack:
         fingerprint: SHA-256 of the pixels: what a resumed run compares.
         part: Which set of a mixture each image belongs to, ``(n,)``; None in packs of old.
         weights: How patches are shared among these sets; none: by their positions.
-        tiles: Where patches are drawn, if not everywhere: ``(n, 4)``, number of the image, top,
-            left and side in LR pixels.
+        tiles: Where the middles of patches lie, if not everywhere: ``(n, 5)``, number of the image,
+            top, left, height and width in LR pixels.
         left_out: Why images of the set are not in it, a sentence for each.
     """
 
@@ -114,7 +113,18 @@ def open_pack(
         pack = _load(place, scale, colour)
     if pack is None:
         raise UserError(f"cannot read back {place}: set SRLAB_CACHE to another folder")
-    return replace(pack, weights=images.weights)
+    pack = replace(pack, weights=images.weights)
+    return pack if images.hardest == 1 else _with_tiles(pack, place, min_patch, images.hardest)
+
+
+def _with_tiles(pack: Pack, place: Path, side: int, share: float) -> Pack:
+    """Let patches be drawn where bicubic errs most; the fingerprint tells where, too."""
+    parts = np.zeros(len(pack.size), int) if pack.part is None else pack.part
+    images = np.column_stack([parts, pack.hr_offset, pack.size])
+    errors = errors_in(place, pack.pixels, images, pack.scale, pack.channels, side)
+    tiles = hardest_tiles(errors, share)
+    digest = hashlib.sha256(pack.fingerprint.encode() + tiles.tobytes())
+    return replace(pack, tiles=tiles, fingerprint=digest.hexdigest())
 
 
 def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
@@ -131,7 +141,6 @@ def _load(place: Path, scale: int, colour: Colour) -> Pack | None:
                 fingerprint=str(index["fingerprint"]),
                 left_out=tuple(map(str, index.get("left_out", ()))),
                 part=index.get("part"),
-                tiles=index.get("tiles"),
             )
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
@@ -162,7 +171,6 @@ def _key(images: ImageSet, scale: int, colour: Colour, patch: int, described: st
     digest.update(f"aligned={images.aligned}".encode() if images.low else b"")
     digest.update(f"bits={images.bits}".encode() if images.bits > 8 else b"")
     digest.update(f"parts={images.parts}".encode() if images.parts else b"")
-    digest.update(f"hardest={images.hardest}".encode() if images.hardest < 1 else b"")
     for path in images.files:
         status = path.stat()
         facts = str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns
@@ -191,20 +199,16 @@ def _build(
                     raise refusal(faults, f"so {so}")
                 by = f"shrunk by {list(images.shrink)}, all are too small for patches of"
                 raise UserError(f"{so}: {by} {min_patch}x{min_patch} at scale {scale}")
-            index: dict[str, Any] = {
-                "lr_offset": found[:, 0],
-                "hr_offset": found[:, 1],
-                "part": found[:, 2],
-                "size": found[:, 3:],
-                "fingerprint": np.array(fingerprint),
-                "type": np.array(f"uint{images.bits}"),
-                "left_out": np.array(faults, dtype=np.str_),
-            }
-            if images.hardest < 1:
-                pixels = np.memmap(work / "pixels.bin", str(index["type"]), "c")
-                drawn = images.hardest, scale, CHANNELS[colour], min_patch
-                index["tiles"] = hardest_tiles(pixels, found[:, 1:], *drawn)
-            np.savez(work / "index.npz", **index)
+            np.savez(
+                work / "index.npz",
+                lr_offset=found[:, 0],
+                hr_offset=found[:, 1],
+                part=found[:, 2],
+                size=found[:, 3:],
+                fingerprint=np.array(fingerprint),
+                type=np.array(f"uint{images.bits}"),
+                left_out=np.array(faults, dtype=np.str_),
+            )
     except OSError:
         if not place.is_dir():  # else another process was faster with the same pack
             raise

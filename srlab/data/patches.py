@@ -8,6 +8,7 @@ looked at again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,10 +89,7 @@ class PatchBatches:
         looked for them would be waited for.
         """
         pack = self.pack
-        image_of, first, extent = self._areas
-        spots = np.prod(extent, axis=1)
-        ends = np.cumsum(spots)
-        likely = self._likely(image_of, spots)
+        image_of, first, width_of, spots, ends, likely = self._areas
         mine = slice(self.rank * self.count, (self.rank + 1) * self.count)
         draws = []
         for step in steps:
@@ -104,7 +102,7 @@ class PatchBatches:
             draws.append((spot[mine], rng.integers(0, 8, self.batch_size)[mine]))
         spot, symmetry = (np.concatenate(parts) for parts in zip(*draws, strict=True))
         area = np.searchsorted(ends, spot, side="right")
-        inside = np.divmod(spot - ends[area] + spots[area], extent[area, 1])
+        inside = np.divmod(spot - ends[area] + spots[area], width_of[area])
         top, left = np.stack(inside) + first[area].T
         image = image_of[area]
         height, width = pack.size[image].T
@@ -113,22 +111,21 @@ class PatchBatches:
         return torch.from_numpy(np.stack(rows)), transposed, flipped
 
     @cached_property
-    def _areas(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _areas(self) -> tuple[Any, ...]:
         """Where the upper left corners of patches may lie, area by area.
 
-        The image of each ``(n,)``, its first row and column, and how many of them ``(n, 2)``.
+        The image of each, its first row and column, its width, its number of places, how many there
+        are up to its end, and where it ends in the shares of a mixture, of 1; None without weights.
         """
-        corners = self.pack.size - self.patch_size + 1
-        tiles = self.pack.tiles
+        corners, tiles = self.pack.size - self.patch_size + 1, self.pack.tiles
         if tiles is None:
-            return np.arange(len(corners)), np.zeros_like(corners), corners
-        image, tile, side = tiles[:, 0], tiles[:, 1:3], tiles[:, 3:]
-        first = (tile - self.patch_size // 2).clip(0, corners[image] - 1)
-        last = (tile + side - self.patch_size // 2).clip(first + 1, corners[image])
-        return image, first, last - first
+            image, first, extent = np.arange(len(corners)), np.zeros_like(corners), corners
+        else:
+            image, first, extent = tiles[:, 0], tiles[:, 1:3] - self.patch_size // 2, tiles[:, 3:]
+        spots = np.prod(extent, axis=1)
+        return image, first, extent[:, 1], spots, np.cumsum(spots), self._likely(image, spots)
 
     def _likely(self, image: np.ndarray, spots: np.ndarray) -> np.ndarray | None:
-        """Return where each area ends in the shares of a mixture, of 1; None without weights."""
         part, weights = self.pack.part, self.pack.weights
         if part is None or not weights:
             return None

@@ -37,7 +37,7 @@ _LONGER = "trainer.steps"  # it may grow
 _ABSENT: tuple[tuple[str, Any], ...] = (
     ("valset", {}), ("degradation", {}), ("trainer.even_steps", False), ("model.block", "plain"),
     ("trainer.accumulate", 1), ("trainer.phases", []), ("trainer.freeze", []), ("model.mean", 0.5),
-    ("model.border", "mirror"), ("trainer.scales", []),
+    ("model.border", "mirror"), ("trainer.scales", []), ("data.hardest", 1.0),
 )  # fmt: skip
 
 

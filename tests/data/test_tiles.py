@@ -8,39 +8,46 @@ import pytest
 from common import for_all, image_set, random_pixels
 from PIL import Image
 
+from srlab.data import tiles as tiles_module
 from srlab.data.images import ImageSet
 from srlab.data.pack import open_pack
 from srlab.data.patches import PatchBatches
-from srlab.data.tiles import tile_errors
+from srlab.data.tiles import hardest_tiles, tile_errors
+from srlab.degradations.degradation import Degradation
+from srlab.degradations.noise import GaussianNoise
+from srlab.degradations.shrink import Shrink
 from srlab.imaging.files import to_tensor
 from srlab.imaging.resample import enlarge, shrink
 
 
-def test_the_error_of_a_tile_is_that_of_bicubic_within_it():
-    pixels = random_pixels(24, 36, 3)
+def test_each_place_of_a_patch_is_in_one_tile_and_its_error_is_that_of_a_patch_there():
+    def check(scale, height, width):
+        pixels = random_pixels(height * scale, width * scale, 3)
+        grey = to_tensor(pixels).mean(dim=1, keepdim=True) * 255
+        squares = (enlarge(shrink(grey, scale), scale) - grey).square()[0, 0].numpy()
+        middles = np.zeros((height, width), int)
+        for top, left, rows, columns, error in tile_errors(pixels, scale, 4):
+            top, left, rows, columns = (int(n) for n in (top, left, rows, columns))
+            middles[top : top + rows, left : left + columns] += 1
+            first = top - 2 + rows // 2, left - 2 + columns // 2
+            assert 0 <= first[0] <= height - 4
+            assert 0 <= first[1] <= width - 4
+            window = squares[first[0] * scale :, first[1] * scale :][: 4 * scale, : 4 * scale]
+            assert error == pytest.approx(window.mean(), rel=1e-4)
+        wanted = np.zeros((height, width), int)
+        wanted[2 : height - 1, 2 : width - 1] = 1  # of a patch of 4 pixels, the third is its middle
+        assert np.array_equal(middles, wanted)
 
-    def check(scale):
-        whole = to_tensor(pixels)
-        low = (shrink(whole, scale) * 255).round().clamp(0, 255) / 255
-        squares = (enlarge(low, scale) - whole).square().mean(dim=(0, 1)).numpy()
-        found = tile_errors(pixels, scale, 4)
-        side = 4 * scale
-        for top, left, error in found:
-            window = squares[int(top) * scale :, int(left) * scale :][:side, :side]
-            assert window.shape == (side, side)
-            assert error == pytest.approx(window.mean(), rel=1e-9)
-        # All of the picture lies in a tile: the last ones overlap those before.
-        assert {int(top) for top, *_ in found} == {*range(0, 24 // scale - 3, 4), 24 // scale - 4}
-
-    for_all([2, 3], check)
+    for_all([(2, 12, 9), (3, 4, 21), (2, 5, 4), (3, 7, 8)], check)
 
 
-def test_where_a_picture_is_restored_at_its_size_it_is_half_of_it_that_tells():
-    pixels = np.full((17, 16, 1), 99, np.uint8)
-    pixels[8:16, 8:16, 0] = random_pixels(8, 8)
-    found = {(int(top), int(left)): error for top, left, error in tile_errors(pixels, 1, 4)}
-    assert max(found, key=lambda place: found[place]) in {(8, 8), (8, 12), (12, 8), (12, 12)}
-    assert found[0, 0] < 1e-9 < found[12, 12]
+@pytest.mark.parametrize("size", [(17, 16), (1, 40)])
+def test_where_a_picture_is_restored_at_its_size_it_is_half_of_it_that_tells(size):
+    pixels = np.full((*size, 1), 99, np.uint8)
+    pixels[-8:, -8:, 0] = random_pixels(8, 8)[: size[0]]
+    found = tile_errors(pixels, 1, min(4, *size))
+    assert found[0, 4] < 1e-3
+    assert size[0] == 1 or found[found[:, 4].argmax(), :2].tolist() in ([10, 10], [14, 10])
 
 
 @pytest.fixture
@@ -57,34 +64,72 @@ def half(tmp_path):
 
 def test_patches_are_of_the_share_of_the_tiles_that_is_hardest_and_as_often_everywhere(half):
     pack = open_pack(replace(half, hardest=0.25), 2, "y", 4)
-    # 3x6 tiles in each picture; what is not flat reaches a pixel over the middle
+    # In each picture 2 or 3 rows of tiles, of 4, 4 and 1 places, and 6 columns, of 4 and 1.
     assert len(pack.tiles) == 9
     assert set(pack.tiles[:, 0]) == {1}
-    assert set(pack.tiles[:, 2]) == {12, 16, 20}
+    assert pack.tiles[:, 2].min() >= 10
     batches = PatchBatches(pack, 20_000, 4, 0, seed=1)
-    (_, _, _, _, top, left, _), *_ = batches.places([0])
+    _, _, _, _, top, left, _ = batches.places([0])[0]
     places = Counter(zip(top.tolist(), left.tolist(), strict=True))
-    # The middle of a patch lies in a tile, as far as the patch lies in the picture.
-    assert {t for t, _ in places} == set(range(9))
-    assert {x for _, x in places} == set(range(10, 21))
-    inner = [n for (t, x), n in places.items() if 2 <= t < 6 and 10 <= x < 18]
-    mean = 20_000 * len(inner) / len(places) / len(inner)
-    assert all(abs(n - mean) < 6 * mean**0.5 for n in inner)
+    tiles = pack.tiles[:, 1:] - [2, 2, 0, 0]
+    assert set(places) == {
+        (y, x) for t, x0, h, w in tiles.tolist() for y in range(t, t + h) for x in range(x0, x0 + w)
+    }
+    mean = 20_000 / len(places)
+    assert all(abs(n - mean) < 6 * mean**0.5 for n in places.values())
 
 
-def test_each_set_of_a_mixture_keeps_its_share_and_variants_are_alike(tmp_path):
+def test_a_share_of_all_is_every_place_as_often_whatever_the_size_and_the_patch(tmp_path):
+    images = image_set(tmp_path / "images", (10, 12), (26, 18), (16, 16))
+    everywhere = open_pack(images, 2, "y", 5)
+    tiles = hardest_tiles(np.array([[0, k, *t] for k, (h, w) in enumerate(everywhere.size)
+        for t in tile_errors(random_pixels(2 * h, 2 * w, 1), 2, 5)]), 1.0)  # fmt: skip
+    pack = replace(everywhere, tiles=tiles)
+
+    def check(patch):
+        lists = []
+        for one in (everywhere, pack):
+            drawn = PatchBatches(one, 20_000, patch, 0, seed=1).places([0])[0]
+            lists.append(Counter(zip(*(drawn[k].tolist() for k in (0, 4, 5)), strict=True)))
+        uniform, tiled = lists
+        assert patch < 5 or set(uniform) == set(tiled)
+        mean = 20_000 / len(tiled)
+        assert all(abs(n - mean) < 6 * mean**0.5 for n in tiled.values())
+        sizes = dict(zip(pack.lr_offset.tolist(), pack.size.tolist(), strict=True))
+        for offset, top, left in tiled:
+            assert top + patch <= sizes[offset][0]
+            assert left + patch <= sizes[offset][1]
+
+    for_all([(5,), (4,), (3,)], check)
+
+
+def test_each_set_of_a_mixture_keeps_its_share_and_variants_have_the_same_tiles(tmp_path):
     images = image_set(tmp_path / "images", (24, 24), (24, 48), (48, 24))
     mixed = replace(images, parts=(1, 2), hardest=0.3)
-    pack = open_pack(mixed, 2, "y", 4)
-    # 9 tiles, and 36
-    assert Counter(pack.part[pack.tiles[:, 0]].tolist()) == {0: 3, 1: 11}
-    assert np.all(pack.tiles[:, 3] == 4)
+    noisy = Degradation("noisy", {"shrink": Shrink(), "noise": GaussianNoise(5)}, variants=2)
+    pack = open_pack(mixed, 2, "y", 4, noisy)
+    tiles = [pack.tiles[pack.tiles[:, 0] == number, 1:].tolist() for number in range(6)]
+    assert tiles[::2] == tiles[1::2]
+    # 3x3 tiles, and twice 3x6; of each picture two variants
+    assert len(tiles[0]) * 2 == 6
+    assert sum(map(len, tiles[2:])) == 22
 
 
-def test_all_tiles_are_all_positions(half):
-    pack = open_pack(half, 2, "y", 4)
-    assert pack.tiles is None
-    assert open_pack(replace(half, hardest=0.5), 2, "y", 4).fingerprint == pack.fingerprint
+def test_what_bicubic_errs_is_looked_up_and_the_pixels_are_kept_once(half, tmp_path, monkeypatch):
+    monkeypatch.setenv("SRLAB_CACHE", str(tmp_path / "cache"))
+    everywhere = open_pack(half, 2, "y", 4)
+    first = open_pack(replace(half, hardest=0.5), 2, "y", 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(tiles_module, "tile_errors", None)
+        other = open_pack(replace(half, hardest=0.25), 2, "y", 4)
+    (place,) = (tmp_path / "cache" / "packs").iterdir()
+    assert len({pack.fingerprint for pack in (everywhere, first, other)}) == 3
+    assert everywhere.tiles is None
+    (kept,) = place.glob("tiles-*.npy")
+    kept.write_bytes(kept.read_bytes()[:-9])
+    again = open_pack(replace(half, hardest=0.5), 2, "y", 4)
+    assert np.array_equal(again.tiles, first.tiles)
+    assert again.fingerprint == first.fingerprint
 
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.1, float("nan")])
