@@ -64,7 +64,7 @@ def test_a_run_without_the_key_has_no_even_steps(tmp_path):
 
 
 def test_a_run_without_the_key_was_drawn_from_everywhere(tmp_path):
-    (tmp_path / "config.yaml").write_text("data: {name: T91}\n")
-    check_unchanged(tmp_path, {"data": {"name": "T91", "hardest": 1.0}})
-    with pytest.raises(UserError, match=r"was made with data\.hardest=None, not 0\.4"):
-        check_unchanged(tmp_path, {"data": {"name": "T91", "hardest": 0.4}})
+    (tmp_path / "config.yaml").write_text("model: {}\ndata: {name: T91}\n")
+    check_unchanged(tmp_path, {"model": {}, "data": {"name": "T91", "hardest": 1.0}})
+    with pytest.raises(UserError, match=r"was made with data\.hardest=1\.0, not 0\.4"):
+        check_unchanged(tmp_path, {"model": {}, "data": {"name": "T91", "hardest": 0.4}})
