@@ -1,7 +1,7 @@
 """What is checked of a training before any part of it is built."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -106,12 +106,20 @@ def check_learning(model: Any, devices: int) -> None:
         raise ConfigError(f"model: {error}") from None
 
 
-def tell_left_out(images: ImageSet, packs: Iterable[Pack]) -> None:
-    """Say which pictures are not trained on, once where it is the same at several scales."""
-    for left_out in dict.fromkeys(pack.left_out for pack in packs):
-        if left_out and ranks.rank() == 0:
+def tell_trained_on(images: ImageSet, packs: Sequence[Pack]) -> None:
+    """Say which pictures are not trained on, and of which tiles patches are, if not of all."""
+    if ranks.rank() > 0:
+        return
+    for left_out in dict.fromkeys(pack.left_out for pack in packs):  # several scales may agree
+        if left_out:
             count = f"{len(left_out)} of the {len(images.paths)} pictures of {images.name}"
             print("\n".join([f"left out {count}:", *left_out]))
+    for pack in packs:
+        if pack.tiles is not None:
+            print(
+                f"x{pack.scale}: patches are of {len(pack.tiles):,} tiles of {images.name}, the "
+                f"{100 * images.hardest:.3g} % that bicubic errs most on"
+            )
 
 
 def check_degradable(images: ImageSet, degradation: Degradation | None, *scales: int) -> None:

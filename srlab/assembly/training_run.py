@@ -23,8 +23,8 @@ from srlab.assembly.testsets import (
 from srlab.assembly.training_checks import (
     check_degradable,
     check_everything,
-    tell_left_out,
     tell_misfit,
+    tell_trained_on,
 )
 from srlab.config.build import build, without_warning
 from srlab.config.phases import Phase, phases_of
@@ -214,7 +214,7 @@ def prepare(config: TrainConfig, roots: tuple[str, ...] | None) -> TrainingRun:
     }
     if ranks.rank() == 0:
         ranks.wait_for_first()
-    tell_left_out(images, packs.values())
+    tell_trained_on(images, list(packs.values()))
     for seen_by in (images, *testsets, *([valset] if valset else [])):
         tell_misfit(seen_by, config.scale)
     pairs = read_testsets(testsets, *seen, degradation=degradation)

@@ -49,7 +49,7 @@ class ImageSet:
         if not self.shrink or not all(0 < f <= 1 for f in self.shrink):
             raise ValueError(f"shrink takes factors above 0 and up to 1, got {list(self.shrink)}")
         if not 0 < self.hardest <= 1:
-            raise ValueError(f"hardest is a share above 0 and up to 1, got {self.hardest}")
+            raise ValueError(f"hardest is a share above 0 and up to 1, as 0.4, got {self.hardest}")
         if self.low and (len(self.low) != len(self.paths) or self.shrink != (1.0,) or self.crop):
             raise ValueError("low wants an image for each of paths, and neither shrink nor crop")
         if self.weights and len(self.weights) != len(self.parts):

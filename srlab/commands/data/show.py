@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from srlab.assembly.testsets import build_degradation
-from srlab.assembly.training_checks import check_degradable, tell_left_out, tell_misfit
+from srlab.assembly.training_checks import check_degradable, tell_misfit, tell_trained_on
 from srlab.command_line.invocation import Invocation
 from srlab.config.build import build
 from srlab.config.check import check
@@ -38,7 +38,7 @@ def run(call: Invocation[DataShowConfig]) -> Path:
     images, degradation = build(config.data, "data"), build_degradation(config.degradation)
     check_degradable(images, degradation, config.scale)
     pack = open_pack(images, config.scale, config.colour, config.patch_size, degradation)
-    tell_left_out(images, [pack])
+    tell_trained_on(images, [pack])
     tell_misfit(images, config.scale)
     batches = PatchBatches(pack, config.patches, config.patch_size, 0, config.seed)
     lr, hr = (patches.double() / pack.top for patches in batches[0])
