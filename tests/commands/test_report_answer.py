@@ -127,3 +127,24 @@ def test_choices_without_two_seeds_in_common_are_not_called_known():
 
     check(0.0, "2 of 3 comparisons are undecided.")
     check(0.5, "3 of 3 comparisons are undecided. To tell 0.05 dB apart in all others: ")
+
+
+def test_a_single_seed_of_one_choice_takes_nothing_from_the_others():
+    rng = np.random.default_rng(0)
+    hard = rng.normal(28, 3, 50)
+
+    def said_with(**seeds):
+        means = {"a": 30.0, "b": 29.9, "c": 29.0}
+        scores = {
+            name: hard + means[name] + 0.004 * rng.normal(size=(count, 50))
+            for name, count in seeds.items()
+        }
+        ranking = rank(scores, {name: range(n) for name, n in seeds.items()}, margin=0.05)
+        return said_of(ranking, scores)
+
+    headline, *rest = said_with(a=3, b=1, c=3)
+    assert headline.startswith("a has the highest mean, ")
+    assert "b (\N{MINUS SIGN}0.10) cannot be told from it; c is worse" in headline
+    assert any("a with b" in line for line in rest if "no two seeds in common" in line)
+    for seeds in ({"a": 1, "b": 3, "c": 3}, {"a": 3, "b": 1, "c": 1}):
+        assert "with a single seed that is no evidence" in said_with(**seeds)[0]

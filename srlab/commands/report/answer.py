@@ -35,8 +35,9 @@ def warnings_of(results: Results) -> list[str]:
         )
     elif single:
         warnings.append(
-            f"A single seed of {listed(single)}: no interval can be given, and no difference here "
-            f"is evidence. Add seeds by the same command with seed=0,1,2."
+            f"A single seed of {listed(single)}: no interval can be given, and no difference "
+            f"from {'it' if len(single) == 1 else 'them'} is evidence. Add seeds by the same "
+            f"command with seed=0,1,2."
         )
     if results.missing:
         warnings.append(
@@ -76,7 +77,10 @@ def answer(
     first = ranking.places[0]
     if len(ranking.places) == 1:
         return [f"{first.name}: {first.mean:.2f} dB; there is nothing to compare it with."]
-    if not results.of_networks and any(len(choice.runs) == 1 for choice in results.choices):
+    single = {choice.label for choice in results.choices if len(choice.runs) == 1}
+    if not results.of_networks and (
+        first.name in single or len(single) >= len(results.choices) - 1
+    ):
         said = [
             f"{_highest(ranking)}, but with a single seed that is no evidence that "
             f"{'they are' if len(_level(ranking)) > 1 else 'it is'} better."
