@@ -40,7 +40,7 @@ def explain(verb: str, complaint: str) -> str | None:
         if group == "model" and name in shipped():
             family, _, scale = name.rpartition("_x")
             kind = family.removesuffix(FREE)
-            data = " data=free9" if kind != family else ""
+            data = " data=free24" if kind != family else ""
             made = f"experiment=shipped_{kind} scale={scale}{data}"
             return (
                 f"{name} is trained already: train on from it by {made} start={name}, or one like "

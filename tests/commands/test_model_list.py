@@ -232,7 +232,7 @@ REFUSED = [
     ),
     (
         ("train", "model=photo_free_x4"),
-        "experiment=shipped_photo scale=4 data=free9 start=photo_free_x4, or one like it",
+        "experiment=shipped_photo scale=4 data=free24 start=photo_free_x4, or one like it",
     ),
 ]
 
