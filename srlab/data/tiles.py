@@ -29,7 +29,7 @@ def tile_errors(hr: np.ndarray, scale: int, side: int) -> np.ndarray:
         patch in its middle; ``(n, 5)``, float64. Each place of a patch belongs to one tile.
     """
     factor = max(scale, 2)
-    grey = torch.from_numpy(hr.mean(axis=2, dtype=np.float32))[None, None]
+    grey = torch.from_numpy(hr.mean(axis=2))[None, None]  # in float64: alike on all machines
     errors = np.zeros(hr.shape[:2])
     if min(hr.shape[:2]) >= factor:
         grey = crop_to_multiple(grey, factor)  # at scale 1 an odd row or column is left out

@@ -33,7 +33,7 @@ def test_each_place_of_a_patch_is_in_one_tile_and_its_error_is_that_of_a_patch_t
             assert 0 <= first[0] <= height - 4
             assert 0 <= first[1] <= width - 4
             window = squares[first[0] * scale :, first[1] * scale :][: 4 * scale, : 4 * scale]
-            assert error == pytest.approx(window.mean(), rel=1e-4)
+            assert error == pytest.approx(window.mean(), rel=1e-9)
         wanted = np.zeros((height, width), int)
         wanted[2 : height - 1, 2 : width - 1] = 1  # of a patch of 4 pixels, the third is its middle
         assert np.array_equal(middles, wanted)
