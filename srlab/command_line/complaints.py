@@ -161,10 +161,11 @@ def _sentence(verb: str, arguments: list[str], error: Exception) -> str:
     if text.startswith("Error merging override"):
         override = text.splitlines()[0].removeprefix("Error merging override ")
         rounded = re.search(r"=\d+(e\d+|\.0+|,\d+|k)$", override)
-        hint = ""
+        key, hint = override.lstrip("+").partition("=")[0], ""
+        if key in _LISTS:
+            whole = "whole numbers" if "to Integer" in cause else "a list"
+            return f"{override}: it takes {whole}, as {_LISTS[key]}"
         if "to Integer" in cause:
             hint = "; write whole numbers as 10_000" if rounded else "; it takes a whole number"
-        elif (key := override.lstrip("+").partition("=")[0]) in _LISTS:
-            return f"{override}: it takes a list, as {_LISTS[key]}"
         return f"{override}: {cause.splitlines()[0] if cause else 'it does not fit'}{hint}"
     return text.strip()

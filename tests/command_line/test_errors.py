@@ -65,6 +65,10 @@ def refused(outcome, *words):
         (["train", "trainer.phases=[7]"], ["it takes a list, as [{step: 5000, patch_size: 32}]"]),
         (["train", "trainer.phases=5"], ["it takes a list, as [{step: 5000, patch_size: 32}]"]),
         (["train", "trainer.scales=2"], ["trainer.scales=2: it takes a list, as [2,3,4]"]),
+        (
+            ["train", "trainer.scales=[2.5,3]"],
+            ["trainer.scales=[2.5,3]: it takes whole numbers, as [2,3,4]"],
+        ),
         (["train", "trainer.freeze=body"], ["it takes a list, as [body]"]),
         (["train", "trainer.freeze=[boddy]"], ["trainer.freeze", "'boddy'", "body.0.weight"]),
         (["train", "trainer.freeze=[body,upsampler]"], ["leaves no weights to train"]),
