@@ -8,7 +8,7 @@ looked at again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +33,26 @@ def _drawn(seed: int, block: int, count: int) -> list[int]:
     rng = np.random.default_rng((seed, block, 0, 1))  # that of a batch ends with 0
     numbers: list[int] = rng.integers(0, count, _TOGETHER).tolist()
     return numbers
+
+
+class _Areas(NamedTuple):
+    """Where the upper left corners of patches may lie: the images, or parts of them.
+
+    Args:
+        image: The number of the image of each, ``(n,)``.
+        first: Its first row and column, ``(n, 2)``.
+        width: Its columns.
+        spots: Its places.
+        ends: How many places there are up to its end.
+        likely: Where it ends in the shares of a mixture, of 1; None without weights.
+    """
+
+    image: np.ndarray
+    first: np.ndarray
+    width: np.ndarray
+    spots: np.ndarray
+    ends: np.ndarray
+    likely: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -89,7 +109,8 @@ class PatchBatches:
         looked for them would be waited for.
         """
         pack = self.pack
-        image_of, first, width_of, spots, ends, likely = self._areas
+        areas = self._areas
+        spots, ends, likely = areas.spots, areas.ends, areas.likely
         mine = slice(self.rank * self.count, (self.rank + 1) * self.count)
         draws = []
         for step in steps:
@@ -102,28 +123,24 @@ class PatchBatches:
             draws.append((spot[mine], rng.integers(0, 8, self.batch_size)[mine]))
         spot, symmetry = (np.concatenate(parts) for parts in zip(*draws, strict=True))
         area = np.searchsorted(ends, spot, side="right")
-        inside = np.divmod(spot - ends[area] + spots[area], width_of[area])
-        top, left = np.stack(inside) + first[area].T
-        image = image_of[area]
+        inside = np.divmod(spot - ends[area] + spots[area], areas.width[area])
+        top, left = np.stack(inside) + areas.first[area].T
+        image = areas.image[area]
         height, width = pack.size[image].T
         rows = (pack.lr_offset[image], pack.hr_offset[image], height, width, top, left, symmetry)
         transposed, flipped = (torch.from_numpy(np.flatnonzero(symmetry >> k & 1)) for k in (0, 2))
         return torch.from_numpy(np.stack(rows)), transposed, flipped
 
     @cached_property
-    def _areas(self) -> tuple[Any, ...]:
-        """Where the upper left corners of patches may lie, area by area.
-
-        The image of each, its first row and column, its width, its number of places, how many there
-        are up to its end, and where it ends in the shares of a mixture, of 1; None without weights.
-        """
+    def _areas(self) -> _Areas:
         corners, tiles = self.pack.size - self.patch_size + 1, self.pack.tiles
         if tiles is None:
             image, first, extent = np.arange(len(corners)), np.zeros_like(corners), corners
         else:
             image, first, extent = tiles[:, 0], tiles[:, 1:3] - self.patch_size // 2, tiles[:, 3:]
         spots = np.prod(extent, axis=1)
-        return image, first, extent[:, 1], spots, np.cumsum(spots), self._likely(image, spots)
+        likely = self._likely(image, spots)
+        return _Areas(image, first, extent[:, 1], spots, np.cumsum(spots), likely)
 
     def _likely(self, image: np.ndarray, spots: np.ndarray) -> np.ndarray | None:
         part, weights = self.pack.part, self.pack.weights

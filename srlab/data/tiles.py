@@ -77,7 +77,7 @@ def errors_in(
     """Return what ``tile_errors`` says of all images of a pack: ``(n, 7)``, for ``hardest_tiles``.
 
     Args:
-        place: The folder of the pack, where it is kept, or was.
+        place: The folder of the pack, where they are kept once they are known.
         pixels: Of the pack.
         images: Part of a mixture of each image, where its HR starts, LR's height and width,
             ``(n, 4)``; variants of one HR follow each other.

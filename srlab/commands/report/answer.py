@@ -77,10 +77,8 @@ def answer(
     first = ranking.places[0]
     if len(ranking.places) == 1:
         return [f"{first.name}: {first.mean:.2f} dB; there is nothing to compare it with."]
-    single = {choice.label for choice in results.choices if len(choice.runs) == 1}
-    if not results.of_networks and (
-        first.name in single or len(single) >= len(results.choices) - 1
-    ):
+    several = {choice.label for choice in results.choices if len(choice.runs) > 1}
+    if not results.of_networks and (first.name not in several or len(several) == 1):
         said = [
             f"{_highest(ranking)}, but with a single seed that is no evidence that "
             f"{'they are' if len(_level(ranking)) > 1 else 'it is'} better."
