@@ -36,6 +36,14 @@ class UpscalePrecision(StrEnum):
     bf16 = "bf16"
 
 
+class Effort(StrEnum):
+    """How much is computed for a picture, where srlab chooses the model."""
+
+    fast = "fast"
+    balanced = "balanced"
+    best = "best"
+
+
 class ExportFormat(StrEnum):
     """What kind of file a model leaves in."""
 

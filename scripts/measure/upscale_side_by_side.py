@@ -81,7 +81,7 @@ def main() -> None:
             can_export = export(simplify(network.module), exported)
             session = onnx_session(exported, options.threads) if can_export else None
             for title, runs in (
-                (f"{name}, luma alone", on_luma(network, exported, session, options.threads)),
+                (f"{name}, luma alone", on_values(network, exported, session, options.threads)),
                 (f"{name}, PNG to PNG", on_files(network, session, Path(folder))),
             ):
                 figures["tables"].append(compared(title, runs, options.repeats))
@@ -110,7 +110,7 @@ class OnFramed(nn.Module):
         self.model = model
 
     def forward(self, framed: Tensor) -> Tensor:
-        """Map ``(1, 1, H+2h, W+2h)`` to ``(1, 1, sH, sW)``."""
+        """Map ``(1, C, H+2h, W+2h)`` to ``(1, C, sH, sW)``."""
         return self.model(framed, halo=self.model.frame)
 
 
@@ -122,13 +122,13 @@ def export(model: Model, path: Path) -> bool:
     logging.disable(logging.WARNING)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        example = (torch.zeros(1, 1, *size),)
+        example = (torch.zeros(1, model.channels, *size),)
         torch.onnx.export(OnFramed(model), example, path, dynamo=True, external_data=False)
     return True
 
 
 def onnx_session(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Return ONNX Runtime's function of a framed luma, or None where it is missing."""
+    """Return ONNX Runtime's function of framed values, or None where it is missing."""
     runtime = optional("onnxruntime")
     if runtime is None:
         return None
@@ -142,18 +142,24 @@ def onnx_session(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]
 
 def framed_luma(y: np.ndarray, frame: int) -> np.ndarray:
     """Return luma ``(H, W)`` as the exported network takes it."""
-    return np.pad(y, frame, mode="symmetric")[None, None]
+    return framed_values(y[None, None], frame)
 
 
-def on_luma(
+def framed_values(lr: np.ndarray, frame: int) -> np.ndarray:
+    """Return ``(1, C, H, W)`` as the exported network takes it."""
+    return np.pad(lr, ((0, 0), (0, 0), (frame, frame), (frame, frame)), mode="symmetric")
+
+
+def on_values(
     network: Network,
     exported: Path,
     session: Callable[[np.ndarray], np.ndarray] | None,
     threads: int,
 ) -> dict[str, Run]:
-    """Return what maps the luma of a picture, by the name of who does it."""
-    y = np.asarray(Image.fromarray(photograph()).convert("L"), dtype=np.float32) / 255
-    lr = torch.from_numpy(y)[None, None]
+    """Return what maps what a network sees of a picture, by the name of who does it."""
+    seen = Image.fromarray(photograph()).convert("L" if network.colour == Colour.y else "RGB")
+    values = torch.from_numpy(np.array(seen, dtype=np.float32) / 255)
+    lr = values.reshape(HEIGHT, WIDTH, -1).movedim(-1, 0)[None].contiguous()
     frame = network.module.frame
     module = fast_copy(simplify(network.module))
     tile = automatic_tile(module)
@@ -161,14 +167,14 @@ def on_luma(
     upscale = partial(upscale_tiled, module, tile=tile, at_once=at_once)
     runs: dict[str, Run] = {"srlab": lambda: upscale(lr).numpy()}
     if session is not None:
-        runs["ONNX Runtime"] = lambda: session(framed_luma(y, frame))
+        runs["ONNX Runtime"] = lambda: session(framed_values(lr.numpy(), frame))
     cv2 = optional("cv2")
     if cv2 is not None and exported.exists():
         cv2.setNumThreads(threads)
         net = cv2.dnn.readNetFromONNX(str(exported))
 
         def by_opencv() -> np.ndarray:
-            net.setInput(framed_luma(y, frame))
+            net.setInput(framed_values(lr.numpy(), frame))
             return net.forward()
 
         runs["OpenCV"] = by_opencv
@@ -192,7 +198,7 @@ def on_files(
     def ours() -> np.ndarray:
         target.unlink(missing_ok=True)
         with contextlib.redirect_stdout(io.StringIO()):
-            assert not upscale_files([(source, target)], upscale, by_factor(SCALE))
+            assert not upscale_files([(source, target)], lambda _: upscale, by_factor(SCALE))
         return np.empty(0)
 
     def theirs() -> np.ndarray:

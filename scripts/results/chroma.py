@@ -10,12 +10,14 @@ With --crops, instead, FILE shows a part of the drawing by the first model: chro
 chroma that follows, and the drawing, from left to right.
 """
 
+import argparse
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
-from networks import asked, in_a_row, network_of
+from networks import in_a_row, network_of
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -37,7 +39,10 @@ SHOWN = (0, 15, 170, 150)  # left, top, width, height, of the large drawing
 @torch.inference_mode()
 def main() -> None:
     """Print a Markdown table, or draw."""
-    options = asked(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("models", nargs="+", help="names, run folders or checkpoints")
+    parser.add_argument("--crops", type=Path, help="the PNG that is drawn instead")
+    options = parser.parse_args()
     if options.crops is not None:
         options.crops.write_bytes(png_of(to_pixels(shown(*loaded(options.models[0])))))
         return

@@ -1,7 +1,8 @@
 """Networks as the scripts beside this one name and load them, and pictures beside each other."""
 
-import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,19 +12,10 @@ from torch import Tensor
 from srlab.assembly.network import Network, load_network
 from srlab.config.schema import NetworkConfig
 from srlab.imaging.resample import enlarge
+from srlab.inference.colour import upscale_colour
 
-_ZOOM, _MARGIN = 2, 4  # of what is shown; in pixels of the picture
-
-
-def asked(says: str) -> argparse.Namespace:
-    """Read ``models``, and ``crops``, the PNG that is drawn instead of a table, or None.
-
-    ``says``: the docstring of the script.
-    """
-    parser = argparse.ArgumentParser(description=says.partition("\n")[0])
-    parser.add_argument("models", nargs="+", help="names, run folders or checkpoints")
-    parser.add_argument("--crops", type=Path, help="the PNG that is drawn instead")
-    return parser.parse_args()
+Upscale = Callable[[Tensor], Tensor]
+_MARGIN = 4  # pixels around what is shown
 
 
 def network_of(name: str | Path) -> Network:
@@ -31,7 +23,24 @@ def network_of(name: str | Path) -> Network:
     return load_network(NetworkConfig(checkpoint=str(name)), torch.device("cpu"))
 
 
-def in_a_row(parts: Sequence[Tensor], around: float) -> Tensor:
+def of_colours(name: str | Path) -> tuple[Upscale, int]:
+    """Return what a model makes of RGB, and its scale."""
+    network = network_of(name)
+    once = network.upscaler("auto", ensemble=False)
+    by = partial(upscale_colour, upscale=once, colour=network.colour, scale=network.scale)
+    return by, network.scale
+
+
+def of_one_scale(names: Sequence[str | Path]) -> tuple[list[Upscale], int]:
+    """Return what several models make of RGB, and their scale; end the program if they differ."""
+    loaded = [of_colours(name) for name in names]
+    scale = loaded[0][1]
+    if any(other != scale for _, other in loaded):
+        sys.exit("the models are of different scales")
+    return [upscale for upscale, _ in loaded], scale
+
+
+def in_a_row(parts: Sequence[Tensor], around: float, zoom: int = 2) -> Tensor:
     """Show pictures ``(1, 3, H, W)`` larger, from left to right, in a frame of a grey level."""
-    large = [enlarge(part, _ZOOM, "nearest") for part in parts]
+    large = [enlarge(part, zoom, "nearest") for part in parts]
     return torch.cat([F.pad(part, [_MARGIN] * 4, value=around) for part in large], dim=3)

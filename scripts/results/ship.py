@@ -2,11 +2,12 @@
 
 usage: SRLAB_DATA=FOLDER python scripts/results/ship.py [RUN NAME]
 
-With a run, writes ``srlab/weights/NAME.safetensors`` and its card ``NAME.md``; runs are trained as
-the headers of ``configs/experiment/shipped_*.yaml`` say. Without, writes the table of scores in
-each card anew. Judged are Set5, Set14, Kodak24 and BSDS500-test, as they are and as JPEG. The file
-itself carries the scores on clean Set5 and Set14, whatever it was trained on, so that
-``model=list`` compares like with like.
+With a run, writes ``srlab/weights/NAME.safetensors``, its kernels in fp16, and its card
+``NAME.md``; runs are trained by ``scripts/results/models``, and what a model takes is written by
+``scripts/measure/model_speed.py``. Without, writes each file anew, its scores and the table of its
+card. Judged are Set5, Set14, Kodak24 and BSDS500-test, as they are and as JPEG. The file itself
+carries the scores on clean Set5 and Set14, whatever it was trained on, so that ``model=list``
+compares like with like.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from networks import network_of
 from torch import Tensor
 
@@ -36,6 +38,7 @@ from srlab.degradations.shrink import Shrink
 from srlab.evaluation.network import costs_of
 from srlab.evaluation.score import Score, mean_score, protocol, score_images, smallest_side
 from srlab.imaging.resample import enlarge
+from srlab.machine.precision import rounded_kernels
 from srlab.storage.atomic import write_atomically
 from srlab.storage.checkpoint import load
 from srlab.storage.model_file import as_model
@@ -61,9 +64,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.run is None:
         for place in shipped().values():
+            store(place, load(place))
             before, _, rest = place.with_suffix(".md").read_text().partition(_FIRST)
-            after = rest[rest.index(_NEXT) :]
-            place.with_suffix(".md").write_text(f"{before}{table(place)}\n{after}")
+            after = rest[rest.index(_NEXT) :].partition("\n")[2]
+            told = f"{_NEXT}{load(place)['scores'][0]['protocol']}.\n"
+            place.with_suffix(".md").write_text(f"{before}{table(place)}\n{told}{after}")
             print(place.stem)
         return
     place = WEIGHTS / f"{options.name}.safetensors"
@@ -74,10 +79,22 @@ def main() -> None:
             output=str(exported),
         )  # fmt: skip
         export(Invocation(config))
-        model = load(exported)
-        content = as_model(model["config"], model["weights"], scores(exported))
-    write_atomically(place, content)
+        store(place, load(exported))
     write_atomically(place.with_suffix(".md"), card(place, options.run).encode())
+
+
+def store(place: Path, model: dict[str, Any]) -> None:
+    """Write the file of a model, in half of its size, with the scores that it then has."""
+    config, weights = model["config"], model["weights"]
+    halved = {
+        name: rounded_kernels(weight, torch.float16).half() if weight.dim() == 4 else weight
+        for name, weight in weights.items()
+    }
+    with TemporaryDirectory() as folder:
+        unjudged = Path(folder) / place.name
+        unjudged.write_bytes(as_model(config, halved, []))
+        judged = scores(unjudged)
+    write_atomically(place, as_model(config, halved, judged))
 
 
 def card(place: Path, run: Path) -> str:
@@ -93,6 +110,7 @@ def card(place: Path, run: Path) -> str:
     sets = terms_of(config["data"])
     sees = "luma" if network.channels == 1 else "RGB"
     side, warmup = trainer["patch_size"], config["schedule"].get("warmup", 0)
+    precision = trainer.get("precision", "fp32")
     lines = [
         f"# {config['name']}",
         "",
@@ -100,7 +118,7 @@ def card(place: Path, run: Path) -> str:
         f"pixel that it makes.",
         "",
         table(place),
-        f"PSNR and SSIM: {model['scores'][0]['protocol']}.",
+        f"{_NEXT}{model['scores'][0]['protocol']}.",
         "",
         f"- Data: {', '.join(sets)}{_drawn(config['data'])}; it has seen nothing else.",
         "- Terms of these pictures: " + "\n".join(_terms(sets)),
@@ -109,7 +127,7 @@ def card(place: Path, run: Path) -> str:
         f"{_part(config['schedule'])} after {warmup} steps of warm-up,",
         f"  {trainer['steps']:,} steps of {trainer['batch_size']} patches of {side}x{side} "
         f"low-resolution pixels, average of the weights with",
-        f"  a decay of {trainer['ema']}, seed {config['seed']}; "
+        f"  a decay of {trainer['ema']}, layers in {precision}, seed {config['seed']}; "
         f"{metrics['seconds'] / 60:.0f} minutes on one thread of a CPU.",
         "- Degradation: " + "\n".join(_degradation(config)),
         "- Licence: MIT, as srlab's.",
@@ -167,7 +185,8 @@ def _degradation(config: dict[str, Any]) -> list[str]:
             f"are noisy are outside",
             "  of what it has learnt.",
         ]
-    clean = config["name"].replace("photo", "compact")
+    sized = config["name"].removeprefix("photo_")
+    clean = sized if sized in shipped() else config["name"].replace("photo", "compact")
     return [
         f"`{node['name']}`, of docs/training.md. What is clean comes out softer than by `{clean}`."
     ]

@@ -24,6 +24,11 @@ _LISTS = {
     "trainer.freeze": "[body]",
 }  # fmt: skip
 
+# What trains one like a model of free pictures, where its experiment does not have them itself.
+_FREE_DATA = {
+    "compact": " data=free24", "espcn": " data=free9", "photo": " data=free9 optim.lr=1e-3",
+}  # fmt: skip
+
 
 def explain(verb: str, complaint: str) -> str | None:
     """Turn Hydra's complaint about an unknown group, option or key into a sentence.
@@ -40,11 +45,12 @@ def explain(verb: str, complaint: str) -> str | None:
         if group == "model" and name in shipped():
             family, _, scale = name.rpartition("_x")
             kind = family.removesuffix(FREE)
-            data = " data=free24" if kind != family else ""
+            data = _FREE_DATA.get(kind, "") if kind != family else ""
             made = f"experiment=shipped_{kind} scale={scale}{data}"
+            network = kind if kind in options else "compact"
             return (
                 f"{name} is trained already: train on from it by {made} start={name}, or one like "
-                f"it by {made}; model={kind} is a network of its kind"
+                f"it by {made}; model={network} is a network of its kind"
             )
         named = [*options, *(shipped() if group == "model" and uses_network(verb) else ())]
         meant = did_you_mean(name, named) or ";"

@@ -9,12 +9,13 @@ from safetensors import safe_open
 
 from srlab.console.tables import aligned
 from srlab.data.manifest import terms_of
-from srlab.weights import shipped
+from srlab.weights import shipped, speeds
 
 
 def table() -> str:
-    """Return the models with their size and scores."""
-    rows: list[tuple[str, ...]] = [("model", "parameters", "kB", "Set5", "Set14", "about")]
+    """Return the models with their size, speed and scores."""
+    seconds, processor = speeds()
+    rows: list[tuple[str, ...]] = [("model", "parameters", "kB", "s/Mpx", "Set5", "Set14", "about")]
     for name, path in shipped().items():
         metadata, parameters = _read(path)
         scores: list[dict[str, Any]] = json.loads(metadata["scores"])
@@ -24,10 +25,11 @@ def table() -> str:
         kind = f", for lossy files: degradation={degradation['name']}" if degradation else ""
         about = f"x{metadata['scale']}, colour={metadata['colour']}, {_seen(config['data'])}{kind}"
         size = f"{path.stat().st_size / 1000:.0f}"
-        rows.append(
-            (name, f"{parameters:,}", size, *(means.get(t, "-") for t in ("Set5", "Set14")), about)
-        )
-    return "\n".join(aligned(rows))
+        speed = f"{seconds[name]:.3f}" if name in seconds else "-"
+        on_sets = (means.get(testset, "-") for testset in ("Set5", "Set14"))
+        rows.append((name, f"{parameters:,}", size, speed, *on_sets, about))
+    told = f"s/Mpx: seconds for a megapixel that it makes, on one thread of {processor}"
+    return "\n".join([*aligned(rows), told])
 
 
 def _seen(data: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from omegaconf import MISSING
 
 from srlab.words import (
     Colour,
+    Effort,
     ExportFormat,
     ExportPrecision,
     Picture,
@@ -269,6 +270,8 @@ class UpscaleConfig(UseConfig):
         height: Rows; the columns follow from the shape.
         precision: Number type of the layers; ``auto`` is fp16 for 8-bit pictures on CUDA, else
             fp32. ``bf16`` costs up to 0.1 dB.
+        effort: Which of the models that come with srlab are taken, where none is named: ``fast``,
+            ``balanced`` or ``best``; if null, balanced for pictures and fast for videos.
         input: A picture, a video, ``[several,of,them]`` or a folder of them.
         recursive: Whether to look into the folders in a folder, too.
         first_frame: Whether to take only the first frame or page of a file that has several.
@@ -285,6 +288,7 @@ class UpscaleConfig(UseConfig):
     width: int | None = None
     height: int | None = None
     precision: UpscalePrecision = UpscalePrecision.auto
+    effort: Effort | None = None
     input: Any = MISSING
     recursive: bool = False
     first_frame: bool = False

@@ -128,16 +128,16 @@ def cast_layers(network: nn.Module, kind: torch.dtype, exact: nn.Module | None =
     for module in network.modules() if kind in _HALF.values() else ():
         if isinstance(module, nn.modules.conv._ConvNd | nn.Linear) and module not in kept:
             if kind == torch.bfloat16 and isinstance(module, nn.modules.conv._ConvNd):
-                module.weight.data = rounded_kernels(module.weight.data)
+                module.weight.data = rounded_kernels(module.weight.data, kind)
             module.to(kind)
 
 
-def rounded_kernels(weight: Tensor) -> Tensor:
-    """Round kernels ``(O, I, ...)`` to numbers of bf16 so that the sum of each is kept.
+def rounded_kernels(weight: Tensor, kind: torch.dtype) -> Tensor:
+    """Round kernels ``(O, I, ...)`` to numbers of a half type so that the sum of each is kept.
 
     To the nearest, each sum is off by what its weights are off by chance, and flat areas come out
-    too bright or too dark: 0.1 dB of a network of ten layers. Here each weight, the largest first,
-    takes over what those before it were off by.
+    too bright or too dark: in bf16 0.1 dB of a network of ten layers. Here each weight, the largest
+    first, takes over what those before it were off by.
     """
     kernels = weight.flatten(0, 1).flatten(1)
     order = kernels.abs().argsort(dim=1, descending=True)
@@ -145,7 +145,7 @@ def rounded_kernels(weight: Tensor) -> Tensor:
     off = torch.zeros_like(sorted_[:, 0])
     for k in range(sorted_.shape[1]):
         wanted = sorted_[:, k] + off
-        sorted_[:, k] = wanted.to(torch.bfloat16).to(weight)
+        sorted_[:, k] = wanted.to(kind).to(weight)
         off = wanted - sorted_[:, k]
     rounded = torch.empty_like(kernels).scatter_(1, order, sorted_)
     return torch.empty_like(weight).copy_(rounded.view_as(weight))

@@ -2,20 +2,26 @@
 
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from common import command_line, count
 from PIL import Image
 from skimage import data
 
 import srlab as library
 from srlab.data.manifest import terms_of
-from srlab.weights import CLEAN, COMPRESSED, FREE, shipped
+from srlab.storage.checkpoint import load
+from srlab.weights import CLEAN, COMPRESSED, FREE, shipped, speeds
+from srlab.words import Effort
 
-FAMILIES = [f"{kind}{free}" for kind in ("compact", "espcn", "photo") for free in (FREE, "")]
-NAMES = [f"{family}_x{scale}" for family in FAMILIES for scale in (2, 3, 4)]
+RESEARCH = ["compact", "espcn", "photo"]
+FAMILIES = [f"{kind}{FREE}" for kind in (*RESEARCH, "large", "photo_small", "small")]
+NAMES = sorted(f"{family}_x{scale}" for family in FAMILIES + RESEARCH for scale in (2, 3, 4))
+BALANCED, LOSSY = CLEAN["balanced"], COMPRESSED["balanced"]
 LEAST = {2: 36.9, 3: 33.0, 4: 30.6}  # on Set5, of the best of each scale
 BENCHMARKS = os.environ.get("SRLAB_DATA")
 
@@ -26,13 +32,20 @@ def srlab(tmp_path, monkeypatch, capsys):
     return command_line(monkeypatch, capsys)
 
 
-def test_there_are_six_families_of_three_scales_of_two_megabytes_in_all():
+def test_there_are_nine_families_of_three_scales_of_three_megabytes_in_all():
     assert sorted(shipped()) == NAMES
-    assert sum(path.stat().st_size for path in shipped().values()) < 2_200_000
+    assert sum(path.stat().st_size for path in shipped().values()) < 3_000_000
+
+
+def test_their_kernels_are_kept_in_half_precision():
+    for path in shipped().values():
+        for name, weight in load(path)["weights"].items():
+            assert weight.dtype == (torch.float16 if weight.dim() == 4 else torch.float32), name
 
 
 def test_free_models_have_seen_free_pictures_alone_and_upscale_by_themselves():
-    assert {CLEAN, COMPRESSED} < {family for family in FAMILIES if family.endswith(FREE)}
+    assert {*CLEAN.values(), *COMPRESSED.values()} < set(FAMILIES)
+    assert list(CLEAN) == list(COMPRESSED) == list(Effort)
     for name in NAMES:
         _, config = library.load_checkpoint(name)
         terms = set(terms_of(config["data"]).values())
@@ -95,7 +108,7 @@ def test_upscale_needs_nothing_but_a_picture(srlab):
     for scale, arguments in ((2, ()), (3, ("scale=3",)), (4, ("scale=4",))):
         status, printed = srlab("upscale", "input=photo.png", *arguments)
         assert status == 0, printed.err
-        assert f"by {CLEAN}_x{scale}, which comes with srlab" in printed.out
+        assert f"by {BALANCED}_x{scale}, which comes with srlab" in printed.out
         with Image.open(f"photo_x{scale}.png") as large:
             assert large.size == (120 * scale, 90 * scale)
     status, printed = srlab("upscale", "input=photo.png")
@@ -129,11 +142,11 @@ def test_a_shipped_model_beats_bicubic_on_a_photograph(srlab, free):
 
 # A file, how it is saved, the family that is taken, and why.
 CHOSEN = [
-    ("a.jpg", {"quality": 60}, COMPRESSED, "a JPEG of quality 60"),
-    ("b.jpg", {"quality": 96}, COMPRESSED, "a JPEG of quality 96"),
-    ("c.jpg", {"quality": 97}, CLEAN, "a JPEG of quality 97"),
-    ("d.webp", {"quality": 80}, COMPRESSED, "a lossy WebP"),
-    ("e.png", {}, CLEAN, "lossless"),
+    ("a.jpg", {"quality": 60}, LOSSY, "a JPEG of quality 60"),
+    ("b.jpg", {"quality": 96}, LOSSY, "a JPEG of quality 96"),
+    ("c.jpg", {"quality": 97}, BALANCED, "a JPEG of quality 97"),
+    ("d.webp", {"quality": 80}, LOSSY, "a lossy WebP"),
+    ("e.png", {}, BALANCED, "lossless"),
 ]
 
 
@@ -157,8 +170,9 @@ def test_the_model_is_chosen_by_what_a_codec_took_from_the_file(srlab, tmp_path)
     first = [line.partition(" is ")[0].rpartition(" ")[2] for line in told(printed)]
     assert first == ["a.jpg", "c.jpg"]  # each model is named once, for the first of its files
     for family, arguments in (
-        (CLEAN, ("colour=y", "all", "output=y")),
-        (COMPRESSED, ("colour=rgb", "all", "output=rgb")),
+        (BALANCED, ("colour=y", "all", "output=y")),
+        (LOSSY, ("colour=rgb", "all", "output=rgb")),
+        (COMPRESSED["fast"], ("colour=rgb", "effort=fast", "all", "output=quick")),
     ):
         status, printed = srlab("upscale", *arguments)
         assert status == 0, printed.err
@@ -168,6 +182,30 @@ def test_the_model_is_chosen_by_what_a_codec_took_from_the_file(srlab, tmp_path)
     status, printed = srlab("upscale", "model=compact_x2", "a.jpg", "output=mine.png")
     assert status == 0, printed.err
     assert "photo" not in printed.out
+
+
+@pytest.mark.parametrize("effort", ["fast", "best"])
+def test_effort_chooses_the_size_of_the_model(srlab, effort):
+    picture = Image.fromarray(data.chelsea()[:60, :80])
+    for name, families in (("a.png", CLEAN), ("b.jpg", COMPRESSED)):
+        picture.save(name)
+        status, printed = srlab("upscale", name, f"effort={effort}")
+        assert status == 0, printed.err
+        assert told(printed)[0].startswith(f"by {families[effort]}_x2, which comes with srlab, as")
+
+
+@pytest.mark.parametrize(
+    ("photo", "options", "families"),
+    [("photo.png", {}, CLEAN), ("photo.jpg", {"quality": 60}, COMPRESSED)],
+)
+def test_more_effort_is_nearer_to_the_truth(srlab, photo, options, families):
+    truth = data.coffee()[:240, :360]
+    small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
+    small.save(photo, **options)
+    models = dict.fromkeys(f"{families[effort]}_x3" for effort in ("best", "balanced", "fast"))
+    made = upscaled(srlab, photo, *models, "bicubic")
+    errors = [np.square(large - truth).mean() for large in made.values()]
+    assert all(one < other for one, other in pairwise(errors))
 
 
 def test_each_file_has_its_own_reason_for_a_size_of_its_own(srlab, tmp_path):
@@ -180,8 +218,8 @@ def test_each_file_has_its_own_reason_for_a_size_of_its_own(srlab, tmp_path):
     down = ", then bicubic down to a width of 200"
     assert [line.partition(";")[0] for line in told(printed)] == [
         "by bicubic to a width of 200 where a picture has as many pixels, or more",
-        f"by {COMPRESSED}_x2, which comes with srlab, as b.jpg is a JPEG of quality 75",
-        f"by {COMPRESSED}_x4, which comes with srlab{down}, as d.jpg is a JPEG of quality 75",
+        f"by {LOSSY}_x2, which comes with srlab, as b.jpg is a JPEG of quality 75",
+        f"by {LOSSY}_x4, which comes with srlab{down}, as d.jpg is a JPEG of quality 75",
     ]
 
 
@@ -208,9 +246,11 @@ def test_the_list_names_them_all(srlab):
         status, printed = srlab(verb, "model=list")
         assert status == 0
         lines = printed.out.splitlines()
-        assert [line.split()[0] for line in lines[1:]] == NAMES
-        for name, line in zip(NAMES, lines[1:], strict=True):
+        assert [line.split()[0] for line in lines[1:-1]] == NAMES
+        for name, line in zip(NAMES, lines[1:-1], strict=True):
             assert f"{scores(name)['Set5']['psnr']:.2f}" in line
+            assert f" {speeds()[0][name]:.3f} " in line
+        assert speeds()[1] in lines[-1]
 
 
 REFUSED = [
@@ -225,6 +265,9 @@ REFUSED = [
         "model=compact_free_x2, or another that model=list names",
     ),
     (("upscale", "input=/"), "nothing beside /"),
+    (("upscale", "photo.png", "effort=best", "model=compact_x2"), "leave out effort, or model and"),
+    (("upscale", "photo.png", "effort=best", "checkpoint=a"), "leave out effort, or model and"),
+    (("upscale", "photo.png", "effort=much"), "expected one of [fast, balanced, best]"),
     (("evaluate",), "one that comes with srlab: compact_free_x2, or another"),
     (
         ("train", "model=compact_x2"),
@@ -232,7 +275,12 @@ REFUSED = [
     ),
     (
         ("train", "model=photo_free_x4"),
-        "experiment=shipped_photo scale=4 data=free24 start=photo_free_x4, or one like it",
+        "experiment=shipped_photo scale=4 data=free9 optim.lr=1e-3 start=photo_free_x4, or one",
+    ),
+    (
+        ("train", "model=large_free_x3"),
+        "from it by experiment=shipped_large scale=3 start=large_free_x3, or one like it by "
+        "experiment=shipped_large scale=3; model=compact is a network of its kind",
     ),
 ]
 

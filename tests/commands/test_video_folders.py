@@ -10,6 +10,7 @@ from PIL import Image
 
 from srlab.commands.upscale.jobs import find_jobs
 from srlab.errors import UserError
+from srlab.weights import CLEAN
 
 COMMAND = ["upscale", "model=bicubic", "scale=2"]
 
@@ -48,6 +49,15 @@ def test_the_videos_of_a_folder_are_enlarged_and_counted(mixed, tmp_path):
     again = ran(tmp_path, *COMMAND, "input=mixed", "recursive=true")
     assert "3 of 4 files are there already, whatever made them" in again.stdout
     assert names(made) == {"a_x2.mp4", "a_x2.png", "sub/a_x2.mkv"}
+
+
+@pytest.mark.parametrize(("asked", "effort"), [("", "fast"), ("effort=best", "best")])
+def test_videos_are_enlarged_by_the_quickest_model_unless_more_is_asked(tmp_path, asked, effort):
+    make_clip(tmp_path / "a.mp4", (0, 40), sound=None)
+    result = ran(tmp_path, "upscale", "a.mp4", *asked.split())
+    assert result.returncode == 0, result.stderr
+    assert f"by {CLEAN[effort]}_x2, which comes with srlab" in result.stdout
+    assert ("the quickest, as videos have many frames" in result.stdout) == (effort == "fast")
 
 
 def test_several_videos_and_pictures_go_beside_themselves_or_into_a_folder(mixed, tmp_path, capsys):

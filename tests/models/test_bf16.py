@@ -38,13 +38,14 @@ def test_the_body_of_a_network_is_in_bf16():
     assert 0 < (rounded - exact).abs().max() < 0.05
 
 
-def test_kernels_rounded_to_bf16_keep_their_sums():
+@pytest.mark.parametrize(("kind", "last_bit"), [(torch.bfloat16, 2**-7), (torch.float16, 2**-10)])
+def test_kernels_rounded_to_a_half_type_keep_their_sums(kind, last_bit):
     weight = torch.randn(8, 6, 5, 5).contiguous(memory_format=torch.channels_last)
-    rounded = rounded_kernels(weight)
-    assert torch.equal(rounded, rounded.bfloat16().float())
+    rounded = rounded_kernels(weight, kind)
+    assert torch.equal(rounded, rounded.to(kind).float())
     assert rounded.stride() == weight.stride()
     ours = (rounded - weight).sum(dim=(2, 3)).abs()
-    nearest = (weight.bfloat16().float() - weight).sum(dim=(2, 3)).abs()
+    nearest = (weight.to(kind).float() - weight).sum(dim=(2, 3)).abs()
     assert ours.max() < nearest.max() / 10
     # The smallest weight is the last: no more is left than half of its last bit.
-    assert (ours <= weight.abs().amin(dim=(2, 3)) * 2**-7).all()
+    assert (ours <= weight.abs().amin(dim=(2, 3)) * last_bit).all()

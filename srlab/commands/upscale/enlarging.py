@@ -18,7 +18,7 @@ from srlab.imaging.compression import compression_of
 from srlab.imaging.sizes import SizeOf, by_factor
 from srlab.inference.in_turn import PixelUpscaler, scales_in_turn, upscale_in_turn
 from srlab.weights import CLEAN, COMPRESSED, scales_of, shipped
-from srlab.words import Colour
+from srlab.words import Colour, Effort
 
 # Pixels (H, W, C) to the rows of the larger picture, from top to bottom; some take the reason why
 # they were chosen, too, and tell it.
@@ -66,6 +66,11 @@ def enlarging_of(config: UpscaleConfig, device: torch.device) -> Enlarging:
         UserError: It cannot be used, or the size makes no sense.
     """
     asked = asked_size(config)
+    if config.effort is not None and (config.checkpoint is not None or config.model):
+        raise UserError(
+            f"effort={config.effort} chooses among the models that come with srlab: leave out "
+            f"effort, or model and checkpoint"
+        )
     if config.checkpoint is not None:
         network = load_network(replace(config, scale=None), device)
         scale = network.scale
@@ -82,12 +87,13 @@ def enlarging_of(config: UpscaleConfig, device: torch.device) -> Enlarging:
 
 
 def _by_what_comes_along(config: UpscaleConfig, asked: Asked, device: torch.device) -> Enlarging:
-    """Enlarge each picture by the family that has learnt its kind, and frames of videos by CLEAN.
+    """Enlarge each picture by a family that has learnt its kind, and videos by one of CLEAN.
 
-    Where a colour is asked for, all by the family that sees it.
+    ``effort`` says which of them; where a colour is asked for, it is one that sees it.
     """
     files, told = shipped(), set[str]()
     only = {Colour.y: CLEAN, Colour.rgb: COMPRESSED}.get(config.colour) if config.colour else None
+    effort = config.effort or Effort.balanced
 
     @lru_cache
     def enlarging(family: str) -> Enlarging:
@@ -99,22 +105,24 @@ def _by_what_comes_along(config: UpscaleConfig, asked: Asked, device: torch.devi
         return _by_networks(config, asked, scales_of(family), load, say, told)
 
     def by_file(path: Path) -> Upscale:
-        family, reason = _family_for(path)
-        return partial(enlarging(family).upscale, reason=reason)
+        families, reason = (only, "") if only else _families_for(path)
+        return partial(enlarging(families[effort]).upscale, reason=reason)
 
-    usual = enlarging(only or CLEAN)
-    return usual if only else replace(usual, by_file=by_file)
+    of_videos = enlarging((only or CLEAN)[config.effort or Effort.fast])
+    reason = "" if config.effort else "the quickest, as videos have many frames"
+    upscale = partial(of_videos.upscale, reason=reason)
+    return replace(of_videos, upscale=upscale, by_file=by_file)
 
 
-def _family_for(path: Path) -> tuple[str, str]:
-    """Return the family of models for a picture file, and why it is."""
+def _families_for(path: Path) -> tuple[dict[str, str], str]:
+    """Return the families of models for a picture file, by effort, and why they are."""
     found = compression_of(path)
     if found is None:
         return CLEAN, f"as {path.name} is lossless"
     if found.quality is None:
         return COMPRESSED, f"as {path.name} is a lossy {found.codec}"
-    family = CLEAN if found.quality >= _NEARLY_CLEAN else COMPRESSED
-    return family, f"as {path.name} is a {found.codec} of quality {found.quality}"
+    families = CLEAN if found.quality >= _NEARLY_CLEAN else COMPRESSED
+    return families, f"as {path.name} is a {found.codec} of quality {found.quality}"
 
 
 def _by_networks(
