@@ -26,12 +26,13 @@ import torch
 import yaml
 from cases import Case, contents, in_fork, plain_faults, run_tool, touched
 from mutations import cut, field, flip, overwrite, splice
+from safetensors import safe_open
+from safetensors.torch import save_file
 from small import SMALL, done, final_bits, make_pictures, same, srlab, warm_up
 
 import srlab as library
 from srlab.commands.train import training
 from srlab.storage.checkpoint import save
-from srlab.weights import shipped
 
 Damage = Callable[[Random, bytes], bytes]
 
@@ -171,6 +172,14 @@ _KINDS: dict[str, tuple[int, Callable[[Sound, Path], bool], str, tuple[Damage, .
 }
 
 
+def _write_older(model: Path, older: Path) -> None:
+    """Write a model as older versions did, without the sum of its weights."""
+    with safe_open(model, framework="pt") as file:
+        told = {key: text for key, text in file.metadata().items() if key != "sha256"}
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(weights, older, told)
+
+
 def prepare(place: Path) -> Case:
     """Make a run, half of one and what is exported of it; return a case."""
     home = place / "home"
@@ -179,7 +188,7 @@ def prepare(place: Path) -> Case:
     done(home, "export", "checkpoint=run", "format=safetensors", "output=model.safetensors")
     done(home, "evaluate", "checkpoint=run", *_SET, "output=scores")
     in_fork(lambda: _train_half(home))
-    shutil.copy(shipped()["espcn_x2"], home / "older.safetensors")
+    _write_older(home / "model.safetensors", home / "older.safetensors")
     files = [*home.glob("run/*.pt"), *home.glob("*.safetensors")]
     weights = {path.name: library.load(path).state_dict() for path in files}
     sound = Sound(weights, scores_in(home), final_bits(home / "run"))

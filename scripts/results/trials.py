@@ -5,7 +5,7 @@ usage: python scripts/results/trials.py FOLDER
 Told are the difference to ``base`` in dB on the pictures that the runs were judged on, with its
 interval at 95 % for new seeds and new pictures, p, corrected for all trials of the table (Holm),
 multiply-adds for each pixel that is made, and the minutes of a training, with a first part if it
-has one.
+has one. Told is of the seeds that all trials have.
 """
 
 import sys
@@ -30,7 +30,11 @@ def main() -> None:
     if not _runs(folder / _BASE):
         sys.exit(f"{folder} has no finished run of {_BASE}, beside which the others are told")
     found = [_gathered(path) for path in sorted(folder.iterdir()) if _runs(path)]
-    choices = [Choice(path.name, results.runs) for path, results in found]
+    seeds = set.intersection(*({run.seed for run in results.runs} for _, results in found))
+    choices = [
+        Choice(path.name, [run for run in results.runs if run.seed in seeds])
+        for path, results in found
+    ]
     first = found[0][1]
     comparisons = ranked(Results(choices, first.images, first.bicubic, [], []), "psnr").comparisons
     of_base = next(choice for choice in choices if choice.label == _BASE)

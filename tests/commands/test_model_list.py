@@ -246,11 +246,12 @@ def test_the_list_names_them_all(srlab):
         status, printed = srlab(verb, "model=list")
         assert status == 0
         lines = printed.out.splitlines()
-        assert [line.split()[0] for line in lines[1:-1]] == NAMES
-        for name, line in zip(NAMES, lines[1:-1], strict=True):
+        assert [line.split()[0] for line in lines[1:-2]] == NAMES
+        for name, line in zip(NAMES, lines[1:-2], strict=True):
             assert f"{scores(name)['Set5']['psnr']:.2f}" in line
             assert f" {speeds()[0][name]:.3f} " in line
-        assert speeds()[1] in lines[-1]
+        assert speeds()[1] in lines[-2]
+        assert f"effort=best: {CLEAN['best']}, for lossy files {LOSSY}" in lines[-1]
 
 
 REFUSED = [
