@@ -211,13 +211,14 @@ def _command(run: Path) -> list[str]:
     """Return the command that trained a run, without what is true of one machine only."""
     words = json.loads((run / "environment.json").read_text())["command"]
     kept = (w for w in words if not w.startswith(("run_dir=", "trainer.threads=", "name=")))
-    return [re.sub(r"='([\w.]+)'$", r"=\1", word) for word in kept]
+    return [re.sub(r"='([\w./]+)'$", r"=\1", word) for word in kept]
 
 
 def _begun(command: list[str]) -> str:
     """Say with which model's weights a training began, if with any."""
     started = [word.partition("=")[2] for word in command if word.startswith("start=")]
-    return f", after the training of {started[0]}," if started else ""
+    of = " of scripts/results/models" if started and "/" in started[0] else ""
+    return f", after the training of {started[0]}{of}," if started else ""
 
 
 def _part(node: dict[str, Any]) -> str:
