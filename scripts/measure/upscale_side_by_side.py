@@ -140,11 +140,6 @@ def onnx_session(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]
     return lambda framed: session.run(None, {name: framed})[0]
 
 
-def framed_luma(y: np.ndarray, frame: int) -> np.ndarray:
-    """Return luma ``(H, W)`` as the exported network takes it."""
-    return framed_values(y[None, None], frame)
-
-
 def framed_values(lr: np.ndarray, frame: int) -> np.ndarray:
     """Return ``(1, C, H, W)`` as the exported network takes it."""
     return np.pad(lr, ((0, 0), (0, 0), (frame, frame), (frame, frame)), mode="symmetric")
@@ -205,7 +200,7 @@ def on_files(
         assert session is not None
         planes = Image.open(source).convert("YCbCr").split()
         y = np.asarray(planes[0], dtype=np.float32) / 255
-        sr = session(framed_luma(y, frame))[0, 0]
+        sr = session(framed_values(y[None, None], frame))[0, 0]
         large = Image.fromarray((sr * 255 + 0.5).clip(0, 255).astype(np.uint8))
         chroma = [p.resize(large.size, Image.Resampling.BICUBIC) for p in planes[1:]]
         Image.merge("YCbCr", [large, *chroma]).convert("RGB").save(target)

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from networks import Upscale, in_a_row, of_one_scale
+from networks import Upscale, in_a_row, of_one_scale, y_of
 from skimage import data
 from torch import Tensor
 
 from srlab.degradations.compression import through
-from srlab.imaging.colour import luma, quantise
+from srlab.imaging.colour import quantise
 from srlab.imaging.files import png_of, to_pixels, to_tensor
 from srlab.imaging.resample import crop, crop_to_multiple, enlarge, shrink
 from srlab.metrics.psnr import psnr
@@ -59,8 +59,8 @@ def drawn(name: str, ways: Sequence[Upscale], scale: int, quality: int | None) -
     if quality is not None:
         lr = through(lr, "JPEG", quality=quality, subsampling=2)
     made = [quantise(way(lr.float()).double()) for way in ways]
-    truth = crop(quantise(luma(hr)), scale)
-    scores = [float(psnr(crop(quantise(luma(sr)), scale), truth)) for sr in made]
+    truth = crop(y_of(hr), scale)
+    scores = [float(psnr(crop(y_of(sr), scale), truth)) for sr in made]
     print(f"| {name} | {' | '.join(f'{score:.2f}' for score in scores)} |", flush=True)
     top, left = PICTURES[name]
     parts = [x[..., top : top + SIDE, left : left + SIDE] for x in (*made, hr)]

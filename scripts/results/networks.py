@@ -11,6 +11,7 @@ from torch import Tensor
 
 from srlab.assembly.network import Network, load_network
 from srlab.config.schema import NetworkConfig
+from srlab.imaging.colour import luma, quantise
 from srlab.imaging.resample import enlarge
 from srlab.inference.colour import upscale_colour
 
@@ -38,6 +39,11 @@ def of_one_scale(names: Sequence[str | Path]) -> tuple[list[Upscale], int]:
     if any(other != scale for _, other in loaded):
         sys.exit("the models are of different scales")
     return [upscale for upscale, _ in loaded], scale
+
+
+def y_of(rgb: Tensor) -> Tensor:
+    """Return the luma that a picture is judged on, rounded as a file would hold it."""
+    return quantise(luma(quantise(rgb.double())))
 
 
 def in_a_row(parts: Sequence[Tensor], around: float, zoom: int = 2) -> Tensor:

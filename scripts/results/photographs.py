@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from networks import of_colours
+from networks import of_colours, y_of
 from torch import Tensor
 
 from srlab.data.named import named
 from srlab.degradations.compression import through
-from srlab.imaging.colour import luma, quantise
+from srlab.imaging.colour import quantise
 from srlab.imaging.files import read_pixels, to_tensor
 from srlab.imaging.resample import crop, crop_to_multiple, enlarge, shrink
 from srlab.metrics.psnr import psnr
@@ -60,20 +60,16 @@ def judged(
     ]
     gains, squared = [], list[list[float]]()
     made = [
-        [_y(by(lr)) for lr in given]
+        [y_of(by(lr)) for lr in given]
         for by in (lambda lr: upscale(lr.float()), partial(enlarge, scale=scale))
     ]
-    truth = crop(_y(hr), scale)
+    truth = crop(y_of(hr), scale)
     for ours, bicubic in zip(*made, strict=True):
         ours, bicubic = (psnr(crop(y, scale), truth) for y in (ours, bicubic))
         gains.append(float(ours - bicubic))
     for clean, *compressed in made:
         squared.append([float((y - clean).square().mean()) for y in compressed])
     return gains, squared
-
-
-def _y(rgb: Tensor) -> Tensor:
-    return quantise(luma(quantise(rgb.double())))
 
 
 if __name__ == "__main__":

@@ -17,11 +17,10 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from networks import Upscale, of_one_scale
-from torch import Tensor
+from networks import Upscale, of_one_scale, y_of
 
 from srlab.data.named import named
-from srlab.imaging.colour import luma, quantise
+from srlab.imaging.colour import quantise
 from srlab.imaging.files import read_pixels, to_pixels, to_tensor
 from srlab.imaging.resample import crop, enlarge, shrink
 from srlab.metrics.psnr import psnr
@@ -59,9 +58,9 @@ def gains_of(path: Path, upscalers: Sequence[Upscale], scale: int, crf: int) -> 
         hr = to_tensor(np.ascontiguousarray(shown))
         frames.append(to_pixels(quantise(shrink(hr, scale))))
     decoded = to_tensor(through_video(frames, crf))
-    truth = crop(_y(hr), scale)
+    truth = crop(y_of(hr), scale)
     made = [enlarge(decoded, scale), *(upscale(decoded.float()) for upscale in upscalers)]
-    bicubic, *ours = (float(psnr(crop(_y(sr), scale), truth)) for sr in made)
+    bicubic, *ours = (float(psnr(crop(y_of(sr), scale), truth)) for sr in made)
     return [score - bicubic for score in ours]
 
 
@@ -78,10 +77,6 @@ def through_video(frames: list[np.ndarray], crf: int) -> np.ndarray:
     file.seek(0)
     with av.open(file) as video:
         return [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)][-1]
-
-
-def _y(rgb: Tensor) -> Tensor:
-    return quantise(luma(quantise(rgb.double())))
 
 
 if __name__ == "__main__":

@@ -116,6 +116,12 @@ def test_upscale_needs_nothing_but_a_picture(srlab):
     assert "exists already" in printed.err
 
 
+def shrunk(pixels):
+    """A picture of a third of the size."""
+    height, width, _ = pixels.shape
+    return Image.fromarray(pixels).resize((width // 3, height // 3), Image.Resampling.BICUBIC)
+
+
 def upscaled(srlab, photo, *models):
     """What models make of a picture at x3, as whole numbers."""
     made = {}
@@ -132,8 +138,7 @@ def upscaled(srlab, photo, *models):
 @pytest.mark.parametrize("free", ["", FREE])
 def test_a_shipped_model_beats_bicubic_on_a_photograph(srlab, free):
     truth = data.chelsea()[:240, :360]
-    small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
-    small.save("photo.png")
+    shrunk(truth).save("photo.png")
     small, large = f"espcn{free}_x3", f"compact{free}_x3"
     made = upscaled(srlab, "photo.png", "bicubic", small, large)
     errors = {model: np.abs(pixels - truth).mean() for model, pixels in made.items()}
@@ -200,8 +205,7 @@ def test_effort_chooses_the_size_of_the_model(srlab, effort):
 )
 def test_more_effort_is_nearer_to_the_truth(srlab, photo, options, families):
     truth = data.coffee()[:240, :360]
-    small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
-    small.save(photo, **options)
+    shrunk(truth).save(photo, **options)
     models = dict.fromkeys(f"{families[effort]}_x3" for effort in ("best", "balanced", "fast"))
     made = upscaled(srlab, photo, *models, "bicubic")
     errors = [np.square(large - truth).mean() for large in made.values()]
@@ -226,8 +230,7 @@ def test_each_file_has_its_own_reason_for_a_size_of_its_own(srlab, tmp_path):
 @pytest.mark.parametrize("free", ["", FREE])
 def test_a_photo_model_is_nearer_to_a_compressed_photograph_than_bicubic_and_compact(srlab, free):
     truth = data.chelsea()[:240, :360]
-    small = Image.fromarray(truth).resize((120, 80), Image.Resampling.BICUBIC)
-    small.save("photo.jpg", quality=60)
+    shrunk(truth).save("photo.jpg", quality=60)
     clean, photo = f"compact{free}_x3", f"photo{free}_x3"
     made = upscaled(srlab, "photo.jpg", "bicubic", clean, photo)
     errors = {model: np.square(large - truth).mean() for model, large in made.items()}

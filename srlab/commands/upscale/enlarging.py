@@ -108,10 +108,13 @@ def _by_what_comes_along(config: UpscaleConfig, asked: Asked, device: torch.devi
         families, reason = (only, "") if only else _families_for(path)
         return partial(enlarging(families[effort]).upscale, reason=reason)
 
-    of_videos = enlarging((only or CLEAN)[config.effort or Effort.fast])
-    reason = "" if config.effort else "the quickest, as videos have many frames"
-    upscale = partial(of_videos.upscale, reason=reason)
-    return replace(of_videos, upscale=upscale, by_file=by_file)
+    def of_frame(pixels: np.ndarray) -> Iterator[np.ndarray]:
+        family = (only or CLEAN)[config.effort or Effort.fast]
+        reason = "" if config.effort else "the quickest, as videos have many frames"
+        return enlarging(family).upscale(pixels, reason=reason)
+
+    usual = enlarging((only or CLEAN)[effort])
+    return replace(usual, upscale=of_frame, by_file=by_file)
 
 
 def _families_for(path: Path) -> tuple[dict[str, str], str]:
