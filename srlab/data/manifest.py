@@ -1,4 +1,7 @@
-"""The public image sets: where each of their files is published, its size and its SHA-256."""
+"""The public image sets: where each of their files is published, its size and its SHA-256.
+
+One is not published, but drawn (``srlab.data.drawn``).
+"""
 
 import json
 from dataclasses import dataclass
@@ -35,6 +38,7 @@ class Manifest:
         terms: What they may be used for: ``free`` for anything, ``research`` where photographers or
             the publisher allow no more, ``unknown`` where nobody says.
         credits: Whom a licence wants named, and which it is.
+        drawn: How many pictures are drawn; such a set has no files to fetch.
     """
 
     name: str
@@ -44,10 +48,16 @@ class Manifest:
     files: tuple[PublishedFile, ...]
     terms: str = "unknown"
     credits: str = ""
+    drawn: int = 0
+
+    @property
+    def names(self) -> list[str]:
+        """What its files are called."""
+        return [file.name for file in self.files] + [f"{n:03d}.png" for n in range(self.drawn)]
 
     @property
     def bytes(self) -> int:
-        """The size of all files."""
+        """The size of all files that are fetched."""
         return sum(file.bytes for file in self.files)
 
 

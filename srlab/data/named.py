@@ -16,6 +16,7 @@ SETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "BSDS500-test": (200, ("BSDS500test",)),
     "Free9": (9, ()),
     "Budgie15": (15, ()),
+    "Drawn120": (120, ()),
     "Set5": (5, ()),
     "Set14": (14, ()),
     "Kodak24": (24, ("Kodak",)),
@@ -122,5 +123,5 @@ def _remedy(name: str) -> str:
     """Say how a set is had that is not there."""
     for key, manifest in read_manifests().items():
         if manifest.name == name:
-            return f"srlab data fetch {key} fetches it"
+            return f"srlab data fetch {key} {'draws' if manifest.drawn else 'fetches'} it"
     return f"put its {SETS[name][0]} images in a folder {name} there"

@@ -1,44 +1,29 @@
-"""Draw pictures to train on: shapes of all sizes, one over the other.
-
-usage: python scripts/results/drawn.py FOLDER [NUMBER]
+"""Pictures of shapes, drawn: discs, polygons, bars and stripes of all sizes, one over the other.
 
 After the dead leaves model (Lee, Mumford and Huang, "Occlusion models for natural images", IJCV
 2001), by which Achddou, Gousseau and Ladjal ("Synthetic images as a regularity prior for image
-restoration neural networks", SSVM 2021) train: discs, polygons, bars and stripes, whose sizes
-follow a power law. The pictures are large and their edges are steps, so they are for training on
-shrunk copies, as with ``data.shrink=[0.35,0.25,0.15]``. They are nobody's but one's own.
+restoration neural networks", SSVM 2021) train: sizes follow a power law. The pictures are large and
+their edges are steps, so they are for training on shrunk copies, as with
+``data.shrink=[0.35,0.25,0.15]``.
 """
-
-import argparse
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-SIDE, SHAPES, LARGE = 1536, 900, 40
-SMALLEST, LARGEST, POWER = 7.0, 300.0, 1.3  # radii in pixels: as many above r as r ** -POWER
+SIDE = 1536  # pixels
+_SHAPES, _LARGE = 900, 40
+_SMALLEST, _LARGEST, _POWER = 7.0, 300.0, 1.3  # radii: as many above r as r ** -_POWER
 _STRIPES_FROM = 30.0  # the radius from which stripes are drawn
 
 
-def main() -> None:
-    """Draw them."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("number", type=int, nargs="?", default=60)
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for seed in range(options.number):
-        drawn(seed).save(options.folder / f"{seed:03d}.png")
-
-
 def drawn(seed: int) -> Image.Image:
-    """Return a picture, RGB."""
+    """Return a picture, RGB, of ``SIDE`` x ``SIDE``: the same for the same seed and Pillow."""
     rng = np.random.default_rng(seed)
     picture = Image.new("RGB", (SIDE, SIDE))
     draw = ImageDraw.Draw(picture)
-    low, high = SMALLEST**-POWER, LARGEST**-POWER
-    radii = (low + rng.random(SHAPES) * (high - low)) ** (-1 / POWER)
-    radii[:LARGE] = rng.uniform(80, 400, LARGE)  # which cover the ground
+    low, high = _SMALLEST**-_POWER, _LARGEST**-_POWER
+    radii = (low + rng.random(_SHAPES) * (high - low)) ** (-1 / _POWER)
+    radii[:_LARGE] = rng.uniform(80, 400, _LARGE)  # which cover the ground
     common, grey = rng.integers(0, 256, 3), rng.random() < 0.3
     for radius in radii:
         colours = [_colour(rng, common, grey) for _ in range(2)]
@@ -83,7 +68,3 @@ def _add(
             middle = centre + number * period * across
             ends = [tuple(middle + side * radius * along) for side in (-1, 1)]
             draw.line(ends, fill=colours[number % 2], width=int(period))
-
-
-if __name__ == "__main__":
-    main()

@@ -8,13 +8,16 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 from common import command_line, wait_for
 from forks import forked
+from PIL import Image
 
-from srlab.data import download as downloading
+from srlab.commands.data import download as downloading
+from srlab.commands.data.download import Stopped, download
 from srlab.data import manifest
-from srlab.data.download import Stopped, download
+from srlab.data.drawn import SIDE
 from srlab.data.named import SETS
 from srlab.errors import UserError
 
@@ -143,8 +146,10 @@ def fetch(server, path, received=lambda more: None, stop=None):
 
 def test_a_manifest_lists_the_files_of_a_known_set():
     for listed in manifest.read_manifests().values():
-        assert len(listed.files) == SETS[listed.name][0]
-        assert len({file.name for file in listed.files}) == len(listed.files)
+        assert len(set(listed.names)) == len(listed.names) == SETS[listed.name][0]
+        if listed.drawn:
+            assert not listed.files
+            continue
         assert listed.base_url.startswith("https://")
         assert listed.base_url.endswith("/")
         for file in listed.files:
@@ -324,6 +329,45 @@ def test_check_names_what_is_missing_altered_or_foreign(srlab, tmp_path):
     assert status == 2
     assert "0.png is missing; 1.png is another and 1 more" in told.out
     assert "1 of 1 sets is not as published" in told.err
+
+
+@pytest.fixture
+def drawing(srlab, tmp_path):
+    """The command line, which knows a set of two drawn pictures, too."""
+    described = {"name": "Drawn120", "role": "train", "about": "two", "terms": "free"}
+    content = described | {"base_url": "", "files": [], "drawn": 2}
+    (tmp_path / "manifests" / "drawn120.json").write_text(json.dumps(content))
+    return srlab
+
+
+def test_drawn_pictures_are_the_same_each_time_and_all_different(drawing, tmp_path):
+    for root in ("a", "b"):
+        status, told = drawing("fetch", "drawn120", f"root={root}")
+        assert status == 0, told.err
+        assert re.search(r"Drawn120 +2 files, 2 of them new +drawn", told.out)
+    first, again = (sorted((tmp_path / root / "Drawn120").iterdir()) for root in ("a", "b"))
+    assert [path.name for path in first] == ["000.png", "001.png"]
+    pixels = [np.asarray(Image.open(path)) for path in (*first, *again)]
+    assert all(picture.shape == (SIDE, SIDE, 3) for picture in pixels)
+    assert (pixels[0] == pixels[2]).all()
+    assert (pixels[0] != pixels[1]).mean() > 0.5
+    # Shapes, not noise: most pixels are as the next one, and yet there are many edges.
+    assert 0.005 < (pixels[0][:, 1:] != pixels[0][:, :-1]).any(2).mean() < 0.1
+    assert "2 of the size" in drawing("check", "root=a")[1].out
+    assert re.search(r"drawn120 +train +2 +drawn +yes +free", drawing("list", "root=a")[1].out)
+
+
+def test_a_drawn_picture_that_is_missing_is_drawn_and_another_is_left_alone(drawing, tmp_path):
+    folder = tmp_path / "data" / "Drawn120"
+    assert drawing("fetch", "drawn120")[0] == 0
+    (folder / "001.png").unlink()
+    assert "2 files, 1 of them new" in drawing("fetch", "drawn120")[1].out
+    (folder / "001.png").write_bytes(b"mine")
+    status, told = drawing("fetch", "drawn120")
+    assert status == 2
+    assert "001.png is not of the published Drawn120: move it away" in told.err
+    assert (folder / "001.png").read_bytes() == b"mine"
+    assert "001.png is another" in drawing("check")[1].out
 
 
 MISTAKES = [
