@@ -194,10 +194,12 @@ def _degradation(config: dict[str, Any]) -> list[str]:
 
 def _drawn(data: dict[str, Any]) -> str:
     """Say by which factors the pictures were shrunk that were trained on, and what part it was."""
+    weights = data.get("weights", ())
+    shares = f", in shares of {', '.join(f'{weight:g}' for weight in weights)}" if weights else ""
     factors, share = data.get("shrink", [1.0]), data.get("hardest", 1.0)
     told = f" at {', '.join(f'{factor:g}' for factor in factors)} of their size"
     hardest = f", {share:.0%} of their tiles, those that bicubic errs most on"
-    return ("" if factors == [1.0] else told) + ("" if share == 1 else hardest)
+    return shares + ("" if factors == [1.0] else told) + ("" if share == 1 else hardest)
 
 
 def _terms(sets: dict[str, str]) -> list[str]:

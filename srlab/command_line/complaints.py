@@ -26,7 +26,7 @@ _LISTS = {
 
 # What trains one like a model of free pictures, where its experiment does not have them itself.
 _FREE_DATA = {
-    "compact": " data=free24", "espcn": " data=free9", "photo": " data=free9 optim.lr=1e-3",
+    "compact": " data=free24_drawn", "espcn": " data=free9", "photo": " data=free9 optim.lr=1e-3",
 }  # fmt: skip
 
 
@@ -52,6 +52,9 @@ def explain(verb: str, complaint: str) -> str | None:
                 f"{name} is trained already: train on from it by {made} start={name}, or one like "
                 f"it by {made}; model={network} is a network of its kind"
             )
+        sizes = [size for size in shipped() if size.rpartition("_x")[0] == name]
+        if group == "model" and sizes and uses_network(verb):
+            return f"{name} comes along for several scales: model={', model='.join(sizes)}"
         named = [*options, *(shipped() if group == "model" and uses_network(verb) else ())]
         meant = did_you_mean(name, named) or ";"
         return f"{group} has no option {name!r}{meant} it has {', '.join(named)}"
