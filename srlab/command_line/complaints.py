@@ -35,7 +35,7 @@ def explain(verb: str, complaint: str) -> str | None:
 
     Returns None for other complaints.
     """
-    option = re.search(r"Could not find '([^']+)/([^'/]+)'", complaint)
+    option = re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", complaint)
     if option:
         group, name = option.groups()
         groups = option_files()

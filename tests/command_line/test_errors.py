@@ -37,6 +37,7 @@ def refused(outcome, *words):
         (["trian"], ["did you mean 'train'?"]),
         (["train", "upsamplr=deconv"], ["'upsamplr'", "did you mean 'upsampler'?"]),
         (["train", "upsampler=decnv"], ["'decnv'", "did you mean 'deconv'?", "pixel_shuffle"]),
+        (["train", "testset=[set5,set41]"], ["testset has no option 'set41'", "'set14'?"]),
         (["train", "upsampler=[deconv,boxed]"], ["one upsampler is", "upsampler=deconv,boxed"]),
         (["train", "modle.init=x"], ["'modle.init'", "'model.init'"]),
         (["train", "trainer.stepz=3"], ["'trainer.stepz'", "'trainer.steps'"]),
