@@ -26,8 +26,10 @@ _LISTS = {
 
 # What trains one like a model of free pictures, where its experiment does not have them itself.
 _FREE_DATA = {
-    "compact": " data=free24_drawn", "espcn": " data=free9", "photo": " data=free9 optim.lr=1e-3",
-}  # fmt: skip
+    "compact": " data=free24_drawn",
+    "espcn": " data=free9",
+    "photo": " data=free24_drawn optim.lr=1e-3",
+}
 
 
 def explain(verb: str, complaint: str) -> str | None:

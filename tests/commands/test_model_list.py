@@ -280,7 +280,7 @@ REFUSED = [
     ),
     (
         ("train", "model=photo_free_x4"),
-        "experiment=shipped_photo scale=4 data=free9 optim.lr=1e-3 start=photo_free_x4, or one",
+        "experiment=shipped_photo scale=4 data=free24_drawn optim.lr=1e-3 start=photo_free_x4, or",
     ),
     (
         ("train", "model=large_free_x3"),
