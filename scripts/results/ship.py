@@ -25,6 +25,7 @@ from networks import network_of
 from torch import Tensor
 
 import srlab
+from srlab.assembly.checkpoints import checkpoint_file
 from srlab.assembly.network import Network
 from srlab.command_line.invocation import Invocation
 from srlab.commands.export import run as export
@@ -120,15 +121,16 @@ def card(place: Path, run: Path) -> str:
         table(place),
         f"{_NEXT}{model['scores'][0]['protocol']}.",
         "",
-        f"- Data: {', '.join(sets)}{_drawn(config['data'])}; it has seen nothing else.",
+        f"- Data: {', '.join(sets)}{_taken(config['data'])}; it has seen nothing else.",
         "- Terms of these pictures: " + "\n".join(_terms(sets)),
-        f"- Recipe: `{' '.join(command)}`, that is{_begun(command)}",
+        f"- Recipe: `{' '.join(command)}`, that is{_begun(run)}",
         f"  {_part(config['loss']['pixel'])}, {_part(config['optim'])} at {rate:g}, schedule "
         f"{_part(config['schedule'])} after {warmup} steps of warm-up,",
         f"  {trainer['steps']:,} steps of {trainer['batch_size']} patches of {side}x{side} "
         f"low-resolution pixels, average of the weights with",
         f"  a decay of {trainer['ema']}, layers in {precision}, seed {config['seed']}; "
-        f"{metrics['seconds'] / 60:.0f} minutes on one thread of a CPU.",
+        f"{metrics['seconds'] / 60:.0f} minutes on one thread of a CPU"
+        f"{', without what it begins with' if _begun(run) else ''}.",
         "- Degradation: " + "\n".join(_degradation(config)),
         "- Licence: MIT, as srlab's.",
         "",
@@ -192,10 +194,10 @@ def _degradation(config: dict[str, Any]) -> list[str]:
     ]
 
 
-def _drawn(data: dict[str, Any]) -> str:
-    """Say by which factors the pictures were shrunk that were trained on, and what part it was."""
-    weights = data.get("weights", ())
-    shares = f", in shares of {', '.join(f'{weight:g}' for weight in weights)}" if weights else ""
+def _taken(data: dict[str, Any]) -> str:
+    """Say of which sets how many patches are, of which sizes and of what part of the pictures."""
+    weights = data.get("weights") or ()
+    shares = f" ({':'.join(f'{weight:g}' for weight in weights)} of the patches)" if weights else ""
     factors, share = data.get("shrink", [1.0]), data.get("hardest", 1.0)
     told = f" at {', '.join(f'{factor:g}' for factor in factors)} of their size"
     hardest = f", {share:.0%} of their tiles, those that bicubic errs most on"
@@ -213,14 +215,19 @@ def _command(run: Path) -> list[str]:
     """Return the command that trained a run, without what is true of one machine only."""
     words = json.loads((run / "environment.json").read_text())["command"]
     kept = (w for w in words if not w.startswith(("run_dir=", "trainer.threads=", "name=")))
-    return [re.sub(r"='([\w./]+)'$", r"=\1", word) for word in kept]
+    plain = (re.sub(r"='([\w./]+)'$", r"=\1", word) for word in kept)
+    return [re.sub(r"^start=.*/([\w.]+)$", r"start=\1", word) for word in plain]
 
 
-def _begun(command: list[str]) -> str:
-    """Say with which model's weights a training began, if with any."""
-    started = [word.partition("=")[2] for word in command if word.startswith("start=")]
-    of = " of scripts/results/models" if started and "/" in started[0] else ""
-    return f", after the training of {started[0]}{of}," if started else ""
+def _begun(run: Path) -> str:
+    """Say with which network's weights a training began, if with any, and what that had seen."""
+    words = json.loads((run / "environment.json").read_text())["command"]
+    starts = [word.partition("=")[2].strip("'") for word in words if word.startswith("start=")]
+    if not starts:
+        return ""
+    config = load(checkpoint_file(starts[0]))["config"]
+    seen, steps = ", ".join(terms_of(config["data"])), config["trainer"]["steps"]
+    return f", after {Path(starts[0]).name} ({steps:,} steps on {seen}) of scripts/results/models,"
 
 
 def _part(node: dict[str, Any]) -> str:

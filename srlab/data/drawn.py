@@ -4,7 +4,7 @@ After the dead leaves model (Lee, Mumford and Huang, "Occlusion models for natur
 2001), by which Achddou, Gousseau and Ladjal ("Synthetic images as a regularity prior for image
 restoration neural networks", SSVM 2021) train: sizes follow a power law. The pictures are large and
 their edges are steps, so they are for training on shrunk copies, as with
-``data.shrink=[0.35,0.25,0.15]``.
+``data.shrink=[0.35,0.25,0.15]``. Where no shape lies, a few per cent of a picture, it is black.
 """
 
 import numpy as np
@@ -16,14 +16,14 @@ _SMALLEST, _LARGEST, _POWER = 7.0, 300.0, 1.3  # radii: as many above r as r ** 
 _STRIPES_FROM = 30.0  # the radius from which stripes are drawn
 
 
-def drawn(seed: int) -> Image.Image:
-    """Return a picture, RGB, of ``SIDE`` x ``SIDE``: the same for the same seed and Pillow."""
+def draw_shapes(seed: int) -> Image.Image:
+    """Return a picture, RGB, of ``SIDE`` x ``SIDE``: by one numpy and Pillow always the same."""
     rng = np.random.default_rng(seed)
     picture = Image.new("RGB", (SIDE, SIDE))
     draw = ImageDraw.Draw(picture)
     low, high = _SMALLEST**-_POWER, _LARGEST**-_POWER
     radii = (low + rng.random(_SHAPES) * (high - low)) ** (-1 / _POWER)
-    radii[:_LARGE] = rng.uniform(80, 400, _LARGE)  # which cover the ground
+    radii[:_LARGE] = rng.uniform(80, 400, _LARGE)  # which cover most of the ground
     common, grey = rng.integers(0, 256, 3), rng.random() < 0.3
     for radius in radii:
         colours = [_colour(rng, common, grey) for _ in range(2)]

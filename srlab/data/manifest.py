@@ -38,14 +38,14 @@ class Manifest:
         terms: What they may be used for: ``free`` for anything, ``research`` where photographers or
             the publisher allow no more, ``unknown`` where nobody says.
         credits: Whom a licence wants named, and which it is.
-        drawn: How many pictures are drawn; such a set has no files to fetch.
+        drawn: How many pictures are drawn; such a set has neither files to fetch nor a URL.
     """
 
     name: str
     role: str
     about: str
-    base_url: str
-    files: tuple[PublishedFile, ...]
+    base_url: str = ""
+    files: tuple[PublishedFile, ...] = ()
     terms: str = "unknown"
     credits: str = ""
     drawn: int = 0
@@ -83,7 +83,7 @@ def _terms() -> dict[str, str]:
 
 
 def _parse(content: dict) -> Manifest:
-    files = tuple(PublishedFile(**file) for file in content.pop("files"))
+    files = tuple(PublishedFile(**file) for file in content.pop("files", ()))
     return Manifest(**content, files=files)
 
 

@@ -15,9 +15,10 @@ from forks import forked
 from PIL import Image
 
 from srlab.commands.data import download as downloading
+from srlab.commands.data import fetch as fetching
 from srlab.commands.data.download import Stopped, download
 from srlab.data import manifest
-from srlab.data.drawn import SIDE
+from srlab.data.drawn import SIDE, draw_shapes
 from srlab.data.named import SETS
 from srlab.errors import UserError
 
@@ -314,7 +315,7 @@ def test_a_file_of_the_users_is_never_overwritten_nor_mixed_in(srlab, server, tm
     (tmp_path / "data" / "Set5" / name).write_bytes(b"mine")
     status, told = srlab("fetch", "set5")
     assert status == 2
-    assert f"{name} is not of the published Set5: move it away" in told.err
+    assert f"{name} is not of Set5: move it away" in told.err
     assert (tmp_path / "data" / "Set5" / name).read_bytes() == b"mine"
     assert not server.asked
 
@@ -328,7 +329,14 @@ def test_check_names_what_is_missing_altered_or_foreign(srlab, tmp_path):
     status, told = srlab("check")
     assert status == 2
     assert "0.png is missing; 1.png is another and 1 more" in told.out
-    assert "1 of 1 sets is not as published" in told.err
+    assert "1 of 1 sets is not as they should be" in told.err
+
+
+# Of picture 0: the means of its quarters, RGB.
+QUARTERS = [
+    [[136.5, 155.4, 148.8], [102.7, 121.4, 114.9]],
+    [[87.5, 119.9, 108.7], [109.0, 127.1, 120.8]],
+]
 
 
 @pytest.fixture
@@ -340,21 +348,35 @@ def drawing(srlab, tmp_path):
     return srlab
 
 
-def test_drawn_pictures_are_the_same_each_time_and_all_different(drawing, tmp_path):
-    for root in ("a", "b"):
-        status, told = drawing("fetch", "drawn120", f"root={root}")
-        assert status == 0, told.err
-        assert re.search(r"Drawn120 +2 files, 2 of them new +drawn", told.out)
-    first, again = (sorted((tmp_path / root / "Drawn120").iterdir()) for root in ("a", "b"))
-    assert [path.name for path in first] == ["000.png", "001.png"]
-    pixels = [np.asarray(Image.open(path)) for path in (*first, *again)]
-    assert all(picture.shape == (SIDE, SIDE, 3) for picture in pixels)
-    assert (pixels[0] == pixels[2]).all()
-    assert (pixels[0] != pixels[1]).mean() > 0.5
+def test_drawn_pictures_are_those_that_the_models_have_seen(drawing, tmp_path):
+    status, told = drawing("fetch", "drawn120")
+    assert status == 0, told.err
+    assert re.search(r"Drawn120 +2 files, 2 of them new +drawn", told.out)
+    first, second = (
+        np.asarray(Image.open(path)) for path in sorted((tmp_path / "data" / "Drawn120").iterdir())
+    )
+    assert first.shape == second.shape == (SIDE, SIDE, 3)
+    quarters = first.reshape(2, SIDE // 2, 2, SIDE // 2, 3).mean(axis=(1, 3))
+    assert np.abs(quarters - QUARTERS).max() < 1
+    assert (first != second).any(axis=2).mean() > 0.9
     # Shapes, not noise: most pixels are as the next one, and yet there are many edges.
-    assert 0.005 < (pixels[0][:, 1:] != pixels[0][:, :-1]).any(2).mean() < 0.1
-    assert "2 of the size" in drawing("check", "root=a")[1].out
-    assert re.search(r"drawn120 +train +2 +drawn +yes +free", drawing("list", "root=a")[1].out)
+    assert 0.005 < (first[:, 1:] != first[:, :-1]).any(axis=2).mean() < 0.1
+    assert "2 as drawn" in drawing("check")[1].out
+    assert re.search(r"drawn120 +train +2 +drawn +yes +free", drawing("list")[1].out)
+
+
+def test_drawing_that_was_interrupted_goes_on(drawing, tmp_path, monkeypatch):
+    def interrupted(number):
+        if number == 1:
+            raise KeyboardInterrupt
+        return draw_shapes(number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fetching, "draw_shapes", interrupted)
+        assert drawing("fetch", "drawn120")[0] == 130
+    folder = tmp_path / "data" / "Drawn120"
+    assert [path.name for path in folder.iterdir()] == ["000.png"]
+    assert "2 files, 1 of them new" in drawing("fetch", "drawn120")[1].out
 
 
 def test_a_drawn_picture_that_is_missing_is_drawn_and_another_is_left_alone(drawing, tmp_path):
@@ -362,12 +384,23 @@ def test_a_drawn_picture_that_is_missing_is_drawn_and_another_is_left_alone(draw
     assert drawing("fetch", "drawn120")[0] == 0
     (folder / "001.png").unlink()
     assert "2 files, 1 of them new" in drawing("fetch", "drawn120")[1].out
-    (folder / "001.png").write_bytes(b"mine")
-    status, told = drawing("fetch", "drawn120")
+    whole = (folder / "000.png").read_bytes()
+    for other in (b"mine", whole, (folder / "001.png").read_bytes()[:20_000]):
+        (folder / "001.png").write_bytes(other)
+        status, told = drawing("fetch", "drawn120")
+        assert status == 2
+        assert "001.png is not of Drawn120: move it away" in told.err
+        assert (folder / "001.png").read_bytes() == other
+        assert "001.png is another" in drawing("check")[1].out
+
+
+def test_what_is_drawn_takes_no_mirror_and_wants_no_server(drawing, tmp_path):
+    status, told = drawing("fetch", "drawn120", "mirror=http://127.0.0.1:9")
     assert status == 2
-    assert "001.png is not of the published Drawn120: move it away" in told.err
-    assert (folder / "001.png").read_bytes() == b"mine"
-    assert "001.png is another" in drawing("check")[1].out
+    assert "mirror is for sets that are downloaded, and drawn120 is drawn" in told.err
+    status, told = drawing("fetch", "set5", "drawn120", "mirror=http://127.0.0.1:9")
+    assert status == 2
+    assert len(list((tmp_path / "data" / "Drawn120").iterdir())) == 2
 
 
 MISTAKES = [

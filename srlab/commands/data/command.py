@@ -25,15 +25,16 @@ usage: srlab data list
 
   list   says which there are, and which of them are here
   fetch  downloads them from where they are published and verifies each file's SHA-256; what is
-         here already is kept, and what was cut off goes on from there; drawn120 it draws
+         here already is kept, and what was cut off goes on from there; the pictures of
+         drawn120 are not downloaded, but drawn
   check  verifies the files that are here
   show   draws what a training is fed; `srlab data show --help` says how
 
 Keys:
 
   root=FOLDER  where the sets lie, each in a folder of its name; by default $SRLAB_DATA, or data/
-  mirror=URL   fetch from URL/NAME/FILE, NAME being the set's folder
-  jobs=8       files at a time
+  mirror=URL   download from URL/NAME/FILE, NAME being the set's folder
+  jobs=8       downloads at a time
 
 Examples:
 
@@ -78,6 +79,11 @@ def run(arguments: Sequence[str]) -> None:
         jobs = keys.get("jobs", "8")
         if not jobs.isdecimal() or not 1 <= int(jobs) <= _MOST_JOBS:
             raise UserError(f"jobs must be a whole number from 1 to {_MOST_JOBS}, got {jobs!r}")
+        downloaded = any(not manifest.drawn for manifest in chosen.values())
+        if not downloaded and (given := {"mirror", "jobs"} & keys.keys()):
+            raise UserError(
+                f"{min(given)} is for sets that are downloaded, and {', '.join(chosen)} is drawn"
+            )
         fetch(list(chosen.values()), root, keys.get("mirror"), int(jobs))
 
 
@@ -121,13 +127,13 @@ def _check(sets: dict[str, Manifest], root: Path, named: bool) -> None:
         faults += [f"{name} is not of the set" for name in strangers(folder, manifest)]
         bad += bool(faults)
         more = f" and {len(faults) - 2} more" if len(faults) > 2 else ""
-        good = f"{len(manifest.names)} {'of the size' if manifest.drawn else 'as published'}"
+        good = f"{len(manifest.names)} as {'drawn' if manifest.drawn else 'published'}"
         rows.append((key, str(folder), "; ".join(faults[:2]) + more if faults else good))
     if len(rows) == 1:
         raise UserError(f"there is no public set under {root}: srlab data fetch set5, say")
     print("\n".join(aligned(rows)))
     if bad:
         raise UserError(
-            f"{bad} of {len(rows) - 1} sets {'is' if bad == 1 else 'are'} not as published; a file "
-            f"that is missing, or that you move away, is fetched by srlab data fetch"
+            f"{bad} of {len(rows) - 1} sets {'is' if bad == 1 else 'are'} not as they should be; a "
+            f"file that is missing, or that you move away, is fetched by srlab data fetch"
         )

@@ -13,9 +13,11 @@ from srlab.commands.data.contents import ANOTHER, MISSING, states, strangers
 from srlab.commands.data.download import Stopped, download
 from srlab.console.progress import show_progress
 from srlab.console.tables import aligned
+from srlab.data.drawn import draw_shapes
 from srlab.data.manifest import Manifest, PublishedFile
 from srlab.data.named import find_set
 from srlab.errors import UserError
+from srlab.storage.atomic import atomic_file
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def fetch(sets: Sequence[Manifest], root: Path, mirror: str | None, jobs: int) -
         UserError: Something else lies there, or a file cannot be had or written.
     """
     wanted: list[Wanted] = []
-    drawn: list[Path] = []
+    undrawn: list[Path] = []
     rows = []
     for manifest in sets:
         folder = find_set(manifest.name, [root]) or root / manifest.name
@@ -56,17 +58,14 @@ def fetch(sets: Sequence[Manifest], root: Path, mirror: str | None, jobs: int) -
             Wanted(base + quote(file.name), folder / file.name, file)
             for file in manifest.files if file.name in missing
         ]  # fmt: skip
-        drawn += [folder / name for name in missing] if manifest.drawn else []
+        undrawn += [folder / name for name in missing] if manifest.drawn else []
         count = f"{len(manifest.names)} files, {len(missing)} of them new"
         size = "drawn" if manifest.drawn else f"{manifest.bytes / 1e6:.1f} MB"
         rows.append((manifest.name, count, size, str(folder)))
-    for folder in {place.parent for place in (*drawn, *(task.place for task in wanted))}:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot make {folder}: {error.strerror}") from None
+    _make_folders(undrawn)
+    _draw_all(undrawn)
+    _make_folders([task.place for task in wanted])
     _download_all(wanted, jobs)
-    _draw_all(drawn)
     print("\n".join(aligned(rows)))
 
 
@@ -83,21 +82,27 @@ def _missing(manifest: Manifest, folder: Path) -> list[str]:
     others += strangers(folder, manifest)
     if others:
         raise UserError(
-            f"{folder / others[0]} is not of the published {manifest.name}: move it away, or fetch "
-            f"to another place by root=FOLDER"
+            f"{folder / others[0]} is not of {manifest.name}: move it away, or fetch to another "
+            f"place by root=FOLDER"
         )
     return [name for name, state in found.items() if state == MISSING]
 
 
+def _make_folders(places: Sequence[Path]) -> None:
+    """Make the folders of files, where they are not there."""
+    for folder in {place.parent for place in places}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make {folder}: {error.strerror}") from None
+
+
 def _draw_all(places: Sequence[Path]) -> None:
     """Draw pictures, each by the number that it is called by."""
-    from srlab.data.drawn import drawn  # brings numpy and Pillow
-    from srlab.storage.atomic import atomic_file
-
     for number, place in enumerate(places):
         show_progress(f"{number} of {len(places)} pictures drawn")
         with atomic_file(place) as file:
-            drawn(int(place.stem)).save(file, "PNG")
+            draw_shapes(int(place.stem)).save(file, "PNG")
     show_progress("")
 
 
