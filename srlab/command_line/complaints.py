@@ -55,7 +55,7 @@ def explain(verb: str, complaint: str) -> str | None:
                 f"it by {made}; model={network} is a network of its kind"
             )
         sizes = [size for size in shipped() if size.rpartition("_x")[0] == name]
-        if group == "model" and sizes and uses_network(verb):
+        if group == "model" and sizes:
             return f"{name} comes along for several scales: model={', model='.join(sizes)}"
         named = [*options, *(shipped() if group == "model" and uses_network(verb) else ())]
         meant = did_you_mean(name, named) or ";"

@@ -329,7 +329,7 @@ def test_check_names_what_is_missing_altered_or_foreign(srlab, tmp_path):
     status, told = srlab("check")
     assert status == 2
     assert "0.png is missing; 1.png is another and 1 more" in told.out
-    assert "1 of 1 sets is not as they should be" in told.err
+    assert "1 of 1 sets has faults; a file that is missing" in told.err
 
 
 # Of picture 0: the means of its quarters, RGB.

@@ -229,7 +229,7 @@ def test_each_file_has_its_own_reason_for_a_size_of_its_own(srlab, tmp_path):
 
 @pytest.mark.parametrize("free", ["", FREE])
 def test_a_photo_model_is_nearer_to_a_compressed_photograph_than_bicubic_and_compact(srlab, free):
-    truth = data.chelsea()[:240, :360]
+    truth = data.coffee()[120:360, 120:480]
     shrunk(truth).save("photo.jpg", quality=60)
     clean, photo = f"compact{free}_x3", f"photo{free}_x3"
     made = upscaled(srlab, "photo.jpg", "bicubic", clean, photo)

@@ -134,6 +134,6 @@ def _check(sets: dict[str, Manifest], root: Path, named: bool) -> None:
     print("\n".join(aligned(rows)))
     if bad:
         raise UserError(
-            f"{bad} of {len(rows) - 1} sets {'is' if bad == 1 else 'are'} not as they should be; a "
-            f"file that is missing, or that you move away, is fetched by srlab data fetch"
+            f"{bad} of {len(rows) - 1} sets {'has' if bad == 1 else 'have'} faults; a file that is "
+            f"missing, or that you move away, comes by srlab data fetch"
         )
