@@ -408,7 +408,7 @@ MISTAKES = [
     (["fetch"], "wants names of sets: set5"),
     (["fetch", "set5", "jobs=0"], "jobs must be a whole number from 1 to 32, got '0'"),
     (["fetch", "set5", "job=3"], "has no key 'job'; it has root, mirror, jobs"),
-    (["fetch", "set5", "root=taken"], "cannot make taken/Set5: Not a directory"),
+    (["fetch", "set5", "root=taken"], "cannot make the folder taken/Set5: Not a directory"),
     (["get", "set5"], "srlab data wants list, fetch, check or show, got 'get'"),
     (["check"], "there is no public set under data: srlab data fetch set5, say"),
     (["check", "set5"], "Set5 is not under data: srlab data fetch set5"),

@@ -18,6 +18,7 @@ from srlab.data.manifest import Manifest, PublishedFile
 from srlab.data.named import find_set
 from srlab.errors import UserError
 from srlab.storage.atomic import atomic_file
+from srlab.storage.folders import ensure_folder
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,7 @@ def _missing(manifest: Manifest, folder: Path) -> list[str]:
 def _make_folders(places: Sequence[Path]) -> None:
     """Make the folders of files, where they are not there."""
     for folder in {place.parent for place in places}:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot make {folder}: {error.strerror}") from None
+        ensure_folder(folder)
 
 
 def _draw_all(places: Sequence[Path]) -> None:
