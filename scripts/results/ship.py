@@ -107,7 +107,8 @@ def card(place: Path, run: Path) -> str:
     cost = costs_of(network)[""]
     metrics = json.loads((run / "metrics.json").read_text())
     kind, rate = type(network).__name__, config["optim"]["lr"]
-    command = _command(run)
+    words = json.loads((run / "environment.json").read_text())["command"]
+    begun = _begun(words)
     sets = terms_of(config["data"])
     sees = "luma" if network.channels == 1 else "RGB"
     side, warmup = trainer["patch_size"], config["schedule"].get("warmup", 0)
@@ -123,14 +124,14 @@ def card(place: Path, run: Path) -> str:
         "",
         f"- Data: {', '.join(sets)}{_taken(config['data'])}; it has seen nothing else.",
         "- Terms of these pictures: " + "\n".join(_terms(sets)),
-        f"- Recipe: `{' '.join(command)}`, that is{_begun(run)}",
+        f"- Recipe: `{' '.join(_command(words))}`, that is{begun}",
         f"  {_part(config['loss']['pixel'])}, {_part(config['optim'])} at {rate:g}, schedule "
         f"{_part(config['schedule'])} after {warmup} steps of warm-up,",
         f"  {trainer['steps']:,} steps of {trainer['batch_size']} patches of {side}x{side} "
         f"low-resolution pixels, average of the weights with",
         f"  a decay of {trainer['ema']}, layers in {precision}, seed {config['seed']}; "
         f"{metrics['seconds'] / 60:.0f} minutes on one thread of a CPU"
-        f"{', without what it begins with' if _begun(run) else ''}.",
+        f"{', without what it begins with' if begun else ''}.",
         "- Degradation: " + "\n".join(_degradation(config)),
         "- Licence: MIT, as srlab's.",
         "",
@@ -211,17 +212,15 @@ def _terms(sets: dict[str, str]) -> list[str]:
     return [f"{said}.", *(f"  Photographs: {credits[n]}." for n in sets if credits.get(n))]
 
 
-def _command(run: Path) -> list[str]:
+def _command(words: list[str]) -> list[str]:
     """Return the command that trained a run, without what is true of one machine only."""
-    words = json.loads((run / "environment.json").read_text())["command"]
     kept = (w for w in words if not w.startswith(("run_dir=", "trainer.threads=", "name=")))
     plain = (re.sub(r"='([\w./]+)'$", r"=\1", word) for word in kept)
     return [re.sub(r"^start=.*/([\w.]+)$", r"start=\1", word) for word in plain]
 
 
-def _begun(run: Path) -> str:
-    """Say with which network's weights a training began, if with any, and what that had seen."""
-    words = json.loads((run / "environment.json").read_text())["command"]
+def _begun(words: list[str]) -> str:
+    """Say with which network's weights a command begins, if with any, and what that had seen."""
     starts = [word.partition("=")[2].strip("'") for word in words if word.startswith("start=")]
     if not starts:
         return ""

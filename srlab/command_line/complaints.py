@@ -15,7 +15,7 @@ from srlab.config.check import did_you_mean
 from srlab.config.plugins import option_files
 from srlab.config.register import SCHEMAS, uses_network
 from srlab.config.schema import PhaseConfig
-from srlab.weights import FREE, shipped
+from srlab.weights import FREE, scales_of, shipped
 
 _SHOWN = 200  # letters of a word
 _LIKELY = ("trainer.", "optim.", "upsampler.", "model.")  # where what several groups have is meant
@@ -54,9 +54,9 @@ def explain(verb: str, complaint: str) -> str | None:
                 f"{name} is trained already: train on from it by {made} start={name}, or one like "
                 f"it by {made}; model={network} is a network of its kind"
             )
-        sizes = [size for size in shipped() if size.rpartition("_x")[0] == name]
-        if group == "model" and sizes:
-            return f"{name} comes along for several scales: model={', model='.join(sizes)}"
+        if group == "model" and (scales := scales_of(name)):
+            models = ", ".join(f"model={name}_x{scale}" for scale in scales)
+            return f"{name} comes along for several scales: {models}"
         named = [*options, *(shipped() if group == "model" and uses_network(verb) else ())]
         meant = did_you_mean(name, named) or ";"
         return f"{group} has no option {name!r}{meant} it has {', '.join(named)}"

@@ -31,5 +31,5 @@ def speeds() -> tuple[dict[str, float], str]:
 
 def scales_of(family: str) -> tuple[int, ...]:
     """Return the scales of the models of a family, from small to large."""
-    found = (re.fullmatch(rf"{family}_x(\d+)", name) for name in shipped())
+    found = (re.fullmatch(rf"{re.escape(family)}_x(\d+)", name) for name in shipped())
     return tuple(sorted(int(name[1]) for name in found if name))
